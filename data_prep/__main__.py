@@ -1,0 +1,67 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from pipeline.utils import InputError
+
+from . import jsrt, pairs, phantoms
+
+__all__ = ["main"]
+
+COMMANDS = {"jsrt": jsrt, "pairs": pairs, "phantoms": phantoms}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line of ``python -m data_prep``.
+
+    Returns:
+        exit status: 0, 1 when something is wrong (one line each on the error output), 130 when interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep",
+        description="Prepare pictures and masks for training, with a MONAI data list.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, module in COMMANDS.items():
+        summary = (module.run.__doc__ or "").splitlines()[0]
+        command = commands.add_parser(name, help=summary, description=summary)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    try:
+        print(options.run(options))
+    except InputError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        reason = os.strerror(error.errno) if error.errno else error
+        print(
+            f"error: Cannot write or read{where}: {reason}. No data list was written; make room or correct this, and "
+            "run the same command again: it goes on where it stopped.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. Run the same command again: it goes on where it stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from pipeline.transforms import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image, read_mask
+from pipeline.utils import InputError
+
+from .output import Entry, OutputFolder, raise_errors
+from .splits import split_odd_even
+
+__all__ = ["JSRT_NAMES", "SCR_SHAPE", "add_arguments", "film_to_picture", "prepare_jsrt", "run"]
+
+JSRT_NAMES = tuple(
+    [f"JPCLN{number:03d}" for number in range(1, 155)] + [f"JPCNN{number:03d}" for number in range(1, 94)]
+)
+SCR_SHAPE = (1024, 1024)
+SIDES = ("left lung", "right lung")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``jsrt`` to its parser."""
+    parser.add_argument("--images", type=Path, required=True, help="folder with JPCLN001.IMG ... JPCNN093.IMG")
+    parser.add_argument(
+        "--masks", type=Path, required=True, help="folder of the SCR masks (with fold1 and fold2, or not)"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder to write, for example data/jsrt")
+
+
+def run(options: argparse.Namespace) -> str:
+    """Check JSRT and its SCR masks as they are delivered, and write pictures, lung masks and the 124/123 split."""
+    return prepare_jsrt(options.images, options.masks, options.output)
+
+
+def prepare_jsrt(
+    images: Path,
+    masks: Path,
+    output: Path,
+    names: Sequence[str] = JSRT_NAMES,
+    image_shape: tuple[int, int] = JSRT_SHAPE,
+    mask_shape: tuple[int, int] = SCR_SHAPE,
+) -> str:
+    """Write JSRT as 16-bit PNG, the joined lungs as masks of the same size, and the data list.
+
+    Training is SCR's fold1 and test fold2; masks that come without folds are split in the same way: the odd-numbered
+    names of the sorted list for training, the even-numbered for the test.
+
+    Args:
+        images: folder with the ``.IMG`` files, at any depth.
+        masks: folder with the SCR masks, at any depth: ``fold1/masks/left lung/JPCLN001.gif``, or without folds, with
+            underscores, or with the side in the file's name. GIF or PNG.
+        output: folder to write.
+        names: the pictures of the set.
+        image_shape: their rows and columns.
+        mask_shape: rows and columns of the masks, of which ``image_shape`` is a multiple.
+
+    Returns:
+        the line that closes the command.
+
+    Raises:
+        InputError: with one line for every file that is wrong.
+        OSError: if a file cannot be written.
+    """
+    for source in (images, masks):
+        if not source.is_dir():
+            raise InputError(f"The folder {source} does not exist.")
+    image_files, errors = _find_images(images, names)
+    mask_files, mask_errors = _find_masks(masks, names)
+    errors += mask_errors
+    folder = OutputFolder(output)
+    for name in tqdm(names, desc="jsrt", unit="picture"):
+        try:
+            if name not in image_files or any((name, side) not in mask_files for side in SIDES):
+                continue
+            values = read_jsrt_image(image_files[name], image_shape)
+            left, right = (mask_files[name, side].path for side in SIDES)
+            lungs = _join_lungs(left, right, mask_shape)
+        except InputError as error:
+            errors.append(str(error))
+            continue
+        # every mask pixel covers a whole number of picture pixels, so that nothing is lost
+        scale = [image // mask for image, mask in zip(image_shape, mask_shape, strict=True)]
+        lungs = lungs.repeat(scale[0], axis=0).repeat(scale[1], axis=1)
+        folder.save_picture(film_to_picture(values), f"images/{name}.png")
+        folder.save_picture(np.where(lungs, 255, 0).astype(np.uint8), f"masks/{name}.png")
+    raise_errors(errors)
+    folds = {name: mask_files[name, SIDES[0]].fold for name in names}
+    if None in folds.values():
+        training, test = split_odd_even(names)
+    else:
+        training, test = ([name for name in sorted(names) if folds[name] == fold] for fold in (1, 2))
+    return folder.save_datalist(_entries(training), _entries(test), "JSRT with SCR lung masks, fold1 and fold2")
+
+
+def film_to_picture(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Turn JSRT's film values (0 to 4095, low is bright) into 16-bit grey: ``(4095 - value) / 4095`` of 65535.
+
+    The 4096 levels stay 4096 different levels, from which the values can be told.
+    """
+    return np.round((JSRT_MAXIMUM - values.astype(np.float64)) * (65535 / JSRT_MAXIMUM)).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class _MaskFile:
+    path: Path
+    fold: int | None
+
+
+def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _find_images(folder: Path, names: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
+    """Return the file of each name, and a line for each name without a file and each file without a name."""
+    found: dict[str, Path] = {}
+    errors: list[str] = []
+    for path in _files(folder, (".img",)):
+        name = path.stem.upper()
+        if name not in names:
+            errors.append(f"The file {path} is not one of JSRT's pictures; take it out of the folder.")
+        elif name in found:
+            errors.append(f"The picture {name} is there twice: {found[name]} and {path}.")
+        else:
+            found[name] = path
+    errors += [f"The picture {name}.IMG is missing in {folder}." for name in names if name not in found]
+    return found, errors
+
+
+def _find_masks(folder: Path, names: Iterable[str]) -> tuple[dict[tuple[str, str], _MaskFile], list[str]]:
+    """Return the file of each name and side, and a line for each that is missing, doubled or in two folds."""
+    found: dict[tuple[str, str], _MaskFile] = {}
+    errors: list[str] = []
+    for path in _files(folder, (".gif", ".png")):
+        words = f"{path.parent.name} {path.stem}".lower().replace("_", " ")
+        side = next((side for side in SIDES if side in words), None)
+        code = re.search(r"JPC[LN]N\d{3}", path.stem.upper())
+        if side is None or code is None:
+            continue
+        folds = [int(part[-1]) for part in path.relative_to(folder).parts if part.lower() in ("fold1", "fold2")]
+        file = _MaskFile(path, folds[0] if folds else None)
+        other = found.setdefault((code[0], side), file)
+        if other is not file:
+            errors.append(f"The {side} mask of {code[0]} is there twice: {other.path} and {path}.")
+    for name in names:
+        missing = [side for side in SIDES if (name, side) not in found]
+        errors += [f"The {side} mask of {name} is missing in {folder}." for side in missing]
+        if not missing and len({found[name, side].fold for side in SIDES}) > 1:
+            errors.append(f"The two lung masks of {name} are in different folds: {found[name, SIDES[0]].path}.")
+    return found, errors
+
+
+def _join_lungs(left_path: Path, right_path: Path, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Read and check both lungs of a picture and return where either is.
+
+    "Left" is the patient's left, as in all of SCR's structures; a frontal radiograph is shown as if the patient faced
+    the viewer, so that the left lung lies in the right half.
+    """
+    left, right = (_read_lung(path, shape) for path in (left_path, right_path))
+    both = int((left & right).sum())
+    if both:
+        raise InputError(f"The masks {left_path} and {right_path} overlap in {both} pixels.")
+    if np.nonzero(left)[1].mean() <= np.nonzero(right)[1].mean():
+        raise InputError(
+            f"The masks {left_path} and {right_path} are swapped or mirrored: the patient's left lung must lie to the "
+            "right of the right lung in the picture."
+        )
+    return left | right
+
+
+def _read_lung(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    lung = read_mask(path).pixels[0] > 0
+    if lung.shape != shape:
+        raise InputError(
+            f"The mask {path} has {lung.shape[0]} × {lung.shape[1]} pixels (rows × columns), and it must have "
+            f"{shape[0]} × {shape[1]}."
+        )
+    if not lung.any():
+        raise InputError(f"The mask {path} is empty; every JSRT picture shows both lungs.")
+    if lung.all():
+        raise InputError(f"The mask {path} is all lung; it is damaged.")
+    return lung
+
+
+def _entries(names: Iterable[str]) -> list[Entry]:
+    return [{"id": name, "image": f"images/{name}.png", "label": f"masks/{name}.png"} for name in names]

@@ -1,0 +1,72 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.utils import InputError
+
+from .output import OutputFolder
+from .phantom_image import make_phantom
+from .splits import split_by_fraction
+
+__all__ = ["add_arguments", "prepare_phantoms", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``phantoms`` to its parser."""
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--count", type=int, default=128, help="pictures, training and test together (default 128)")
+    parser.add_argument("--size", type=int, default=256, help="rows and columns (default 256)")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same files (default 0)")
+    parser.add_argument("--test-fraction", type=float, default=0.25, help="part kept for the test (default 0.25)")
+
+
+def run(options: argparse.Namespace) -> str:
+    """Write chest-radiograph phantoms with exact lung masks."""
+    return prepare_phantoms(options.output, options.count, options.size, options.seed, options.test_fraction)
+
+
+def prepare_phantoms(
+    output: Path, count: int = 128, size: int = 256, seed: int = 0, test_fraction: float = 0.25
+) -> str:
+    """Write ``count`` phantoms, their masks and a data list to ``output``; see :func:`make_phantom`.
+
+    Returns:
+        the line that closes the command.
+
+    Raises:
+        InputError: if an option is out of range.
+        OSError: if a file cannot be written.
+    """
+    if count < 2:
+        raise InputError(f"--count must be at least 2, one to train with and one to test, got {count}.")
+    if size < 32:
+        raise InputError(f"--size must be at least 32 pixels, got {size}.")
+    if seed < 0:
+        raise InputError(f"--seed must not be negative, got {seed}.")
+    names = [f"phantom_{index:04d}" for index in range(count)]
+    training, test = split_by_fraction(names, test_fraction, seed)
+    folder = OutputFolder(output)
+    for index, name in enumerate(tqdm(names, desc="phantoms", unit="picture")):
+        image, mask = make_phantom(seed, index, size)
+        folder.save_picture(image, f"images/{name}.png")
+        folder.save_picture(mask, f"masks/{name}.png")
+    entries = {name: {"id": name, "image": f"images/{name}.png", "label": f"masks/{name}.png"} for name in names}
+    return folder.save_datalist(
+        [entries[name] for name in training],
+        [entries[name] for name in test],
+        description=f"{count} chest-radiograph phantoms, {size} x {size}, seed {seed}",
+    )

@@ -1,0 +1,65 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.utils import InputError
+
+__all__ = ["split_by_file", "split_by_fraction", "split_odd_even"]
+
+Split = tuple[list[str], list[str]]
+
+
+def split_odd_even(names: Sequence[str]) -> Split:
+    """Return the first, third, ... of the sorted names for training, and the second, fourth, ... for the test."""
+    ordered = sorted(names)
+    return ordered[0::2], ordered[1::2]
+
+
+def split_by_fraction(names: Sequence[str], test_fraction: float, seed: int) -> Split:
+    """Draw ``round(test_fraction * len(names))`` names for the test, the same ones for the same names and seed.
+
+    Raises:
+        InputError: if the fraction is not between 0 and 1.
+    """
+    if not 0 < test_fraction < 1:
+        raise InputError(f"The test fraction must lie between 0 and 1, got {test_fraction}.")
+    ordered = sorted(names)
+    test = set(random.Random(seed).sample(ordered, round(test_fraction * len(ordered))))
+    return [name for name in ordered if name not in test], sorted(test)
+
+
+def split_by_file(names: Sequence[str], path: Path) -> Split:
+    """Read the split from a JSON file ``{"training": [names], "test": [names]}``, names without endings.
+
+    Raises:
+        InputError: if the file is not of this form, names what is not there, leaves a name out or gives it twice.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        training, test = list(content["training"]), list(content["test"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f'The split file {path} cannot be read; it must be {{"training": [names], "test": [names]}} ({error}).'
+        ) from error
+    given = training + test
+    twice = sorted({name for name in given if given.count(name) > 1})
+    unknown = sorted(set(given) - set(names))
+    left_out = sorted(set(names) - set(given))
+    for wrong, what in ((twice, "twice"), (unknown, "that have no picture"), (left_out, "not at all")):
+        if wrong:
+            raise InputError(f"The split file {path} gives {len(wrong)} names {what}, the first is {wrong[0]}.")
+    return sorted(training), sorted(test)

@@ -1,0 +1,56 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from pipeline.utils import atomic_path
+
+__all__ = ["save_epsilon_curve", "summarize"]
+
+
+def summarize(table: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """Return mean DIC and JSC over the images for each ε, rising, of rows with ``epsilon``, ``DIC`` and ``JSC``."""
+    summary = []
+    for epsilon in sorted({row["epsilon"] for row in table}):
+        rows = [row for row in table if row["epsilon"] == epsilon]
+        means = {metric: sum(row[metric] for row in rows) / len(rows) for metric in ("DIC", "JSC")}
+        summary.append({"epsilon": epsilon, **means, "images": len(rows)})
+    return summary
+
+
+def save_epsilon_curve(table: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str) -> None:
+    """Draw DIC and JSC against ε (the paper's Figures 4 and 5): the mean, and the middle half of the images.
+
+    Args:
+        table: one row per image and ε, with ``epsilon`` in grey levels, ``DIC`` and ``JSC`` in [0, 1].
+        path: the picture file to write.
+        title: title of the figure.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    epsilons = sorted({row["epsilon"] for row in table})
+    for axis, metric, color in zip(axes, ("DIC", "JSC"), ("tab:blue", "tab:orange"), strict=True):
+        values = [sorted(row[metric] for row in table if row["epsilon"] == epsilon) for epsilon in epsilons]
+        quarter = [(v[len(v) // 4], v[-1 - len(v) // 4]) for v in values]
+        axis.fill_between(epsilons, *zip(*quarter, strict=True), color=color, alpha=0.2, linewidth=0)
+        axis.plot(epsilons, [sum(v) / len(v) for v in values], marker="o", markersize=4, color=color)
+        axis.set(xlabel="ε (grey levels of 255)", ylabel=metric, ylim=(-0.02, 1.02))
+        axis.grid(alpha=0.3)
+    count = len({row["image"] for row in table})
+    figure.suptitle(f"{title}: mean of {count} images (band: middle half)", fontsize=10)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)

@@ -1,0 +1,71 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.utils import atomic_path
+
+__all__ = ["save_panel"]
+
+SHOWN_EPSILONS = (0.5, 2.0, 8.0, 16.0, 32.0)
+
+
+def save_panel(pictures: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """Draw one image under attack (the paper's Figures 1 and 6): perturbation, adversarial picture and prediction.
+
+    Args:
+        pictures: file of ``AdversarialEvaluation``'s ``save_dir``.
+        path: the picture file to write.
+    """
+    with np.load(pictures) as content:
+        image, label, delta = content["image"], content["label"], content["delta"]
+        epsilons, prediction = content["epsilons"], content["prediction"]
+    shown = [index for index, epsilon in enumerate(epsilons) if epsilon in SHOWN_EPSILONS] or list(range(len(epsilons)))
+    figure = Figure(figsize=(2.1 * (len(shown) + 1), 6.6), layout="constrained")
+    axes = figure.subplots(3, len(shown) + 1, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    _show(axes[0, 0], image, "input")
+    _show(axes[1, 0], np.stack([255 * label] * 3), "mask")
+    _show_mask(axes[2, 0], image, label, prediction[0])
+    axes[2, 0].set_title(f"clean, DIC {_dic(prediction[0], label):.3f}", fontsize=8)
+    for column, index in enumerate(shown, start=1):
+        epsilon = epsilons[index]
+        _show(axes[0, column], 127.5 + delta[index] * (127.5 / epsilon), f"perturbation, ±{epsilon:g}")
+        _show(axes[1, column], image + delta[index], f"adversarial, ε = {epsilon:g}")
+        _show_mask(axes[2, column], image + delta[index], label, prediction[index + 1])
+        axes[2, column].set_title(f"prediction, DIC {_dic(prediction[index + 1], label):.3f}", fontsize=8)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
+    """Show a picture (C, H, W) in grey levels."""
+    channels_last = np.moveaxis(picture, 0, -1) if picture.shape[0] == 3 else np.stack([picture[0]] * 3, axis=-1)
+    axis.imshow(np.clip(channels_last / 255, 0, 1), interpolation="nearest")
+    axis.set_title(title, fontsize=8)
+
+
+def _show_mask(axis: Axes, picture: np.ndarray, label: np.ndarray, prediction: np.ndarray) -> None:
+    _show(axis, picture, "")
+    axis.imshow(np.ma.masked_equal(prediction, 0), cmap="autumn", alpha=0.45, vmin=0, vmax=1, interpolation="nearest")
+    axis.contour(label, levels=[0.5], colors="cyan", linewidths=0.8)
+
+
+def _dic(prediction: np.ndarray, label: np.ndarray) -> float:
+    total = int(prediction.sum()) + int(label.sum())
+    return 1.0 if total == 0 else 2 * int((prediction & label).sum()) / total

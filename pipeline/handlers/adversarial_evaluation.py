@@ -1,0 +1,245 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from monai.metrics import compute_dice, compute_iou
+from monai.networks.utils import one_hot
+from monai.utils import convert_to_tensor
+from tqdm import tqdm
+
+from pipeline.attacks import (
+    PAPER_EPSILONS,
+    check_attack,
+    epsilon_sweep,
+    frozen,
+    inverse_mask,
+    num_gradients,
+    targeted_gradient,
+)
+from pipeline.losses import PixelCrossEntropy
+from pipeline.utils import InputError, atomic_path
+
+from .sweep_results import SweepResults, fingerprint_network
+
+__all__ = ["AdversarialEvaluation", "epsilon_name"]
+
+
+def epsilon_name(metric: str, epsilon: float) -> str:
+    """Return the name of ``metric`` at ``epsilon``, such as ``DIC_eps_08.0``, which sorts by ε."""
+    return f"{metric}_eps_{epsilon:04.1f}" if round(epsilon, 1) == epsilon else f"{metric}_eps_{epsilon:g}"
+
+
+class AdversarialEvaluation:
+    """Attack the network of a MONAI evaluator on every batch, at many intensities, and score what it then predicts.
+
+    The attack is the paper's: targeted iterative FGSM towards the inverse mask (equation 6), on the picture in grey
+    levels of 0 to 255, against the network in evaluation mode. DIC and JSC (equations 7 and 8) are MONAI's Dice and
+    IoU of the foreground; an empty mask scores 1 where nothing is predicted and 0 otherwise.
+
+    At the end of the epoch ``engine.state.metrics`` holds the mean over the images for each ε as a scalar
+    (``DIC_eps_08.0``, ``JSC_eps_08.0``), ``engine.state.metric_details`` the values per image, (N, 1), under the same
+    names, and ``table`` one row per image and ε, the clean picture as ε = 0 first. Attach it before the handlers that
+    log metrics.
+
+    The images of a batch are attacked together; with several processes each attacks its part, and all hold the whole
+    result at the end. The evaluator must run its network with ``engine.network`` on images in [0, 1] and masks of
+    {0, 1}, both (B, 1 or more, *spatial), and each batch must name its images.
+
+    Args:
+        epsilons: intensities ε in grey levels, rising. The paper's 18 by default; none gives the clean rows only.
+        step: α in grey levels.
+        value_range: the picture's grey levels are kept in it; None for equation 6 to the letter.
+        loss_function: from logits and target (B, 1, *spatial) to the scalar that the attack lowers; the sum of the
+            pixels' cross-entropies (equation 4) by default.
+        id_key: key of the batch that holds the images' names.
+        results_file: JSON file of what has been done, from which an interrupted sweep goes on; None for no such file.
+        save_dir: folder for the adversarial pictures of the first ``save_count`` images, one ``<name>.npz`` each, with
+            ``image`` (C, *spatial), ``label``, ``epsilons`` (E,), ``delta`` (E, C, *spatial) in grey levels, and
+            ``prediction`` (E + 1, *spatial), the clean one first.
+        save_count: number of images of each process to save.
+        progress: whether to show a progress bar.
+
+    Raises:
+        InputError: if an ε or α is not above 0, the intensities do not rise, or a batch has no names or no masks.
+    """
+
+    def __init__(
+        self,
+        epsilons: Sequence[float] = PAPER_EPSILONS,
+        step: float = 1.0,
+        value_range: tuple[float, float] | None = (0.0, 255.0),
+        loss_function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+        id_key: str = "id",
+        results_file: str | os.PathLike[str] | None = None,
+        save_dir: str | os.PathLike[str] | None = None,
+        save_count: int = 0,
+        progress: bool = True,
+    ) -> None:
+        self.epsilons = [float(epsilon) for epsilon in epsilons]
+        self.step = step
+        self.value_range = value_range
+        self.loss_function = PixelCrossEntropy(reduction="sum") if loss_function is None else loss_function
+        self.id_key = id_key
+        self.results_file = None if results_file is None else Path(results_file)
+        self.save_dir = None if save_dir is None else Path(save_dir)
+        self.save_count = save_count
+        self.progress = progress
+        self.table: list[dict[str, Any]] = []
+        check_attack(torch.empty(0), self.epsilons, step, value_range)
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a MONAI evaluator.
+        """
+        if not engine.has_event_handler(self.start, Events.STARTED):
+            engine.add_event_handler(Events.STARTED, self.start)
+            # before the iteration: MONAI's engines take the batch apart at its end
+            engine.add_event_handler(Events.ITERATION_STARTED, self.attack_batch)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.complete)
+
+    def start(self, engine: Engine) -> None:
+        """Read what an interrupted sweep of the same network, attack and images has left."""
+        self._saved = 0
+        self._order: list[str] = []
+        self._results = SweepResults(
+            self._rank_file(),
+            {
+                "network": fingerprint_network(engine.network),
+                "epsilons": self.epsilons,
+                "step": self.step,
+                "value_range": self.value_range,
+            },
+        )
+        total = num_gradients(self.epsilons, self.step) * engine.state.epoch_length
+        self._bar = tqdm(total=total, desc="attack", unit="gradient", disable=not self.progress or idist.get_rank() > 0)
+
+    def attack_batch(self, engine: Engine) -> None:
+        """Attack the images of ``engine.state.batch`` and keep their scores."""
+        image, label, *_ = engine.prepare_batch(engine.state.batch, engine.state.device, engine.non_blocking)
+        names = self._names(engine.state.batch, label)
+        # MONAI's MetaTensor would carry its metadata through every operation of the network
+        image, label = convert_to_tensor(image), convert_to_tensor(label)
+        digests = [_digest(*pair) for pair in zip(image, label, strict=True)]
+        self._order += names
+        if all(self._results.done(name, digest) for name, digest in zip(names, digests, strict=True)):
+            self._bar.update(num_gradients(self.epsilons, self.step))
+            self._saved += len(names)
+            return
+
+        def network(x: torch.Tensor) -> torch.Tensor:
+            return engine.inferer(x, engine.network)
+
+        with frozen(engine.network):
+            loss_gradient = targeted_gradient(network, self.loss_function, inverse_mask(label))
+
+            def gradient(x: torch.Tensor) -> torch.Tensor:
+                self._bar.update()
+                return loss_gradient(x)
+
+            clean = image * 255
+            pictures = {0.0: clean} | epsilon_sweep(
+                gradient, clean, self.epsilons, self.step, value_range=self.value_range
+            )
+            with torch.no_grad():
+                predictions = {epsilon: network(x / 255).argmax(1, keepdim=True) for epsilon, x in pictures.items()}
+        scores = {epsilon: _dic_jsc(prediction, label) for epsilon, prediction in predictions.items()}
+        for index, (name, digest) in enumerate(zip(names, digests, strict=True)):
+            self._results.add(name, digest, {epsilon: pairs[index] for epsilon, pairs in scores.items()})
+            self._save_pictures(name, index, label, pictures, predictions)
+        self._results.save()
+
+    def complete(self, engine: Engine) -> None:
+        """Gather the scores of all processes into the engine's state and ``table``."""
+        self._bar.close()
+        images = self._gather()
+        self.table = [
+            {"image": name, "epsilon": epsilon, "DIC": dic, "JSC": jsc}
+            for name, scores in images.items()
+            for epsilon, (dic, jsc) in scores.items()
+        ]
+        for epsilon in self.epsilons:
+            values = torch.tensor([scores[epsilon] for scores in images.values()], dtype=torch.float64)
+            for column, metric in enumerate(("DIC", "JSC")):
+                name = epsilon_name(metric, epsilon)
+                engine.state.metrics[name] = values[:, column].mean().item()
+                engine.state.metric_details[name] = values[:, column : column + 1]
+
+    def _gather(self) -> dict[str, dict[float, tuple[float, float]]]:
+        mine = {name: self._results.images[name][1] for name in self._order}
+        if idist.get_world_size() == 1:
+            return mine
+        parts: list[dict[str, dict[float, tuple[float, float]]]] = [{} for _ in range(idist.get_world_size())]
+        dist.all_gather_object(parts, mine)
+        # a sampler that fills up the last batches gives an image to two processes; the name keeps it once
+        return {name: scores for part in parts for name, scores in part.items()}
+
+    def _names(self, batch: dict[str, Any], label: torch.Tensor | None) -> list[str]:
+        if label is None:
+            raise InputError("AdversarialEvaluation: the batch has no masks; give the dataset labels to attack.")
+        if self.id_key not in batch:
+            raise InputError(
+                f"AdversarialEvaluation: the batch has no key '{self.id_key}' with the images' names; "
+                "add it to the data list or set id_key."
+            )
+        return [str(name) for name in batch[self.id_key]]
+
+    def _save_pictures(
+        self,
+        name: str,
+        index: int,
+        label: torch.Tensor,
+        pictures: dict[float, torch.Tensor],
+        predictions: dict[float, torch.Tensor],
+    ) -> None:
+        if self.save_dir is None or self._saved >= self.save_count:
+            return
+        self._saved += 1
+        clean = pictures[0.0][index]
+        delta = [(pictures[epsilon][index] - clean).cpu().numpy() for epsilon in self.epsilons]
+        with atomic_path(self.save_dir / f"{name}.npz") as path:
+            np.savez_compressed(
+                path,
+                image=clean.cpu().numpy(),
+                label=label[index, 0].cpu().numpy().astype(np.uint8),
+                epsilons=np.array(self.epsilons),
+                delta=np.array(delta, dtype=np.float32),
+                prediction=np.array([p[index, 0].cpu().numpy() for p in predictions.values()], dtype=np.uint8),
+            )
+
+    def _rank_file(self) -> Path | None:
+        if self.results_file is None or idist.get_rank() == 0:
+            return self.results_file
+        return self.results_file.with_name(f"{self.results_file.stem}.rank{idist.get_rank()}{self.results_file.suffix}")
+
+
+def _digest(image: torch.Tensor, label: torch.Tensor) -> str:
+    return hashlib.sha256(image.cpu().numpy().tobytes() + label.cpu().numpy().tobytes()).hexdigest()
+
+
+def _dic_jsc(prediction: torch.Tensor, label: torch.Tensor) -> list[tuple[float, float]]:
+    """DIC and JSC of the foreground for each image of (B, 1, *spatial) maps of 0 and 1."""
+    maps = one_hot(prediction, num_classes=2), one_hot(label, num_classes=2)
+    dic = compute_dice(*maps, include_background=False, ignore_empty=False)
+    jsc = compute_iou(*maps, include_background=False, ignore_empty=False)
+    return list(zip(dic[:, 0].tolist(), jsc[:, 0].tolist(), strict=True))

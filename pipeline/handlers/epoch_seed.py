@@ -1,0 +1,51 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from ignite.engine import Engine, Events
+from monai.transforms import Randomizable
+from monai.utils import set_determinism
+
+__all__ = ["EpochSeed"]
+
+
+class EpochSeed:
+    """Seed every source of randomness from the epoch's number, so that an epoch is the same after an interruption.
+
+    Python, NumPy and torch are seeded with ``seed + epoch`` when an epoch starts, and so are the random transforms.
+    The order of the images comes from a ``DistributedSampler``, which MONAI's engines set to the epoch likewise.
+
+    Args:
+        seed: seed of the whole training.
+        transform: random transforms of the training data, if there are any.
+    """
+
+    def __init__(self, seed: int, transform: Randomizable | None = None) -> None:
+        self.seed = seed
+        self.transform = transform
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer.
+        """
+        if not engine.has_event_handler(self, Events.EPOCH_STARTED):
+            engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer.
+        """
+        set_determinism(seed=self.seed + engine.state.epoch)
+        if self.transform is not None:
+            self.transform.set_random_state(seed=self.seed + engine.state.epoch)

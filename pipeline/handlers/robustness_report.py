@@ -1,0 +1,86 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+
+from pipeline.figures import save_epsilon_curve, save_panel, summarize
+from pipeline.tracking import Tracker
+from pipeline.utils import atomic_path
+
+from .adversarial_evaluation import AdversarialEvaluation
+
+__all__ = ["RobustnessReport"]
+
+
+class RobustnessReport:
+    """Write what ``AdversarialEvaluation`` has found: a table, the table per image, the curve and the panels.
+
+    ``summary.csv``, ``per_image.csv``, ``epsilon_curve.png`` and one ``panel_<name>.png`` for each saved picture go to
+    ``output_dir`` and to the tracker; the summary is printed too.
+
+    Args:
+        adversarial: the handler that attacks, attached to the same evaluator before this one.
+        tracker: the run's tracker.
+        output_dir: folder to write to.
+        title: title of the curve.
+    """
+
+    def __init__(
+        self, adversarial: AdversarialEvaluation, tracker: Tracker, output_dir: str | os.PathLike[str], title: str
+    ) -> None:
+        self.adversarial = adversarial
+        self.tracker = tracker
+        self.output_dir = Path(output_dir)
+        self.title = title
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: the evaluator.
+        """
+        if not engine.has_event_handler(self, Events.COMPLETED):
+            engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: the evaluator.
+        """
+        if idist.get_rank() > 0:
+            return
+        table = self.adversarial.table
+        summary = summarize(table)
+        self._write_csv("summary.csv", summary)
+        self._write_csv("per_image.csv", table)
+        print("    ε     DIC     JSC")
+        for row in summary:
+            print(f"{row['epsilon']:5.1f}  {row['DIC']:.4f}  {row['JSC']:.4f}")
+        save_epsilon_curve(table, self.output_dir / "epsilon_curve.png", self.title)
+        self.tracker.log_artifact(self.output_dir / "epsilon_curve.png")
+        if self.adversarial.save_dir is not None and self.adversarial.epsilons:
+            for pictures in sorted(self.adversarial.save_dir.glob("*.npz")):
+                panel = self.output_dir / f"panel_{pictures.stem}.png"
+                save_panel(pictures, panel)
+                self.tracker.log_artifact(panel, "panels")
+
+    def _write_csv(self, name: str, rows: list[dict[str, object]]) -> None:
+        with atomic_path(self.output_dir / name) as path, open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        self.tracker.log_artifact(self.output_dir / name)

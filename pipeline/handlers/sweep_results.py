@@ -1,0 +1,78 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pipeline.utils import atomic_path
+
+__all__ = ["SweepResults", "fingerprint_network"]
+
+Scores = dict[float, tuple[float, float]]
+
+
+class SweepResults:
+    """DIC and JSC of each image at each ε, kept in a JSON file from which an interrupted sweep goes on.
+
+    Args:
+        path: the JSON file; None keeps the results in memory only.
+        conditions: what the results depend on (network, attack). A file made under others is not read.
+    """
+
+    def __init__(self, path: Path | None, conditions: Mapping[str, Any]) -> None:
+        self.path = path
+        self.conditions = json.loads(json.dumps(conditions))
+        self.images: dict[str, tuple[str, Scores]] = {}
+        if path is not None and path.is_file():
+            self._read(path)
+
+    def done(self, name: str, digest: str) -> bool:
+        """Return whether image ``name`` with the content ``digest`` has been attacked already."""
+        return name in self.images and self.images[name][0] == digest
+
+    def add(self, name: str, digest: str, scores: Scores) -> None:
+        """Keep the scores of one image, {ε: (DIC, JSC)}, in memory."""
+        self.images[name] = (digest, scores)
+
+    def save(self) -> None:
+        """Write all results to the file."""
+        if self.path is None:
+            return
+        images = {
+            name: {"image": digest, "scores": {str(epsilon): pair for epsilon, pair in scores.items()}}
+            for name, (digest, scores) in self.images.items()
+        }
+        with atomic_path(self.path) as path:
+            path.write_text(json.dumps({"conditions": self.conditions, "images": images}))
+
+    def _read(self, path: Path) -> None:
+        content = json.loads(path.read_text())
+        if content["conditions"] != self.conditions:
+            return
+        for name, entry in content["images"].items():
+            scores = {float(epsilon): (dic, jsc) for epsilon, (dic, jsc) in entry["scores"].items()}
+            self.images[name] = (entry["image"], scores)
+
+
+def fingerprint_network(network: nn.Module) -> str:
+    """Return the SHA-256 of all parameters and buffers, with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,143 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import numbers
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+
+from pipeline.tracking import Tracker
+
+__all__ = ["TrackRun"]
+
+_HELD_LOSSES = 64
+_AT_EPSILON = re.compile(r"(?P<metric>.+)_eps_(?P<epsilon>\d+\.\d)")
+
+
+class TrackRun:
+    """Logs what an Ignite engine computes to a ``Tracker``.
+
+    - Each iteration: ``loss`` of the engine's output and, if the engine has an optimizer, its rate ``lr`` (``lr_0``,
+      ``lr_1``... for several parameter groups), at the iteration's number. Losses stay where they were computed until
+      64 have come together or the epoch ends: reading each at once would stop a GPU at every iteration.
+    - Each epoch: the scalars of ``engine.state.metrics``, at the epoch's number. Put this handler behind those that
+      compute metrics.
+    - Metrics at an intensity, such as ``DIC_eps_00.5``, once more as the curve ``DIC_vs_eps``, whose step is 10 times
+      epsilon; the clean ``DIC`` is its step 0.
+    - An exception ends the run as FAILED (KILLED for KeyboardInterrupt and SystemExit) and is raised again. Handlers
+      that save something at an exception must stand before this one.
+
+    The run goes on when the engine has completed: close the tracker when all engines have.
+
+    Args:
+        tracker: where to log; it is started with the engine if it is not yet.
+        iteration_metrics: whether to log loss and rate of each iteration.
+        prefix: put before each name, for example "train/": the MLflow UI groups names by what stands before the slash.
+        step: the step for the metrics of an epoch, given the engine; its epoch by default.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        iteration_metrics: bool = True,
+        prefix: str = "",
+        step: Callable[[Engine], int] | None = None,
+    ) -> None:
+        self.tracker = tracker
+        self.iteration_metrics = iteration_metrics
+        self.prefix = prefix
+        self.step = step
+        self._held: list[tuple[int, int, Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: Ignite Engine, it can be a trainer, validator or evaluator.
+        """
+        engine.add_event_handler(Events.STARTED, self.start)
+        if self.iteration_metrics:
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self.iteration_completed)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_completed)
+        engine.add_event_handler(Events.COMPLETED, self.flush)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self.exception_raised)
+
+    def start(self) -> None:
+        self.tracker.start()
+
+    def iteration_completed(self, engine: Engine) -> None:
+        now = int(time.time() * 1000)
+        iteration = engine.state.iteration
+        groups = getattr(getattr(engine, "optimizer", None), "param_groups", [])
+        names = ["lr"] if len(groups) == 1 else [f"lr_{index}" for index in range(len(groups))]
+        rates = {f"{self.prefix}{name}": group["lr"] for name, group in zip(names, groups, strict=True)}
+        if rates:
+            self.tracker.log_metrics(rates, step=iteration, timestamp=now)
+        self._held.append((iteration, now, _loss(engine.state.output)))
+        if len(self._held) >= _HELD_LOSSES:
+            self.flush()
+
+    def epoch_completed(self, engine: Engine) -> None:
+        self.flush()
+        scalars = {key: value for key, value in engine.state.metrics.items() if _is_scalar(value)}
+        step = engine.state.epoch if self.step is None else self.step(engine)
+        self.tracker.log_metrics({f"{self.prefix}{key}": value for key, value in scalars.items()}, step=step)
+        for key, points in _curves(scalars).items():
+            for at, value in sorted(points.items()):
+                self.tracker.log_metrics({f"{self.prefix}{key}": value}, step=at)
+
+    def flush(self) -> None:
+        """Log the losses held so far."""
+        held, self._held = self._held, []
+        tensors = [loss for _, _, loss in held if isinstance(loss, torch.Tensor)]
+        # one transfer for all of them
+        values = iter(torch.stack(tensors).tolist() if tensors else [])
+        for iteration, time_, loss in held:
+            value = next(values) if isinstance(loss, torch.Tensor) else loss
+            self.tracker.log_metrics({f"{self.prefix}loss": value}, step=iteration, timestamp=time_)
+
+    def exception_raised(self, engine: Engine, error: BaseException) -> None:
+        self.flush()
+        self.tracker.close("KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED")
+        # with a handler for EXCEPTION_RAISED, Ignite leaves this to it
+        raise error
+
+
+def _loss(output: Any) -> Any:
+    """The loss of an engine's output, of which MONAI makes a list of one per image with the loss in each."""
+    item = output[0] if isinstance(output, list) else output
+    loss = item["loss"] if isinstance(item, Mapping) else item
+    return loss.detach().reshape(()) if isinstance(loss, torch.Tensor) else loss
+
+
+def _is_scalar(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.numel() == 1
+    return isinstance(value, numbers.Number) or (isinstance(value, np.ndarray) and value.size == 1)
+
+
+def _curves(scalars: Mapping[str, Any]) -> dict[str, dict[int, Any]]:
+    """Curves against epsilon: name to step to value."""
+    curves: dict[str, dict[int, Any]] = {}
+    for key, value in scalars.items():
+        match = _AT_EPSILON.fullmatch(key)
+        if match:
+            curve = curves.setdefault(f"{match['metric']}_vs_eps", {})
+            curve[round(10 * float(match["epsilon"]))] = value
+            if match["metric"] in scalars:
+                curve[0] = scalars[match["metric"]]
+    return curves

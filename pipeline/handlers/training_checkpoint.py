@@ -1,0 +1,150 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from pipeline.utils import InputError, atomic_path
+
+__all__ = ["TrainingCheckpoint", "load_network"]
+
+
+class TrainingCheckpoint:
+    """Keep a checkpoint from which a training that was killed at any moment goes on to the same final weights.
+
+    After each epoch the network, the optimizer, the scheduler and the engine's counters are written to ``path``,
+    atomically. When the engine starts and ``path`` exists, they are read back. Random states are not kept: attach
+    ``EpochSeed``, which makes them a function of the epoch. Attach this after the handlers that change what it keeps
+    (the scheduler's). When the training is complete, the network's state dict is written to ``final_paths``.
+
+    Args:
+        path: the checkpoint file.
+        network: the network that is trained, or its ``DistributedDataParallel`` wrapper.
+        optimizer: its optimizer.
+        scheduler: its learning-rate scheduler.
+        final_paths: files to write the final weights to.
+
+    Raises:
+        InputError: if ``path`` is no checkpoint, or one of another network.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        network: nn.Module,
+        optimizer: Optimizer,
+        scheduler: LRScheduler | ReduceLROnPlateau,
+        final_paths: tuple[str | os.PathLike[str], ...] = (),
+    ) -> None:
+        self.path = Path(path)
+        self.network = network
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.final_paths = [Path(final) for final in final_paths]
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer.
+        """
+        if not engine.has_event_handler(self.resume, Events.STARTED):
+            engine.add_event_handler(Events.STARTED, self.resume)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
+            engine.add_event_handler(Events.COMPLETED, self.save_final)
+
+    def resume(self, engine: Engine) -> None:
+        """Read the checkpoint, if there is one, into the network, the optimizer, the scheduler and the engine."""
+        if not self.path.is_file():
+            return
+        checkpoint = _load(self.path)
+        _load_state(_bare(self.network), checkpoint.get("network", {}), self.path)
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.scheduler.load_state_dict(checkpoint["scheduler"])
+        engine.state.epoch = checkpoint["epoch"]
+        engine.state.iteration = checkpoint["epoch"] * engine.state.epoch_length
+
+    def save(self, engine: Engine) -> None:
+        """Write the checkpoint of the epoch that has just been completed."""
+        if idist.get_rank() == 0:
+            _save(
+                {
+                    "network": _bare(self.network).state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "scheduler": self.scheduler.state_dict(),
+                    "epoch": engine.state.epoch,
+                },
+                self.path,
+            )
+
+    def save_final(self, engine: Engine) -> None:
+        """Write the final weights."""
+        if idist.get_rank() == 0:
+            for path in self.final_paths:
+                _save(_bare(self.network).state_dict(), path)
+
+
+def load_network(network: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Load the weights of ``path`` (a state dict, or a checkpoint of ``TrainingCheckpoint``) into ``network``.
+
+    Raises:
+        InputError: if the file is missing, is no PyTorch file of weights, or is one of another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"ckpt_path: there is no file {path}; train first, or name the weights with --ckpt_path.")
+    content = _load(path)
+    _load_state(_bare(network), content.get("network", content), path)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        raise InputError(f"{path} is no PyTorch file of weights, or is damaged; remove it or name another.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no state dict; name a file of weights.")
+    return content
+
+
+def _load_state(network: nn.Module, state: Mapping[str, Any], path: Path) -> None:
+    own = network.state_dict()
+    other = [
+        name
+        for name in sorted(own.keys() | state.keys())
+        if name not in own or name not in state or own[name].shape != state[name].shape
+    ]
+    if other:
+        raise InputError(
+            f"{path} holds the weights of another network: {len(other)} of its names or shapes differ from "
+            f"{type(network).__name__}'s, the first is '{other[0]}'; name the weights of this network."
+        )
+    network.load_state_dict(state)
+
+
+def _save(content: Mapping[str, Any], path: Path) -> None:
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network

@@ -1,0 +1,43 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch.nn.modules.loss import _Loss
+
+__all__ = ["PixelCrossEntropy"]
+
+
+class PixelCrossEntropy(_Loss):
+    """Cross-entropy of every pixel between logits and a label map with MONAI's channel dimension (equation 4).
+
+    Args:
+        reduction: ``"mean"`` or ``"sum"`` over all pixels of the batch, or ``"none"``.
+
+    Shape:
+        input: logits (B, C, *spatial), C ≥ 2 classes, background first.
+        target: class indices (B, 1, *spatial), of any number type.
+        output: a scalar, or (B, *spatial) for ``"none"``.
+
+    Raises:
+        ValueError: if ``target`` is not (B, 1, *spatial) of the input's size.
+    """
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        expected = (input.shape[0], 1, *input.shape[2:])
+        if tuple(target.shape) != expected:
+            raise ValueError(f"PixelCrossEntropy: target must have shape {expected}, got {tuple(target.shape)}.")
+        return F.cross_entropy(input, target.squeeze(1).long(), reduction=self.reduction)

@@ -1,0 +1,69 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+__all__ = ["describe_environment"]
+
+_PACKAGES = {"torch": "torch", "monai": "monai", "ignite": "pytorch-ignite", "mlflow": "mlflow", "numpy": "numpy"}
+
+
+def describe_environment() -> dict[str, str]:
+    """Return tags that say with what a run was made: code, packages and machine; nothing that identifies a person.
+
+    ``git.commit`` and ``git.dirty`` (tracked files differ from the commit) are of the checkout that holds this package;
+    they are absent where it is none. ``host.id`` is a hash: equal for runs of one machine.
+    """
+    tags = {"versions.python": platform.python_version()}
+    tags.update({f"versions.{name}": version(package) for name, package in _PACKAGES.items()})
+    tags["device.name"] = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor_name()
+    tags["device.count"] = str(torch.cuda.device_count() or os.cpu_count())
+    tags["host.id"] = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    tags["mlflow.source.name"] = _program_name()
+    tags["mlflow.source.type"] = "LOCAL"
+    commit = _git("rev-parse", "--verify", "HEAD")
+    if commit:
+        tags["git.commit"] = tags["mlflow.source.git.commit"] = commit
+        tags["git.dirty"] = str(bool(_git("status", "--porcelain", "--untracked-files=no")))
+    return tags
+
+
+def _git(*arguments: str) -> str | None:
+    """The output of a git command in the folder of this file; None if there is no git, no checkout or no commit."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _processor_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _program_name() -> str:
+    """The module of ``python -m module`` or the file name of the script, without its folder."""
+    if "-m" in sys.orig_argv[:-1]:
+        return sys.orig_argv[sys.orig_argv.index("-m") + 1]
+    return Path(sys.argv[0]).name or "python"

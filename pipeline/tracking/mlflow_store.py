@@ -1,0 +1,195 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from monai.utils.misc import path_to_sqlite_uri, path_to_uri
+
+from pipeline.utils import InputError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = [
+    "configure_mlflow",
+    "connect",
+    "find_or_create_run",
+    "hide_credentials",
+    "open_client",
+    "resolve_tracking_uri",
+]
+
+_SQLITE = "sqlite:///"
+_ANSWER_WITHIN = 4.0  # seconds for a server to answer the first request
+
+
+def configure_mlflow() -> None:
+    """Set what MLflow must know before its use: no telemetry, short time-outs, no alarming messages.
+
+    A dead server would otherwise block each request for minutes. Time-outs that the user has set stay as they are.
+    """
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "true"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # the uploader tries again itself
+    if "mlflow" in sys.modules:
+        # monai.handlers has imported it already: let it read the settings again
+        from mlflow.telemetry import set_telemetry_client
+
+        set_telemetry_client()
+    # the first use of a database logs every table it makes
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def resolve_tracking_uri(tracking_uri: str) -> str:
+    """Return the address of the store: ``MLFLOW_TRACKING_URI`` if set, else ``tracking_uri``, SQLite files absolute.
+
+    Raises:
+        InputError: if it is a folder, which MLflow no longer supports.
+    """
+    variable = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = variable or tracking_uri
+    if "://" not in uri or uri.startswith("file:"):
+        source = "the environment variable MLFLOW_TRACKING_URI" if variable else "tracking_uri"
+        raise InputError(
+            f"{source}: MLflow no longer keeps runs in plain folders such as {uri!r}. "
+            "Give a SQLite file (sqlite:///<path>/mlruns.db) or the address of an MLflow server (http://...)."
+        )
+    return path_to_sqlite_uri(_sqlite_file(uri)) if uri.startswith(_SQLITE) else uri
+
+
+def hide_credentials(text: str) -> str:
+    """Return ``text`` with the user and password of every address in it removed."""
+    return re.sub(r"(\w://)[^/@\s\"']+@", r"\1", text)
+
+
+def open_client(uri: str) -> MlflowClient:
+    """Return a client of the store at ``uri``, SQLite stores made if absent."""
+    configure_mlflow()
+    from mlflow import MlflowClient
+
+    if uri.startswith(_SQLITE):
+        _sqlite_file(uri).parent.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=uri)
+
+
+def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
+    """Return a client of the store at ``uri`` and the id of the experiment, which is made if absent.
+
+    Artifacts of a SQLite store lie in ``mlruns`` beside the file, as with MONAI's MLFlowHandler.
+
+    Raises:
+        InputError: if the store cannot be opened, a server does not answer within 5 seconds, or the experiment is
+            deleted.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client, experiment = _first_request(uri, experiment_name)
+        if experiment is None:
+            artifacts = path_to_uri(_sqlite_file(uri).parent / "mlruns") if uri.startswith(_SQLITE) else None
+            try:
+                client.create_experiment(experiment_name, artifact_location=artifacts)
+            except MlflowException as error:
+                # another run has made it in this moment
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            experiment = client.get_experiment_by_name(experiment_name)
+    except Exception as error:
+        raise InputError(
+            f"tracking_uri: the MLflow store {hide_credentials(uri)} does not answer ({_reason(error)}). Start the "
+            "server, give another tracking_uri, or unset MLFLOW_TRACKING_URI if it names the wrong one."
+        ) from error
+    if experiment.lifecycle_stage != "active":
+        raise InputError(
+            f"experiment_name: {experiment_name!r} has been deleted in {hide_credentials(uri)}. Restore it with "
+            f"`mlflow experiments restore -x {experiment.experiment_id}` or give another experiment_name."
+        )
+    return client, experiment.experiment_id
+
+
+def find_or_create_run(
+    client: MlflowClient, experiment_id: str, name: str, run_id: str | None, tags: dict[str, str]
+) -> tuple[str, bool]:
+    """Return the id of the MLflow run called ``name`` and whether it is new.
+
+    Args:
+        client: the store.
+        experiment_id: where to make the run.
+        name: its unique name.
+        run_id: its id if it is known to exist. If the store does not know it or it was deleted, a new run is made.
+        tags: tags of a new run.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if run_id is not None:
+        try:
+            if client.get_run(run_id).info.lifecycle_stage == "active":
+                return run_id, False
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+    # a process killed between the creation and its note in run.json leaves a run of this name
+    found = client.search_runs([experiment_id], filter_string=f"attributes.run_name = '{name}'", max_results=1)
+    if found:
+        return found[0].info.run_id, False
+    return client.create_run(experiment_id, run_name=name, tags=tags).info.run_id, True
+
+
+def _first_request(uri: str, experiment_name: str) -> tuple[Any, Any]:
+    """Open the store and look the experiment up; a server that does not answer raises TimeoutError."""
+
+    def request() -> None:
+        try:
+            client = open_client(uri)
+            answer.append((client, client.get_experiment_by_name(experiment_name)))
+        except Exception as error:
+            answer.append(error)
+
+    answer: list[Any] = []
+    configure_mlflow()
+    import mlflow  # noqa: F401  the import takes seconds and must not count
+
+    # Name look-up, connection and answer each have a time-out of their own in MLflow: only a thread bounds the sum. The
+    # first use of a database makes its tables, which may take longer and is no sign of a dead server.
+    thread = threading.Thread(target=request, daemon=True)
+    thread.start()
+    thread.join(_ANSWER_WITHIN if uri.startswith("http") else None)
+    if not answer:
+        raise TimeoutError(f"no answer within {_ANSWER_WITHIN:.0f} seconds")
+    if isinstance(answer[0], Exception):
+        raise answer[0]
+    client, experiment = answer[0]
+    return client, experiment
+
+
+def _sqlite_file(uri: str) -> Path:
+    return Path(unquote(uri[len(_SQLITE) :]))
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause in one short line: MLflow's own message repeats the whole chain."""
+    text = hide_credentials(str(error)).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    for sign, words in {"Connection refused": "connection refused", "Name or service": "unknown host"}.items():
+        if sign in line:
+            return words
+    return line if len(line) <= 200 else line[:197] + "..."

@@ -1,0 +1,182 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch.distributed
+
+from pipeline.utils import InputError, atomic_path
+
+from .fingerprint import IGNORED_KEYS, fingerprint_config
+from .folder_lock import FolderLock
+
+__all__ = ["RunDirectory", "open_run", "read_runs"]
+
+
+class RunDirectory:
+    """The folder of one run and its record ``run.json``.
+
+    Attributes:
+        path: the folder; everything the run writes belongs here.
+        name: its name, unique: ``<kind>_<date>-<time>-<six random digits>``.
+        resumed: whether the run continues one that was interrupted.
+        record: the content of ``run.json``: name, kind, fingerprint, started (UTC), status (RUNNING, FINISHED, FAILED
+            or KILLED), pid and host of the last process, and ``mlflow`` (tracking_uri, experiment and run_id, or None).
+
+    Args:
+        path: the folder, which exists.
+        record: the content of ``run.json``.
+        lock: the held lock of the folder, or None for a process that only reads it.
+        resumed: whether the run continues one that was interrupted.
+    """
+
+    def __init__(self, path: Path, record: dict[str, Any], lock: FolderLock | None = None, resumed: bool = False):
+        self.path = path
+        self.record = record
+        self.resumed = resumed
+        self._lock = lock
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of ``run.json``, on the disk too."""
+        self.record.update(fields)
+        with atomic_path(self.path / "run.json") as file:
+            file.write_text(json.dumps(self.record, indent=2) + "\n")
+
+    def release(self) -> None:
+        """Let other processes take the folder: the run has ended."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def __repr__(self) -> str:
+        return f"RunDirectory({str(self.path)!r}, resumed={self.resumed})"
+
+
+def open_run(
+    output_dir: str | os.PathLike[str], kind: str, config: Mapping[str, Any], ignore: Collection[str] = IGNORED_KEYS
+) -> RunDirectory:
+    """Open the folder of a run in ``output_dir``: that of an interrupted run of the same configuration, or a new one.
+
+    The newest run of this kind and configuration is resumed if it is not FINISHED and its process is dead. A run whose
+    process lives is never taken. The folder stays locked until ``RunDirectory.release`` or the end of the process.
+    Under ``torch.distributed`` (initialize it first) rank 0 opens the folder and tells the others.
+
+    Args:
+        output_dir: the folder of all runs, made if absent.
+        kind: what the run does, for example "training" or "evaluating"; the name of the folder begins with it.
+        config: the configuration of the run, for example ``merged_config()``.
+        ignore: keys of ``config``, at any depth, that do not change the result (see ``fingerprint_config``).
+
+    Raises:
+        InputError: if ``output_dir`` cannot be written, or holds a ``run.json`` that is not ours.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return _open(Path(output_dir), kind, fingerprint_config(config, ignore))
+    shared: list[Any] = [None]
+    run = None
+    if torch.distributed.get_rank() == 0:
+        try:
+            run = _open(Path(output_dir), kind, fingerprint_config(config, ignore))
+            shared = [(str(run.path), run.record, run.resumed)]
+        except InputError as error:
+            shared = [error]
+    torch.distributed.broadcast_object_list(shared)
+    if isinstance(shared[0], InputError):
+        raise shared[0]
+    if run is None:
+        path, record, resumed = shared[0]
+        run = RunDirectory(Path(path), record, resumed=resumed)
+    return run
+
+
+def read_runs(output_dir: Path) -> Iterator[RunDirectory]:
+    """Yield all runs in ``output_dir``, the newest first, unlocked.
+
+    Raises:
+        InputError: if a ``run.json`` is not ours.
+    """
+    runs = [RunDirectory(file.parent, _read_record(file)) for file in output_dir.glob("*/run.json")]
+    yield from sorted(runs, key=lambda run: (run.record["started"], run.name), reverse=True)
+
+
+def lock_run(path: Path) -> RunDirectory | None:
+    """Return the run in folder ``path``, locked, or None if its process lives."""
+    lock = FolderLock(path)
+    if not lock.acquire():
+        return None
+    # read after locking: the run may have gone on until then
+    return RunDirectory(path, _read_record(path / "run.json"), lock)
+
+
+def _open(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        return _resume(output_dir, kind, fingerprint) or _create(output_dir, kind, fingerprint)
+    except OSError as error:
+        raise InputError(
+            f"{output_dir}: cannot be written ({error.strerror}). Give another output_dir or make room there."
+        ) from error
+
+
+def _resume(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory | None:
+    for found in read_runs(output_dir):
+        if (found.record["kind"], found.record["fingerprint"]) == (kind, fingerprint):
+            run = lock_run(found.path)
+            if run is not None and run.record["status"] != "FINISHED":
+                run.resumed = True
+                run.update(status="RUNNING", pid=os.getpid(), host=platform.node())
+                return run
+            if run is not None:
+                run.release()
+            return None
+    return None
+
+
+def _create(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
+    now = datetime.now(timezone.utc)
+    path = output_dir / f"{kind}_{now.astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    path.mkdir()
+    lock = FolderLock(path)
+    lock.acquire()
+    run = RunDirectory(path, {}, lock)
+    run.update(
+        name=path.name,
+        kind=kind,
+        fingerprint=fingerprint,
+        started=now.isoformat(),
+        status="RUNNING",
+        pid=os.getpid(),
+        host=platform.node(),
+        mlflow=None,
+    )
+    return run
+
+
+def _read_record(file: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(file.read_text())
+        if {"name", "kind", "fingerprint", "started", "status", "mlflow"} <= record.keys():
+            return dict(record)
+    except (ValueError, AttributeError):
+        pass
+    raise InputError(f"{file}: is not the record of a run. Remove this file or give another output_dir.")

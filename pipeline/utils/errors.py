@@ -1,0 +1,60 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+
+__all__ = ["InputError", "explain_input_errors", "find_input_error"]
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong: a file, a folder, a configuration key or a command-line option.
+
+    The message is whole sentences: it names the file or key, says what is wrong and what to do.
+    """
+
+
+def find_input_error(error: BaseException | None) -> InputError | None:
+    """Return the first ``InputError`` in the chain of ``error`` and its causes, or None."""
+    for link in _chain(error):
+        if isinstance(link, InputError):
+            return link
+    return None
+
+
+def explain_input_errors() -> None:
+    """Make a program that dies of an ``InputError`` end in its sentence instead of a traceback (exit status 1).
+
+    MONAI wraps whatever a configuration raises in ``RuntimeError``s, so that the one sentence that helps stands in the
+    middle of a long traceback. A bundle calls this first in ``initialize``. Other exceptions keep their traceback, and
+    code that catches exceptions sees no difference.
+    """
+    previous = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        cause = find_input_error(error)
+        if cause is None:
+            previous(kind, error, trace)
+        else:
+            print(f"error: {cause}", file=sys.stderr)
+
+    sys.excepthook = hook
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,69 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from monai.utils.misc import path_to_sqlite_uri
+
+from pipeline.tracking import RunDirectory, Tracker, open_run
+from pipeline.tracking.mlflow_store import open_client
+
+from .interpreter import Interpreter
+
+
+@pytest.fixture(autouse=True)
+def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store with its tables, which take seconds to make."""
+    file = tmp_path_factory.mktemp("store") / "mlruns.db"
+    open_client(path_to_sqlite_uri(file)).search_experiments()
+    return file
+
+
+@pytest.fixture
+def store(empty_store: Path, tmp_path: Path) -> str:
+    """The address of a SQLite store of this test alone."""
+    file = tmp_path / "store" / "mlruns.db"
+    file.parent.mkdir()
+    shutil.copyfile(empty_store, file)
+    return path_to_sqlite_uri(file)
+
+
+@pytest.fixture
+def new_tracker(store: str, tmp_path: Path) -> Iterator[Callable[..., Tracker]]:
+    """Makes trackers that are started; what a test leaves open is closed after it."""
+    trackers = []
+
+    def make(config: dict[str, object] | None = None, kind: str = "training", **arguments: object) -> Tracker:
+        run: RunDirectory = open_run(tmp_path / "eval", kind, config or {})
+        arguments = {"experiment_name": "lungs", "tracking_uri": store, "params": {}, **arguments}
+        trackers.append(Tracker(run, **arguments))  # type: ignore[arg-type]
+        trackers[-1].start()
+        return trackers[-1]
+
+    yield make
+    for tracker in trackers:
+        tracker.close()
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Iterator[Interpreter]:
+    with Interpreter() as interpreter:
+        yield interpreter

@@ -1,0 +1,69 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import getpass
+import platform
+import subprocess
+from pathlib import Path
+
+import mlflow
+import monai
+import pytest
+import torch
+
+from pipeline.tracking import describe_environment, environment
+
+
+def test_versions_and_device_are_there() -> None:
+    tags = describe_environment()
+    assert tags["versions.python"] == platform.python_version()
+    assert tags["versions.torch"] == torch.__version__
+    assert tags["versions.monai"] == monai.__version__
+    assert tags["versions.mlflow"] == mlflow.__version__
+    assert {"versions.ignite", "versions.numpy", "device.name", "device.count"} <= tags.keys()
+
+
+def test_nothing_identifies_a_person_or_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/home/somebody/project/train.py"])
+    monkeypatch.setattr("sys.orig_argv", ["/home/somebody/python", "/home/somebody/project/train.py"])
+    tags = describe_environment()
+    assert tags["mlflow.source.name"] == "train.py"
+    for text in (platform.node(), "somebody", getpass.getuser() + "/", str(Path.home()) + "/"):
+        assert text not in " ".join(tags.values())
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_commit_and_dirty_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "environment.py"
+    monkeypatch.setattr(environment, "__file__", str(module))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert "git.commit" not in describe_environment()
+
+    git(tmp_path, "init")
+    module.write_text("1")
+    assert "git.commit" not in describe_environment()
+
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "first")
+    tags = describe_environment()
+    assert tags["git.commit"] == tags["mlflow.source.git.commit"] == git(tmp_path, "rev-parse", "HEAD")
+    assert tags["git.dirty"] == "False"
+
+    (tmp_path / "untracked").write_text("1")
+    assert describe_environment()["git.dirty"] == "False"
+    module.write_text("2")
+    assert describe_environment()["git.dirty"] == "True"

@@ -1,0 +1,71 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from pipeline.tracking import Journal, read_journal
+from pipeline.utils import InputError
+
+
+def test_entries_come_back_in_order_with_the_offset_behind_each(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.append("params", values={"lr": "0.001"})
+    journal.append("metrics", step=3, time=5, values={"loss": 0.1 + 0.2, "ε": 1.0})
+    (first, middle), (second, end) = read_journal(path)
+    assert first == {"type": "params", "values": {"lr": "0.001"}}
+    assert second == {"type": "metrics", "step": 3, "time": 5, "values": {"loss": 0.1 + 0.2, "ε": 1.0}}
+    assert end == path.stat().st_size
+    assert [entry for entry, _ in read_journal(path, middle)] == [second]
+
+
+def test_an_entry_is_on_file_when_append_returns(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    for number in range(3):
+        journal.append("status", value=str(number))
+        assert len(list(read_journal(tmp_path / "journal.jsonl"))) == number + 1
+
+
+def test_not_a_number_and_infinity_survive(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("metrics", values={"a": math.nan, "b": math.inf, "c": -math.inf})
+    (entry, _), *_ = read_journal(tmp_path / "journal.jsonl")
+    assert math.isnan(entry["values"]["a"])
+    assert (entry["values"]["b"], entry["values"]["c"]) == (math.inf, -math.inf)
+
+
+@pytest.mark.parametrize("torn", [b'{"type": "met', b"x" * 200_000, b'{"type": "tags"}', b"\x00\x00"])
+@pytest.mark.parametrize("whole", [b"", b'{"type": "first"}\n'])
+def test_a_torn_last_line_is_ignored_and_cut_off_on_reopening(tmp_path: Path, whole: bytes, torn: bytes) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(whole + torn)
+    assert len(list(read_journal(path))) == len(whole.splitlines())
+    journal = Journal(path)
+    assert path.read_bytes() == whole
+    journal.append("second")
+    assert path.read_bytes() == whole + b'{"type": "second"}\n'
+
+
+def test_a_damaged_line_is_an_error_that_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'{"type": "first"}\nnonsense\n{"type": "third"}\n')
+    with pytest.raises(InputError) as error:
+        list(read_journal(path))
+    assert str(error.value) == f"{path}: the line at byte 18 is not JSON. Remove it to send the rest."
+
+
+def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
+    assert list(read_journal(tmp_path / "none.jsonl")) == []

@@ -1,0 +1,153 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from pipeline.tracking import open_run
+from pipeline.utils import InputError
+
+from .interpreter import Interpreter, wait_until
+
+
+def record(path: Path) -> dict[str, object]:
+    return dict(json.loads((path / "run.json").read_text()))
+
+
+def test_a_new_run_has_a_folder_and_a_record(tmp_path: Path) -> None:
+    run = open_run(tmp_path / "eval", "training", {"lr": 1})
+    assert re.fullmatch(r"training_\d{8}-\d{6}-[0-9a-f]{6}", run.name)
+    assert run.path == tmp_path / "eval" / run.name
+    assert not run.resumed
+    assert record(run.path) == run.record
+    assert (run.record["name"], run.record["kind"], run.record["status"]) == (run.name, "training", "RUNNING")
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED", "KILLED"])
+def test_an_unfinished_run_of_the_same_configuration_is_resumed(tmp_path: Path, status: str) -> None:
+    first = open_run(tmp_path, "training", {"lr": 1, "num_workers": 0})
+    first.update(status=status)
+    first.release()
+    second = open_run(tmp_path, "training", {"num_workers": 4, "lr": 1})
+    assert second.resumed
+    assert second.path == first.path
+    assert record(second.path)["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "status"),
+    [("training", {"lr": 1}, "FINISHED"), ("evaluating", {"lr": 1}, "KILLED"), ("training", {"lr": 2}, "KILLED")],
+)
+def test_other_runs_are_left_untouched(tmp_path: Path, kind: str, config: dict[str, int], status: str) -> None:
+    first = open_run(tmp_path, "training", {"lr": 1})
+    first.update(status=status)
+    first.release()
+    before = (first.path / "run.json").read_bytes()
+    second = open_run(tmp_path, kind, config)
+    assert not second.resumed
+    assert second.path != first.path
+    assert (first.path / "run.json").read_bytes() == before
+
+
+def test_the_newest_run_of_the_configuration_decides(tmp_path: Path) -> None:
+    for status in ("KILLED", "FINISHED"):
+        run = open_run(tmp_path, "training", {"lr": 1})
+        run.update(status=status)
+        run.release()
+        if status == "KILLED":  # otherwise the second would resume it
+            run.update(kind="set aside")
+            aside = run
+    aside.update(kind="training")
+    assert not open_run(tmp_path, "training", {"lr": 1}).resumed
+
+
+def test_another_configuration_in_between_does_not_matter(tmp_path: Path) -> None:
+    first = open_run(tmp_path, "training", {"lr": 1})
+    first.release()
+    open_run(tmp_path, "training", {"lr": 2}).release()
+    assert open_run(tmp_path, "training", {"lr": 1}).path == first.path
+
+
+def test_a_live_run_is_never_taken_and_a_killed_one_is(tmp_path: Path, interpreter: Interpreter) -> None:
+    program = f"""
+import os, time
+from pipeline.tracking import open_run
+run = open_run({str(tmp_path)!r}, "training", {{"lr": 1}})
+worker = os.fork()  # as a data loader does; it outlives its parent and must not keep the run
+if worker == 0:
+    time.sleep(30)
+print(worker, flush=True)
+time.sleep(60)
+"""
+    log = tmp_path / "log"
+    pid = interpreter.start(program, log)
+    wait_until(lambda: log.exists() and log.read_text().strip())
+    (taken,) = tmp_path.glob("training_*")
+    mine = open_run(tmp_path, "training", {"lr": 1})
+    assert mine.path != taken
+    mine.update(status="FINISHED", started="2000")
+    mine.release()
+    assert not open_run(tmp_path, "training", {"lr": 2}).resumed
+
+    os.kill(pid, signal.SIGKILL)
+    assert interpreter.wait(pid) == -signal.SIGKILL
+    resumed = open_run(tmp_path, "training", {"lr": 1})
+    assert resumed.path == taken
+    assert resumed.resumed
+    os.kill(int(log.read_text()), signal.SIGKILL)
+
+
+def test_two_opens_in_one_process_do_not_share_a_run(tmp_path: Path) -> None:
+    runs = [open_run(tmp_path, "training", {"lr": 1}) for _ in range(3)]
+    assert len({run.path for run in runs}) == 3
+
+
+def test_a_foreign_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "other" / "run.json"
+    for text in ("{}", "[1]", "no json"):
+        file.write_text(text)
+        with pytest.raises(InputError) as error:
+            open_run(tmp_path, "training", {})
+        assert str(error.value) == (f"{file}: is not the record of a run. Remove this file or give another output_dir.")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError) as error:
+        open_run(tmp_path / "file" / "eval", "training", {})
+    assert str(error.value) == (
+        f"{tmp_path}/file/eval: cannot be written (Not a directory). Give another output_dir or make room there."
+    )
+
+
+def test_only_rank_0_opens_and_all_ranks_learn_the_folder(tmp_path: Path, interpreter: Interpreter) -> None:
+    program = """
+import torch.distributed as dist
+from pipeline.tracking import open_run
+dist.init_process_group("gloo", init_method="file://{folder}/rendezvous", rank={rank}, world_size=2)
+run = open_run("{folder}/eval", "training", {{}})
+print(run.path, run.resumed)
+dist.barrier()
+dist.destroy_process_group()
+"""
+    logs = [tmp_path / f"log{rank}" for rank in range(2)]
+    pids = [interpreter.start(program.format(folder=tmp_path, rank=rank), logs[rank]) for rank in range(2)]
+    assert [interpreter.wait(pid) for pid in pids] == [0, 0]
+    (path,) = (tmp_path / "eval").iterdir()
+    assert [log.read_text().splitlines()[-1] for log in logs] == [f"{path} False"] * 2
