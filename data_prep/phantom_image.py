@@ -282,7 +282,7 @@ def _add_marks(random: Random, film: Field) -> None:
     if random.random() < 0.7:
         left = random.random() < 0.5
         letter: Field = zoom(LETTER_L if left else LETTER_R, max(1, round(size / 85)), order=0)
-        height, width = letter.shape
+        height, width = len(letter), len(letter[0])
         row = int(random.uniform(0.03, 0.2) * size)
         column = int((random.uniform(0.86, 0.92) if left else random.uniform(0.02, 0.1)) * size)
         window = film[row : row + height, column : column + width]

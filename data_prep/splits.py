@@ -59,7 +59,11 @@ def split_by_file(names: Sequence[str], path: Path) -> Split:
     twice = sorted({name for name in given if given.count(name) > 1})
     unknown = sorted(set(given) - set(names))
     left_out = sorted(set(names) - set(given))
-    for wrong, what in ((twice, "twice"), (unknown, "that have no picture"), (left_out, "not at all")):
+    for wrong, what in (
+        (twice, "gives names twice"),
+        (unknown, "gives names that have no picture"),
+        (left_out, "leaves names out"),
+    ):
         if wrong:
-            raise InputError(f"The split file {path} gives {len(wrong)} names {what}, the first is {wrong[0]}.")
+            raise InputError(f"The split file {path} {what} ({len(wrong)}, the first is {wrong[0]}).")
     return sorted(training), sorted(test)

@@ -298,7 +298,8 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _checked_name(key: str) -> str:
-    if not _NAME.fullmatch(key) or os.path.normpath(key) != key:
+    # a name is a path in MLflow's eyes: no "a//b", no "../a"
+    if not _NAME.fullmatch(key) or os.path.normpath(key) != key or key.startswith((".", "/")):
         raise InputError(
             f"MLflow does not take the name {key!r}: use up to 250 letters, digits, spaces and the signs _ - . : /."
         )

@@ -57,8 +57,8 @@ def load_datalist(path: PathLike, section: str, base_dir: PathLike | None = None
     gone = [name for entry in resolved for name in _files(entry) if not Path(name).is_file()]
     if gone:
         raise InputError(
-            f"The data list {path} names {len(gone)} files that do not exist, the first is {gone[0]}; prepare the data "
-            "again or correct the list."
+            f"The data list {path} names files that do not exist ({len(gone)}, the first is {gone[0]}); prepare "
+            "the data again or correct the list."
         )
     return resolved
 
@@ -123,6 +123,6 @@ def _check_leak(content: dict[str, Any], base: Path, path: Path) -> None:
     shared = sorted(images["training"] & images["test"])
     if shared:
         raise InputError(
-            f"The data list {path} has {len(shared)} pictures in 'training' as well as in 'test', the first is "
-            f"{shared[0]}."
+            f"The data list {path} has pictures in 'training' as well as in 'test' ({len(shared)}, the first is "
+            f"{shared[0]})."
         )

@@ -63,14 +63,15 @@ def decode_raster(path: Path) -> Picture:
             frames = getattr(image, "n_frames", 1)
             if frames > 1:
                 raise InputError(f"The file {path} holds {frames} frames; one picture per file is needed.")
-            wide = image.tile and ";16" in str(image.tile[0][3])
+            wide = bool(image.tile) and ";16" in str(image.tile[0][3])
             upright = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    # damaged files make Pillow's decoders raise nearly anything
+    except Exception as error:
         raise InputError(f"The file {path} cannot be read as a picture ({_one_line(error)}); copy it again.") from error
     if upright.mode.startswith("I"):
-        pixels = np.asarray(upright).astype(np.float32)[None] / 65535
+        pixels: npt.NDArray[np.floating[Any]] = np.asarray(upright)[None] / 65535
     elif wide:
         raise InputError(
             f"The file {path} holds 16 bits per channel with color or transparency, which would be cut to 8 bits; "
@@ -136,8 +137,9 @@ def _shown_range(data: pydicom.Dataset) -> tuple[float, float]:
     bits = int(data.BitsStored)
     least = -(2 ** (bits - 1)) if data.PixelRepresentation else 0
     slope, intercept = float(data.get("RescaleSlope", 1)), float(data.get("RescaleIntercept", 0))
-    ends = sorted(slope * value + intercept for value in (least, least + 2**bits - 1))
-    return ends[0], ends[1]
+    low, high = slope * least + intercept, slope * (least + 2**bits - 1) + intercept
+    # where the slope is negative, pydicom's window gives the greater value for black
+    return (low, high) if "WindowWidth" in data else (min(low, high), max(low, high))
 
 
 def decode_nifti(path: Path) -> Picture:
@@ -157,7 +159,8 @@ def decode_nifti(path: Path) -> Picture:
         file: Any = nib.load(path)
         values = np.asanyarray(file.dataobj)
         affine = np.asarray(file.affine, dtype=np.float64)
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+    # damaged files make nibabel and zlib raise nearly anything
+    except Exception as error:
         raise InputError(f"The file {path} cannot be read as NIfTI ({_one_line(error)}); copy it again.") from error
     shape = values.shape
     one_slice = values.ndim == 2 or (values.ndim > 2 and 1 in shape[:3] and shape[3:] in ((), (1,)))
@@ -221,7 +224,7 @@ def _scale_nifti(
     return np.clip((pixels - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def _plain_picture(path: Path, pixels: npt.NDArray[np.float32], spacing: tuple[float, float]) -> Picture:
+def _plain_picture(path: Path, pixels: npt.NDArray[np.floating[Any]], spacing: tuple[float, float]) -> Picture:
     """A picture of a file that has no place in the patient, see ``to_original_orientation``."""
     _check_finite(path, pixels)
     if len(pixels) == 3 and np.array_equal(pixels[0], pixels[1]) and np.array_equal(pixels[0], pixels[2]):

@@ -51,8 +51,8 @@ def new_tracker(store: str, tmp_path: Path) -> Iterator[Callable[..., Tracker]]:
     """Makes trackers that are started; what a test leaves open is closed after it."""
     trackers = []
 
-    def make(config: dict[str, object] | None = None, kind: str = "training", **arguments: object) -> Tracker:
-        run: RunDirectory = open_run(tmp_path / "eval", kind, config or {})
+    def make(identity: dict[str, object] | None = None, kind: str = "training", **arguments: object) -> Tracker:
+        run: RunDirectory = open_run(tmp_path / "eval", kind, identity or {})
         arguments = {"experiment_name": "lungs", "tracking_uri": store, "params": {}, **arguments}
         trackers.append(Tracker(run, **arguments))  # type: ignore[arg-type]
         trackers[-1].start()

@@ -23,7 +23,8 @@ from types import TracebackType
 # Imports once; then each line on stdin is a program, which a fork runs as its main program to the interpreter's end
 _SERVE = """
 import json, os, sys
-import mlflow, pipeline.tracking, torch
+import alembic.command, mlflow.store.tracking.sqlalchemy_store, sqlalchemy.orm, pipeline.tracking
+sqlalchemy.orm.configure_mappers()
 print("ready", flush=True)
 for line in iter(sys.stdin.readline, ""):
     request = json.loads(line)

@@ -1,0 +1,59 @@
+# Everything runs in .venv, which the first target makes. TORCH_INDEX=<url> takes torch from another wheel index,
+# for example https://download.pytorch.org/whl/cpu for the CPU build.
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH_INDEX ?=
+DEMO := demo
+BUNDLE := bundles/nlcen_jsrt
+DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt_dir $(DEMO)/models \
+	--experiment_name demo --max_epochs 16 --panels 2
+
+.DEFAULT_GOAL := help
+.PHONY: help environment demo test test-all check format bench ui clean
+
+help:
+	@echo "make demo     train, attack and track NLCEN on phantoms (10 minutes on two cores)"
+	@echo "make test     the test suite          make test-all  with the slow tests"
+	@echo "make ui       the MLflow UI           make bench     the benchmarks"
+	@echo "make check    lint and types          make format    format the code"
+
+environment: .venv/.runtime
+
+.venv/.runtime: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.txt)"
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/.development: .venv/.runtime requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+demo: .venv/.runtime
+	$(BIN)/python -m data_prep phantoms --output $(DEMO)/phantoms --count 40 --seed 0
+	$(BIN)/python -m monai.bundle run training --config_file $(BUNDLE)/train.json $(DEMO_SETTINGS)
+	@echo "Look into $(DEMO)/runs for tables and pictures, or type 'make ui'."
+
+test: .venv/.runtime
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/.runtime
+	$(BIN)/python -m pytest
+
+check: .venv/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.development
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.runtime
+	$(BIN)/python -m benchmarks
+
+ui: .venv/.runtime
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns.db
+
+clean:
+	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,111 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai.config import PathLike
+
+from pipeline.transforms import PICTURE_SUFFIXES
+from pipeline.utils import InputError
+
+__all__ = ["FoundPictures", "check_pictures", "find_pictures"]
+
+
+@dataclass(frozen=True)
+class FoundPictures:
+    """The pictures in a folder.
+
+    Attributes:
+        root: the folder, or the one picture.
+        output_dir: the folder for what is made of them.
+        items: for each picture ``{"image": its path, "name": where results go}``. The name is relative to
+            ``output_dir`` and has no ending: the subfolder and the file's stem, or the file's whole name where the stem
+            alone would give two pictures of a folder the same name.
+        skipped: number of other files.
+    """
+
+    root: Path
+    output_dir: Path
+    items: list[dict[str, str]]
+    skipped: int
+
+
+def find_pictures(root: PathLike, output_dir: PathLike) -> FoundPictures:
+    """List the pictures of a folder and its subfolders, sorted by path.
+
+    Pictures are the files with one of ``PICTURE_SUFFIXES`` and DICOM files with any name. Hidden files are other files.
+    What lies in ``output_dir`` is left out, so that masks written earlier are not taken for pictures.
+
+    Args:
+        root: a folder, or one picture. If it is absent, nothing is found, see :func:`check_pictures`.
+        output_dir: the folder for what is made of the pictures.
+    """
+    root, output_dir = Path(root), Path(output_dir)
+    if root.is_file():
+        base, files = root.parent, [root]
+    else:
+        base, results = root, output_dir.resolve()
+        files = [path for path in sorted(root.rglob("*")) if path.is_file() and results not in path.resolve().parents]
+    pictures = [path for path in files if _is_picture(path, base)]
+    items = [
+        {"image": str(path), "name": str(path.parent.relative_to(base) / _name(path, pictures))} for path in pictures
+    ]
+    return FoundPictures(root, output_dir, items, skipped=len(files) - len(pictures))
+
+
+def check_pictures(found: FoundPictures) -> None:
+    """Refuse to begin where there is nothing to read, or where results would lie among the pictures.
+
+    Raises:
+        InputError: if the folder is absent or has no picture, or ``output_dir`` is this folder or one that it lies in.
+    """
+    root, results = found.root.resolve(), found.output_dir.resolve()
+    if not root.exists():
+        raise InputError(f"dataset_dir: there is no file or folder {found.root}; name the pictures with --dataset_dir.")
+    if root.is_dir() and (root == results or results in root.parents):
+        raise InputError(
+            f"output_dir: the pictures themselves lie in {found.output_dir}; name another folder with --output_dir."
+        )
+    if not found.items:
+        raise InputError(
+            f"dataset_dir: there is no picture in {found.root} ({found.skipped} other files); it must hold files that "
+            f"are DICOM or end in {', '.join(PICTURE_SUFFIXES)}."
+        )
+
+
+def _is_picture(path: Path, base: Path) -> bool:
+    if any(part.startswith(".") for part in path.relative_to(base).parts):
+        return False
+    return path.name.lower().endswith(PICTURE_SUFFIXES) or (path.name != "DICOMDIR" and _is_dicom(path))
+
+
+def _is_dicom(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _name(path: Path, pictures: Sequence[Path]) -> str:
+    """Return a name for the results that no other picture of the same folder has."""
+    # casefold: some file systems take "A" and "a" for the same
+    stem = _stem(path).casefold()
+    others = [other for other in pictures if other.parent == path.parent and other != path]
+    shared = any(stem in (_stem(other).casefold(), other.name.casefold()) for other in others)
+    return path.name if shared else _stem(path)
+
+
+def _stem(path: Path) -> str:
+    """Return the name without one of our endings; anything else after a dot belongs to the name (UIDs have dots)."""
+    suffix = next((suffix for suffix in PICTURE_SUFFIXES if path.name.lower().endswith(suffix)), "")
+    return path.name.removesuffix(path.name[len(path.name) - len(suffix) :])

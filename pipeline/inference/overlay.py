@@ -1,0 +1,42 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from skimage.morphology import disk, erosion
+
+__all__ = ["draw_overlay"]
+
+COLOR = np.array([0, 200, 255], dtype=np.float32)
+TINT = 0.15
+# outline of one pixel per so many pixels of the picture's longer side
+PIXELS_PER_LINE = 300
+
+
+def draw_overlay(picture: npt.NDArray[np.floating], mask: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+    """Draw a mask on a picture: outlined, and tinted so lightly that what lies under it can be judged.
+
+    Args:
+        picture: (C, rows, columns) in [0, 1], C being 1 or 3.
+        mask: (rows, columns), 0 or 1.
+
+    Returns:
+        RGB picture (rows, columns, 3).
+    """
+    width = max(1, round(max(mask.shape) / PIXELS_PER_LINE))
+    inside = mask.astype(np.uint8)
+    for _ in range(width):
+        inside = erosion(inside, disk(1))
+    weight = np.where(inside, TINT, mask.astype(np.float32))[..., None]
+    grey_levels = 255 * np.broadcast_to(picture, (3, *mask.shape)).transpose(1, 2, 0)
+    return np.rint((1 - weight) * grey_levels + weight * COLOR).astype(np.uint8)

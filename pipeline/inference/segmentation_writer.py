@@ -1,0 +1,83 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from ignite.engine import Engine, Events
+from monai.config import PathLike
+from monai.utils import CommonKeys
+from PIL import Image
+
+from pipeline.transforms import to_original_orientation
+from pipeline.utils import InputError, atomic_path
+
+from .overlay import draw_overlay
+
+__all__ = ["SegmentationWriter"]
+
+
+class SegmentationWriter:
+    """Write the mask of each picture as NIfTI and PNG, and the mask drawn on the picture as PNG.
+
+    ``<name>_mask.nii.gz`` (0 and 1, uint8) lies in space as the picture's file does, see
+    :func:`pipeline.transforms.to_original_orientation`; ``<name>_mask.png`` (0 and 255) and ``<name>_overlay.png`` are
+    the right way up. All are of the original size. They are written atomically and replace those of an earlier run.
+
+    Args:
+        output_dir: folder to write to.
+    """
+
+    def __init__(self, output_dir: PathLike) -> None:
+        self.output_dir = Path(output_dir)
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: an evaluator with decollated output. Each item of its batch holds ``"name"``, relative to
+                ``output_dir`` and without an ending, and ``"picture"``, (C, rows, columns) in [0, 1] with the metadata
+                of ``PictureReader``; each item of its output holds ``"pred"``, (1, rows, columns), 0 or 1.
+        """
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the files of one batch.
+
+        Raises:
+            InputError: if a file cannot be written.
+        """
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            try:
+                self._write(item, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8))
+            except OSError as error:
+                raise InputError(
+                    f"output_dir: the results of {item['name']} cannot be written to {self.output_dir} "
+                    f"({error.strerror or error}); make room there, or name another folder with --output_dir."
+                ) from error
+
+    def _write(self, item: Mapping[str, Any], mask: np.ndarray) -> None:
+        volume, affine = to_original_orientation(mask, item["picture"].meta)
+        nifti = nib.Nifti1Image(volume, affine)
+        nifti.header.set_xyzt_units("mm")
+        with atomic_path(self._path(item, "_mask.nii.gz")) as temporary:
+            nib.save(nifti, temporary)
+        with atomic_path(self._path(item, "_mask.png")) as temporary:
+            Image.fromarray(255 * mask).save(temporary)
+        with atomic_path(self._path(item, "_overlay.png")) as temporary:
+            Image.fromarray(draw_overlay(item["picture"].cpu().numpy(), mask)).save(temporary)
+
+    def _path(self, item: Mapping[str, Any], ending: str) -> Path:
+        return self.output_dir / f"{item['name']}{ending}"

@@ -1,0 +1,39 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.utils import InputError
+
+from .find_pictures import FoundPictures
+
+__all__ = ["summarize"]
+
+
+def summarize(found: FoundPictures, failures: Sequence[str]) -> None:
+    """Print what an inference has done, in one line.
+
+    Args:
+        found: the pictures.
+        failures: one message for each picture that could not be read.
+
+    Raises:
+        InputError: if there are failures, so that the program ends with status 1.
+    """
+    total, failed = len(found.items), len(failures)
+    print(
+        f"{total - failed} of {total} pictures segmented, {found.skipped} other files skipped; the masks and overlays "
+        f"are in {found.output_dir}."
+    )
+    if failed:
+        raise InputError(f"{failed} of {total} pictures could not be read; the lines that begin with 'failed' say why.")

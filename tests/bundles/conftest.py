@@ -1,0 +1,64 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data_prep.__main__ import main as data_prep
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "bundles" / "nlcen_jsrt"
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six training and two test phantoms of 64 × 64."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    data_prep(["phantoms", "--output", str(folder), "--count", "8", "--size", "64", "--seed", "1"])
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, phantoms: Path) -> dict[str, str]:
+    """Overrides with which the bundle runs in seconds, and writes into ``tmp_path`` only."""
+    return {
+        "dataset_dir": str(phantoms),
+        "output_dir": str(tmp_path / "runs"),
+        "ckpt_dir": str(tmp_path / "models"),
+        "tracking_uri": f"sqlite:///{tmp_path}/mlruns.db",
+        "image_size": "[64,64]",
+        "max_epochs": "2",
+        "batch_size": "4",
+        "epsilons": "[0.5,2.0,4.0]",
+        "panels": "1",
+    }
+
+
+@pytest.fixture
+def start() -> Callable[..., subprocess.Popen[str]]:
+    """Start ``python -m monai.bundle run`` from the repository root as a user does."""
+
+    def start_(run_id: str, config_file: str, settings: dict[str, str]) -> subprocess.Popen[str]:
+        options = [part for key, value in settings.items() for part in (f"--{key}", value)]
+        command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", config_file, *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    return start_

@@ -1,0 +1,208 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow, verify_metadata
+
+from tests.bundles.conftest import BUNDLE, ROOT
+
+Start = Callable[..., "subprocess.Popen[str]"]
+TRAIN = "bundles/nlcen_jsrt/train.json"
+EVALUATE = "['bundles/nlcen_jsrt/train.json','bundles/nlcen_jsrt/evaluate.json']"
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=300)
+    return output
+
+
+def runs(settings: dict[str, str], status: str | None = None) -> list[Any]:
+    client = mlflow.MlflowClient(settings["tracking_uri"])
+    experiment = client.get_experiment_by_name("nlcen_jsrt")
+    found = client.search_runs(experiment.experiment_id)
+    return [run for run in found if status in (None, run.info.status)]
+
+
+def rows(run_dir: Path, name: str) -> list[dict[str, str]]:
+    with open(run_dir / name, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def curve(settings: dict[str, str], run: Any, key: str) -> dict[int, float]:
+    history = mlflow.MlflowClient(settings["tracking_uri"]).get_metric_history(run.info.run_id, key)
+    assert len(history) == len({point.step for point in history}), f"{key} has doubled points"
+    return {point.step: point.value for point in history}
+
+
+def test_root_files_are_links_to_the_canonical_ones() -> None:
+    for name in ("train.json", "evaluate.json", "inference.json", "metadata.json", "logging.conf"):
+        assert (BUNDLE / name).resolve() == (BUNDLE / "configs" / name)
+
+
+def test_metadata_satisfies_the_schema() -> None:
+    verify_metadata(
+        meta_file=str(BUNDLE / "configs" / "metadata.json"), filepath=str(ROOT / "bundles" / "metadata_schema.json")
+    )
+
+
+def test_schema_refuses_incomplete_metadata(tmp_path: Path) -> None:
+    metadata = json.loads((BUNDLE / "configs" / "metadata.json").read_text())
+    del metadata["network_data_format"]["inputs"]["image"]["dtype"]
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(ValueError, match="'dtype' is a required property"):
+        verify_metadata(
+            meta_file=str(tmp_path / "metadata.json"), filepath=str(ROOT / "bundles" / "metadata_schema.json")
+        )
+
+
+@pytest.mark.parametrize("folder", ["", "configs/"])
+def test_training_workflow_has_all_properties(settings: dict[str, str], folder: str, monkeypatch: Any) -> None:
+    monkeypatch.chdir(ROOT)
+    overrides = {key: json.loads(value) if value[0] in "[0123456789" else value for key, value in settings.items()}
+    workflow = ConfigWorkflow(
+        config_file=f"bundles/nlcen_jsrt/{folder}train.json", workflow_type="train", logging_file=False, **overrides
+    )
+    workflow.initialize()
+    try:
+        assert workflow.check_properties() == []
+        assert workflow.bundle_root == "bundles/nlcen_jsrt"
+        assert workflow.max_epochs == 2
+    finally:
+        workflow.finalize()
+
+
+def test_training_attacks_tracks_and_leaves_everything(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
+    process = start("training", TRAIN, settings)
+    output = finish(process)
+    assert process.returncode == 0, output
+    (run_dir,) = (tmp_path / "runs").glob("training_*")
+
+    summary = rows(run_dir, "summary.csv")
+    assert [float(row["epsilon"]) for row in summary] == [0.0, 0.5, 2.0, 4.0]
+    assert len(rows(run_dir, "per_image.csv")) == 2 * 4
+    assert f"{float(summary[0]['DIC']):.4f}  {float(summary[0]['JSC']):.4f}" in output
+
+    (run,) = runs(settings, "FINISHED")
+    assert run.info.run_name == run_dir.name
+    assert sorted(curve(settings, run, "train/loss")) == [1, 2, 3, 4]
+    assert sorted(curve(settings, run, "train/epoch_loss")) == [1, 2]
+    for metric in ("DIC", "JSC"):
+        assert curve(settings, run, f"test/{metric}_vs_eps") == pytest.approx(
+            {int(10 * float(row["epsilon"])): float(row[metric]) for row in summary}
+        )
+    params = run.data.params
+    assert params["network"] == "NLCEN" and params["learning_rate"] == "0.001" and params["test_images"] == "2"
+    artifacts = {file.path for file in mlflow.MlflowClient(settings["tracking_uri"]).list_artifacts(run.info.run_id)}
+    assert {"config.json", "summary.csv", "per_image.csv", "epsilon_curve.png", "panels", "model"} <= artifacts
+
+    weights = torch.load(tmp_path / "models" / "model.pt", weights_only=True)
+    assert all(torch.equal(weights[name], value) for name, value in _load(run_dir / "model.pt").items())
+
+    process = start("evaluating", EVALUATE, settings)
+    output = finish(process)
+    assert process.returncode == 0, output
+    (evaluation,) = (tmp_path / "runs").glob("evaluating_*")
+    assert rows(evaluation, "per_image.csv") == rows(run_dir, "per_image.csv")
+    assert len(runs(settings, "FINISHED")) == 2
+
+
+def test_run_is_training_and_the_sweep_can_be_skipped(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
+    process = start("run", TRAIN, {**settings, "max_epochs": "1", "sweep": "False"})
+    output = finish(process)
+    assert process.returncode == 0, output
+    (run_dir,) = (tmp_path / "runs").glob("training_*")
+    assert [row["epsilon"] for row in rows(run_dir, "summary.csv")] == ["0.0"]
+
+
+def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
+    settings = {**settings, "max_epochs": "6"}
+    whole = {**settings, "output_dir": str(tmp_path / "whole"), "ckpt_dir": str(tmp_path / "whole")}
+    assert start("training", TRAIN, whole).wait(300) == 0
+
+    process = start("training", TRAIN, settings)
+    wait_for(lambda: list((tmp_path / "runs").glob("*/checkpoint.pt")), process)
+    process.send_signal(signal.SIGKILL)
+    process.wait(60)
+    assert not (tmp_path / "models" / "model.pt").exists()
+
+    process = start("training", TRAIN, settings)
+    output = finish(process)
+    assert process.returncode == 0, output
+    (run_dir,) = (tmp_path / "runs").glob("training_*")
+    expected = _load(tmp_path / "whole" / "model.pt")
+    assert all(torch.equal(value, expected[name]) for name, value in _load(run_dir / "model.pt").items())
+    (run,) = [run for run in runs(settings, "FINISHED") if run.info.run_name == run_dir.name]
+    assert sorted(curve(settings, run, "train/loss")) == list(range(1, 13))
+    assert not runs(settings, "RUNNING")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            {"dataset_dir": "nowhere"},
+            "error: There is no data list nowhere/datalist.json. Prepare JSRT with `python -m data_prep jsrt "
+            "--images <JSRT dir> --masks <SCR dir> --output data/jsrt`, or phantoms with "
+            "`python -m data_prep phantoms --output data/jsrt`.",
+        ),
+        ({"max_epoch": "3"}, "error: --max_epoch: the configuration has no such setting; did you mean 'max_epochs'?"),
+        ({"epsilons": "[2.0,1.0]"}, "error: epsilons: the intensities must rise and not repeat, got [2.0, 1.0]."),
+        ({"step": "0"}, "error: step: the step size must be above 0 grey levels, got 0."),
+    ],
+)
+def test_bad_settings_end_in_a_sentence(
+    settings: dict[str, str], start: Start, override: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    process = start("training", TRAIN, {**settings, **override})
+    output = finish(process)
+    assert process.returncode == 1
+    assert output.splitlines()[-1] == sentence
+    assert not list((tmp_path / "runs").glob("*/checkpoint.pt"))
+
+
+def test_evaluating_without_or_with_other_weights_says_so(
+    settings: dict[str, str], start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "models" / "model.pt"
+    process = start("evaluating", EVALUATE, settings)
+    assert finish(process).splitlines()[-1] == (
+        f"error: ckpt_path: there is no file {path}; train first, or name the weights with --ckpt_path."
+    )
+    path.parent.mkdir()
+    torch.save({"weight": torch.zeros(1)}, path)
+    process = start("evaluating", EVALUATE, settings)
+    assert f"error: {path} holds the weights of another network" in finish(process).splitlines()[-1]
+    assert process.returncode == 1
+    assert not runs(settings, "RUNNING")
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end, "the process ended or hangs"
+        time.sleep(0.02)
+
+
+def _load(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)

@@ -1,0 +1,74 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from data_prep.splits import split_by_file, split_by_fraction, split_odd_even
+from pipeline.utils import InputError
+
+NAMES = ["c", "a", "e", "b", "d"]
+
+
+def test_odd_even():
+    assert split_odd_even(NAMES) == (["a", "c", "e"], ["b", "d"])
+    training, test = split_odd_even([f"{number:03d}" for number in range(247)])
+    assert (len(training), len(test)) == (124, 123)
+
+
+def test_fraction_depends_on_the_seed_and_not_on_the_order():
+    names = [f"{number:02d}" for number in range(50)]
+    training, test = split_by_fraction(names, 0.2, seed=1)
+    assert len(test) == 10 and sorted(training + test) == names
+    assert split_by_fraction(names[::-1], 0.2, seed=1) == (training, test)
+    assert split_by_fraction(names, 0.2, seed=2) != (training, test)
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, float("nan")])
+def test_fraction_out_of_range(fraction):
+    with pytest.raises(InputError, match=f"^The test fraction must lie between 0 and 1, got {fraction}.$"):
+        split_by_fraction(NAMES, fraction, seed=0)
+
+
+def test_file(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"training": ["d", "a"], "test": ["e", "b", "c"]}))
+    assert split_by_file(NAMES, path) == (["a", "d"], ["b", "c", "e"])
+
+
+@pytest.mark.parametrize(
+    ("training", "test", "end"),
+    [
+        (["a", "b"], ["b", "c", "d", "e"], "gives names twice (1, the first is b)."),
+        (["a", "b", "z", "y"], ["c", "d", "e"], "gives names that have no picture (2, the first is y)."),
+        (["a"], ["c"], "leaves names out (3, the first is b)."),
+    ],
+)
+def test_file_that_does_not_fit(tmp_path, training, test, end):
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"training": training, "test": test}))
+    with pytest.raises(InputError, match=f"^{re.escape(f'The split file {path} {end}')}$"):
+        split_by_file(NAMES, path)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"training": []}', '{"training": 1, "test": 2}'])
+def test_file_that_is_no_split(tmp_path, content):
+    path = tmp_path / "split.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(
+        InputError, match=re.escape(f'The split file {path} cannot be read; it must be {{"training": [')
+    ):
+        split_by_file(NAMES, path)

@@ -1,0 +1,191 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.tracking import Tracker, mlflow_store, open_run, upload_folder
+from pipeline.utils import InputError
+
+from .interpreter import wait_until
+from .store import artifacts, mlflow_run, points
+
+NewTracker = Callable[..., Tracker]
+
+
+class Door:
+    """A TCP relay to the server on a port of its own: closed, connections are refused and open ones are cut."""
+
+    def __init__(self, port: int) -> None:
+        self.target = port
+        self.port = 0
+        self.open()
+
+    def open(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for end in self._sockets:
+            end.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                inner = listener.accept()[0]
+            except OSError:
+                return
+            outer = socket.create_connection(("127.0.0.1", self.target))
+            self._sockets += [inner, outer]
+            for source, target in ((inner, outer), (outer, inner)):
+                threading.Thread(target=self._relay, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _relay(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(empty_store: Path) -> Iterator[int]:
+    """The port of an MLflow server."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{empty_store.with_name('served.db')}"]
+    command += ["--artifacts-destination", str(empty_store.parent / "artifacts")]
+    empty_store.with_name("served.db").write_bytes(empty_store.read_bytes())
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    process = subprocess.Popen(command, start_new_session=True, env=environment, stderr=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        try:
+            return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).status == 200)
+        except OSError:
+            return False
+
+    try:
+        wait_until(answers)
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def door(server: int) -> Iterator[Door]:
+    door = Door(server)
+    yield door
+    door.close()
+
+
+def test_a_server_that_goes_away_and_comes_back_has_all_points_once(
+    new_tracker: NewTracker, door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = new_tracker(tracking_uri=f"http://127.0.0.1:{door.port}", params={"lr": 1})
+    for step in range(50):
+        tracker.log_metrics({"loss": step}, step=step)
+    tracker._upload.uploader.send()  # type: ignore[union-attr]
+    door.close()
+    for step in range(50, 100):
+        tracker.log_metrics({"loss": step}, step=step)
+    (tracker.run.path / "figure.txt").write_text("x")
+    tracker.log_artifact(tracker.run.path / "figure.txt", "figures")
+    wait_until(lambda: "MLflow does not take the figures" in caplog.text)
+    assert f"They are kept in {tracker.run.path} and sent as soon as it does." in caplog.text
+    door.open()
+    for step in range(100, 150):
+        tracker.log_metrics({"loss": step}, step=step)
+    tracker.close()
+    assert mlflow_run(tracker)[1].info.status == "FINISHED"
+    assert points(tracker, "loss") == [(step, step) for step in range(150)]
+    assert artifacts(tracker, "figures") == ["figures/figure.txt"]
+
+
+def test_a_server_that_is_away_at_the_end_gets_the_rest_later(
+    new_tracker: NewTracker, door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    uri = f"http://127.0.0.1:{door.port}"
+    tracker = new_tracker(tracking_uri=uri, close_timeout=1.0)
+    tracker._upload.uploader.send()  # type: ignore[union-attr]
+    door.close()
+    tracker.log_metrics({"loss": 1}, step=1)
+    with caplog.at_level(logging.WARNING):
+        tracker.close()
+    path = tracker.run.path
+    assert (
+        f"MLflow has not taken all figures of this run: they are in {path}/journal.jsonl and the next start, or "
+        f"`python -m pipeline.tracking upload {path}`, sends them." in caplog.text
+    )
+    door.open()
+    assert mlflow_run(tracker)[1].info.status == "RUNNING"
+    assert upload_folder(tracker.run.path) == tracker.run.record["mlflow"]["run_id"]
+    assert mlflow_run(tracker)[1].info.status == "FINISHED"
+    assert points(tracker, "loss") == [(1, 1)]
+
+
+def test_a_server_that_is_down_at_the_start_is_an_error(new_tracker: NewTracker) -> None:
+    uri = f"http://user:password@127.0.0.1:{free_port()}"
+    begin = time.monotonic()
+    with pytest.raises(InputError) as error:
+        new_tracker(tracking_uri=uri)
+    assert str(error.value) == (
+        f"tracking_uri: the MLflow store {uri.replace('user:password@', '')} does not answer (connection refused). "
+        "Start the server, give another tracking_uri, or unset MLFLOW_TRACKING_URI if it names the wrong one."
+    )
+    assert time.monotonic() - begin < 60  # MLflow by itself blocks for minutes
+
+
+def test_a_server_that_takes_connections_but_never_answers_is_an_error(
+    new_tracker: NewTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_store, "_ANSWER_WITHIN", 0.4)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(InputError, match="no answer within 0 seconds"),
+    ):
+        new_tracker(tracking_uri=f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_a_run_that_failed_to_start_is_the_one_that_starts_next(new_tracker: NewTracker, tmp_path: Path) -> None:
+    run = open_run(tmp_path / "eval", "training", {})
+    with pytest.raises(InputError):
+        Tracker(run, "lungs", f"http://127.0.0.1:{free_port()}", {}).start()
+    run.release()  # as the end of the process does
+    tracker = new_tracker()
+    assert tracker.run.path == run.path
+    tracker.close()
+    assert mlflow_run(tracker)[1].info.status == "FINISHED"

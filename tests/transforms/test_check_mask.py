@@ -1,0 +1,67 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from monai.transforms import Compose, LoadImaged
+from PIL import Image
+
+from pipeline.transforms import CheckMaskd, PictureReader
+from pipeline.utils import InputError, find_input_error
+
+
+def save(path, rows, columns):
+    Image.fromarray(np.zeros((rows, columns), np.uint8)).save(path)
+    return path
+
+
+def loading(**options):
+    return Compose(
+        [
+            LoadImaged("image", reader=PictureReader(channels=1)),
+            LoadImaged("label", reader=PictureReader(mask=True)),
+            CheckMaskd("label", image_key="image", **options),
+        ]
+    )
+
+
+def test_mask_of_another_size(tmp_path):
+    image, mask = save(tmp_path / "image.png", 6, 8), save(tmp_path / "mask.png", 8, 6)
+    with pytest.raises(RuntimeError) as caught:
+        loading()({"image": image, "label": mask})
+    assert str(find_input_error(caught.value)) == (
+        f"The mask {mask} has 8 × 6 pixels (rows × columns), but its image {image} has 6 × 8."
+    )
+
+
+def test_mask_of_the_same_size_goes_through_even_if_empty(tmp_path):
+    image, mask = save(tmp_path / "image.png", 6, 8), save(tmp_path / "mask.png", 6, 8)
+    item = loading()({"image": image, "label": mask})
+    assert item["label"].shape == item["image"].shape == (1, 6, 8)
+    assert item["label"].max() == 0
+
+
+def test_plain_tensors_are_named_by_key():
+    message = "The mask 'label' has 3 × 4 pixels (rows × columns), but its image 'image' has 3 × 5."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        CheckMaskd("label")({"image": torch.zeros(1, 3, 5), "label": torch.zeros(1, 3, 4)})
+
+
+def test_absent_mask():
+    item = {"image": torch.zeros(1, 3, 5)}
+    assert CheckMaskd("label", allow_missing_keys=True)(item).keys() == {"image"}
+    with pytest.raises(KeyError):
+        CheckMaskd("label")(item)

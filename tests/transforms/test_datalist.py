@@ -1,0 +1,149 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+
+from pipeline.transforms import datalist_fingerprint, load_datalist
+from pipeline.utils import InputError
+
+
+def fails(message: str):
+    """Expect an InputError of exactly this message."""
+    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
+
+
+def entry(name):
+    return {"id": name, "image": f"images/{name}.png", "label": f"masks/{name}.png"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A prepared folder with a, b, c for training and d, e for the test."""
+    root = tmp_path / "set"
+    for kind in ("images", "masks"):
+        (root / kind).mkdir(parents=True)
+        for name in "abcde":
+            (root / kind / f"{name}.png").write_text(f"{kind} {name}")
+    write(root, training=[entry(name) for name in "abc"], test=[entry(name) for name in "de"])
+    return root
+
+
+def write(root, **content):
+    (root / "datalist.json").write_text(json.dumps(content))
+
+
+def test_paths_are_absolute_and_other_keys_stay(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    entries = load_datalist("set/datalist.json", "test")
+    assert entries == [
+        {"id": name, "image": str(folder / f"images/{name}.png"), "label": str(folder / f"masks/{name}.png")}
+        for name in "de"
+    ]
+
+
+def test_base_dir(folder, tmp_path):
+    moved = shutil.move(folder / "datalist.json", tmp_path / "list.json")
+    assert load_datalist(moved, "training", base_dir=folder)[2]["label"] == str(folder / "masks/c.png")
+
+
+def test_absolute_names(folder, tmp_path):
+    absolute = {key: str(folder / value) for key, value in entry("a").items() if key != "id"}
+    (tmp_path / "list.json").write_text(json.dumps({"training": [absolute]}))
+    assert load_datalist(tmp_path / "list.json", "training") == [absolute]
+
+
+def test_absent_list_says_how_to_prepare_the_data(tmp_path):
+    path = tmp_path / "jsrt" / "datalist.json"
+    with fails(
+        f"There is no data list {path}. Prepare JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "
+        f"<SCR dir> --output {path.parent}`, or phantoms with `python -m data_prep phantoms --output {path.parent}`."
+    ):
+        load_datalist(path, "training")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"training": [entry("a")]}, "The data list {path} has no section 'test'; it has 'training'."),
+        ({}, "The data list {path} has no section 'test'; it has none."),
+        (
+            {"training": [entry("a")], "test": []},
+            "The section 'test' of the data list {path} is empty; prepare the data again.",
+        ),
+        (
+            {"test": [{"image": "images/a.png"}]},
+            "Every entry of 'test' in the data list {path} must name an 'image' and a 'label', got "
+            "{{'image': 'images/a.png'}}.",
+        ),
+        (
+            {"test": {"image": "images/a.png"}},
+            "The data list {path} must be a JSON object with lists of entries under ('training', 'test').",
+        ),
+        ([], "The data list {path} must be a JSON object with lists of entries under ('training', 'test')."),
+        (
+            {"training": [entry("a"), entry("b"), entry("c")], "test": [entry("c"), {**entry("b"), "id": "other"}]},
+            "The data list {path} has pictures in 'training' as well as in 'test' (2, the first is "
+            "{folder}/images/b.png).",
+        ),
+    ],
+)
+def test_bad_content(folder, content, message):
+    path = folder / "datalist.json"
+    path.write_text(json.dumps(content))
+    with fails(message.format(path=path, folder=folder)):
+        load_datalist(path, "test")
+
+
+def test_not_json(folder):
+    (folder / "datalist.json").write_text("{")
+    with pytest.raises(InputError, match=f"^The data list {folder}/datalist.json cannot be read as JSON"):
+        load_datalist(folder / "datalist.json", "test")
+
+
+def test_files_that_are_gone(folder):
+    (folder / "masks/a.png").unlink()
+    (folder / "images/c.png").unlink()
+    with fails(
+        f"The data list {folder}/datalist.json names files that do not exist (2, the first is {folder}/masks/a.png); "
+        "prepare the data again or correct the list."
+    ):
+        load_datalist(folder / "datalist.json", "training")
+    assert len(load_datalist(folder / "datalist.json", "test")) == 2
+
+
+def test_fingerprint_follows_the_data_and_not_the_place(folder, tmp_path):
+    path = folder / "datalist.json"
+    original = datalist_fingerprint(path)
+    assert re.fullmatch("[0-9a-f]{64}", original)
+    shutil.copytree(folder, tmp_path / "copy")
+    assert datalist_fingerprint(tmp_path / "copy" / "datalist.json") == original
+
+    seen = {original}
+    (folder / "masks/e.png").write_text("masks f")
+    seen.add(datalist_fingerprint(path))
+    (folder / "masks/e.png").write_text("masks e")
+    assert datalist_fingerprint(path) == original
+    for training, test in (("acb", "de"), ("abcd", "e"), ("ab", "de"), ("abd", "ce")):
+        write(folder, training=[entry(name) for name in training], test=[entry(name) for name in test])
+        seen.add(datalist_fingerprint(path))
+    assert len(seen) == 6
+
+
+def test_fingerprint_of_a_list_whose_files_are_gone(folder):
+    (folder / "masks/e.png").unlink()
+    with pytest.raises(InputError, match=f"^The file {folder}/masks/e.png of the data list"):
+        datalist_fingerprint(folder / "datalist.json")
