@@ -215,10 +215,9 @@ def _vessels(random: Random, x: Field, y: Field) -> Field:
     """Branching vessels from both hila, and the lungs' fine texture."""
     size = len(x)
     drawn = np.zeros((size, size), dtype=np.float32)
-    rows, columns = np.indices(x.shape, sparse=True)
     for side in (-1, 1):
         goal = (x - side * random.uniform(0.15, 0.2)) ** 2 + (y - random.uniform(-0.15, -0.02)) ** 2
-        row, column = np.unravel_index(int(np.argmin(goal)), goal.shape)
+        row, column = divmod(int(np.argmin(goal)), size)
         for _ in range(int(random.integers(14, 24))):
             _branch(random, drawn, float(row), float(column), random.uniform(0, 2 * np.pi), size * 0.3, 1.0)
     tree = gaussian_filter(drawn, size / 256 * 1.1) * random.uniform(0.12, 0.25)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
+from monai.engines import SupervisedEvaluator
 from monai.metrics import compute_dice, compute_iou
 from monai.networks.utils import one_hot
 from monai.utils import convert_to_tensor
@@ -80,7 +81,8 @@ class AdversarialEvaluation:
         progress: whether to show a progress bar.
 
     Raises:
-        InputError: if an ε or α is not above 0, the intensities do not rise, or a batch has no names or no masks.
+        InputError: if an ε or α is not above 0, the intensities do not rise, a batch has no names or no masks, two
+            images have one name, or ``results_file`` is damaged.
     """
 
     def __init__(
@@ -118,10 +120,10 @@ class AdversarialEvaluation:
             engine.add_event_handler(Events.ITERATION_STARTED, self.attack_batch)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.complete)
 
-    def start(self, engine: Engine) -> None:
+    def start(self, engine: SupervisedEvaluator) -> None:
         """Read what an interrupted sweep of the same network, attack and images has left."""
         self._saved = 0
-        self._order: list[str] = []
+        self._digests: dict[str, str] = {}
         self._results = SweepResults(
             self._rank_file(),
             {
@@ -129,19 +131,23 @@ class AdversarialEvaluation:
                 "epsilons": self.epsilons,
                 "step": self.step,
                 "value_range": self.value_range,
+                "loss_function": _describe(self.loss_function),
             },
         )
-        total = num_gradients(self.epsilons, self.step) * engine.state.epoch_length
+        state: Any = engine.state
+        total = num_gradients(self.epsilons, self.step) * state.epoch_length
         self._bar = tqdm(total=total, desc="attack", unit="gradient", disable=not self.progress or idist.get_rank() > 0)
 
-    def attack_batch(self, engine: Engine) -> None:
+    def attack_batch(self, engine: SupervisedEvaluator) -> None:
         """Attack the images of ``engine.state.batch`` and keep their scores."""
-        image, label, *_ = engine.prepare_batch(engine.state.batch, engine.state.device, engine.non_blocking)
-        names = self._names(engine.state.batch, label)
+        state: Any = engine.state
+        image, label, *_ = engine.prepare_batch(state.batch, state.device, engine.non_blocking)
+        names = self._names(state.batch, label)
         # MONAI's MetaTensor would carry its metadata through every operation of the network
         image, label = convert_to_tensor(image), convert_to_tensor(label)
         digests = [_digest(*pair) for pair in zip(image, label, strict=True)]
-        self._order += names
+        for name, digest in zip(names, digests, strict=True):
+            _claim_name(self._digests, name, digest)
         if all(self._results.done(name, digest) for name, digest in zip(names, digests, strict=True)):
             self._bar.update(num_gradients(self.epsilons, self.step))
             self._saved += len(names)
@@ -169,9 +175,10 @@ class AdversarialEvaluation:
             self._save_pictures(name, index, label, pictures, predictions)
         self._results.save()
 
-    def complete(self, engine: Engine) -> None:
+    def complete(self, engine: SupervisedEvaluator) -> None:
         """Gather the scores of all processes into the engine's state and ``table``."""
         self._bar.close()
+        state: Any = engine.state
         images = self._gather()
         self.table = [
             {"image": name, "epsilon": epsilon, "DIC": dic, "JSC": jsc}
@@ -182,17 +189,22 @@ class AdversarialEvaluation:
             values = torch.tensor([scores[epsilon] for scores in images.values()], dtype=torch.float64)
             for column, metric in enumerate(("DIC", "JSC")):
                 name = epsilon_name(metric, epsilon)
-                engine.state.metrics[name] = values[:, column].mean().item()
-                engine.state.metric_details[name] = values[:, column : column + 1]
+                state.metrics[name] = values[:, column].mean().item()
+                state.metric_details[name] = values[:, column : column + 1]
 
     def _gather(self) -> dict[str, dict[float, tuple[float, float]]]:
-        mine = {name: self._results.images[name][1] for name in self._order}
-        if idist.get_world_size() == 1:
-            return mine
-        parts: list[dict[str, dict[float, tuple[float, float]]]] = [{} for _ in range(idist.get_world_size())]
-        dist.all_gather_object(parts, mine)
+        parts = [{name: self._results.images[name] for name in self._digests}]
+        if idist.get_world_size() > 1:
+            mine, parts = parts[0], [{} for _ in range(idist.get_world_size())]
+            dist.all_gather_object(parts, mine)
         # a sampler that fills up the last batches gives an image to two processes; the name keeps it once
-        return {name: scores for part in parts for name, scores in part.items()}
+        digests: dict[str, str] = {}
+        images: dict[str, dict[float, tuple[float, float]]] = {}
+        for part in parts:
+            for name, (digest, scores) in part.items():
+                _claim_name(digests, name, digest)
+                images[name] = scores
+        return images
 
     def _names(self, batch: dict[str, Any], label: torch.Tensor | None) -> list[str]:
         if label is None:
@@ -235,6 +247,24 @@ class AdversarialEvaluation:
 
 def _digest(image: torch.Tensor, label: torch.Tensor) -> str:
     return hashlib.sha256(image.cpu().numpy().tobytes() + label.cpu().numpy().tobytes()).hexdigest()
+
+
+def _claim_name(digests: dict[str, str], name: str, digest: str) -> None:
+    """Refuse a second image under the name of a first, whose scores it would replace."""
+    if digests.setdefault(name, digest) != digest:
+        raise InputError(
+            f"AdversarialEvaluation: two different images are named '{name}'; give each image its own name."
+        )
+
+
+def _describe(loss_function: Callable[..., torch.Tensor]) -> str:
+    """What tells one loss from another: its name and, of an object, its plain settings."""
+    kind = loss_function if hasattr(loss_function, "__qualname__") else type(loss_function)
+    attributes = getattr(loss_function, "__dict__", {}).items()
+    settings = {
+        name: value for name, value in attributes if isinstance(value, (int, float, str)) and name != "training"
+    }
+    return f"{kind.__module__}.{kind.__qualname__} {settings}"
 
 
 def _dic_jsc(prediction: torch.Tensor, label: torch.Tensor) -> list[tuple[float, float]]:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
@@ -78,7 +80,7 @@ class RobustnessReport:
                 save_panel(pictures, panel)
                 self.tracker.log_artifact(panel, "panels")
 
-    def _write_csv(self, name: str, rows: list[dict[str, object]]) -> None:
+    def _write_csv(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         with atomic_path(self.output_dir / name) as path, open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()

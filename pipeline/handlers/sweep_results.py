@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from pipeline.utils import atomic_path
+from pipeline.utils import InputError, atomic_path
 
 __all__ = ["SweepResults", "fingerprint_network"]
 
@@ -32,6 +33,9 @@ class SweepResults:
     Args:
         path: the JSON file; None keeps the results in memory only.
         conditions: what the results depend on (network, attack). A file made under others is not read.
+
+    Raises:
+        InputError: if the file is no such JSON file.
     """
 
     def __init__(self, path: Path | None, conditions: Mapping[str, Any]) -> None:
@@ -61,12 +65,17 @@ class SweepResults:
             path.write_text(json.dumps({"conditions": self.conditions, "images": images}))
 
     def _read(self, path: Path) -> None:
-        content = json.loads(path.read_text())
-        if content["conditions"] != self.conditions:
-            return
-        for name, entry in content["images"].items():
-            scores = {float(epsilon): (dic, jsc) for epsilon, (dic, jsc) in entry["scores"].items()}
-            self.images[name] = (entry["image"], scores)
+        try:
+            content = json.loads(path.read_text())
+            if content["conditions"] != self.conditions:
+                return
+            for name, entry in content["images"].items():
+                scores = {float(epsilon): (dic, jsc) for epsilon, (dic, jsc) in entry["scores"].items()}
+                self.images[name] = (entry["image"], scores)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path} is no file of an interrupted sweep, or is damaged; remove it to start anew."
+            ) from error
 
 
 def fingerprint_network(network: nn.Module) -> str:
@@ -74,5 +83,6 @@ def fingerprint_network(network: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        # as bytes: NumPy has no bfloat16
+        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -26,7 +26,7 @@ from pipeline.tracking import Tracker
 __all__ = ["TrackRun"]
 
 _HELD_LOSSES = 64
-_AT_EPSILON = re.compile(r"(?P<metric>.+)_eps_(?P<epsilon>\d+\.\d)")
+_AT_EPSILON = re.compile(r"(?P<metric>.+)_eps_(?P<epsilon>\d+(\.\d+)?(e-?\d+)?)")
 
 
 class TrackRun:
@@ -37,8 +37,9 @@ class TrackRun:
       64 have come together or the epoch ends: reading each at once would stop a GPU at every iteration.
     - Each epoch: the scalars of ``engine.state.metrics``, at the epoch's number. Put this handler behind those that
       compute metrics.
-    - Metrics at an intensity, such as ``DIC_eps_00.5``, once more as the curve ``DIC_vs_eps``, whose step is 10 times
-      epsilon; the clean ``DIC`` is its step 0.
+    - Metrics at an intensity, such as ``DIC_eps_00.5``, as the curve ``DIC_vs_eps``, whose step is 10 times epsilon and
+      whose step 0 is the clean ``DIC``; and each as ``per_eps/DIC_eps_00.5``, a group of its own in the UI, where the
+      single points would otherwise bury the curves.
     - An exception ends the run as FAILED (KILLED for KeyboardInterrupt and SystemExit) and is raised again. Handlers
       that save something at an exception must stand before this one.
 
@@ -95,7 +96,8 @@ class TrackRun:
         self.flush()
         scalars = {key: value for key, value in engine.state.metrics.items() if _is_scalar(value)}
         step = engine.state.epoch if self.step is None else self.step(engine)
-        self.tracker.log_metrics({f"{self.prefix}{key}": value for key, value in scalars.items()}, step=step)
+        names = {key: f"per_eps/{key}" if _AT_EPSILON.fullmatch(key) else key for key in scalars}
+        self.tracker.log_metrics({f"{self.prefix}{names[key]}": value for key, value in scalars.items()}, step=step)
         for key, points in _curves(scalars).items():
             for at, value in sorted(points.items()):
                 self.tracker.log_metrics({f"{self.prefix}{key}": value}, step=at)
@@ -135,9 +137,11 @@ def _curves(scalars: Mapping[str, Any]) -> dict[str, dict[int, Any]]:
     curves: dict[str, dict[int, Any]] = {}
     for key, value in scalars.items():
         match = _AT_EPSILON.fullmatch(key)
-        if match:
+        step = round(10 * float(match["epsilon"]), 6) if match else 0.5
+        # MLflow's steps are whole numbers: an intensity with two decimals has no place on the curve
+        if match and step.is_integer():
             curve = curves.setdefault(f"{match['metric']}_vs_eps", {})
-            curve[round(10 * float(match["epsilon"]))] = value
+            curve[int(step)] = value
             if match["metric"] in scalars:
                 curve[0] = scalars[match["metric"]]
     return curves

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,6 +28,9 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from pipeline.utils import InputError, atomic_path
 
 __all__ = ["TrainingCheckpoint", "load_network"]
+
+# what torch.load raises for a file that is damaged or something else altogether
+UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error)
 
 
 class TrainingCheckpoint:
@@ -78,6 +82,11 @@ class TrainingCheckpoint:
             return
         checkpoint = _load(self.path)
         _load_state(_bare(self.network), checkpoint.get("network", {}), self.path)
+        for key in ("optimizer", "scheduler", "epoch"):
+            if key not in checkpoint:
+                raise InputError(
+                    f"{self.path} is no checkpoint of a training: it has no '{key}'; remove it or name another."
+                )
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.scheduler.load_state_dict(checkpoint["scheduler"])
         engine.state.epoch = checkpoint["epoch"]
@@ -119,7 +128,7 @@ def load_network(network: nn.Module, path: str | os.PathLike[str]) -> None:
 def _load(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} is no PyTorch file of weights, or is damaged; remove it or name another.") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no state dict; name a file of weights.")

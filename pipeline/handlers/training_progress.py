@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
@@ -40,16 +42,18 @@ class TrainingProgress:
 
     def start(self, engine: Engine) -> None:
         """Open the bar; a resumed training begins where it was interrupted."""
-        total = engine.state.max_epochs * engine.state.epoch_length
+        state: Any = engine.state
+        total = state.max_epochs * state.epoch_length
         self._bar = tqdm(
-            total=total, initial=engine.state.iteration, desc="training", unit="step", disable=idist.get_rank() > 0
+            total=total, initial=state.iteration, desc="training", unit="step", disable=idist.get_rank() > 0
         )
 
     def advance(self, engine: Engine) -> None:
         """Move the bar by one iteration; what it shows is read from the device only when it is drawn."""
         if self._bar.update():
-            loss, rate = engine.state.output["loss"].item(), self.optimizer.param_groups[0]["lr"]
-            epoch = f"{engine.state.epoch}/{engine.state.max_epochs}"
+            state: Any = engine.state
+            loss, rate = state.output["loss"].item(), self.optimizer.param_groups[0]["lr"]
+            epoch = f"{state.epoch}/{state.max_epochs}"
             self._bar.set_postfix({"epoch": epoch, "loss": f"{loss:.4f}", "lr": f"{rate:.2e}"}, refresh=False)
 
     def close(self) -> None:

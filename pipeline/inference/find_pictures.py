@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +59,14 @@ def find_pictures(root: PathLike, output_dir: PathLike) -> FoundPictures:
         base, results = root, output_dir.resolve()
         files = [path for path in sorted(root.rglob("*")) if path.is_file() and results not in path.resolve().parents]
     pictures = [path for path in files if _is_picture(path, base)]
-    items = [
-        {"image": str(path), "name": str(path.parent.relative_to(base) / _name(path, pictures))} for path in pictures
-    ]
+    # casefold: some file systems take "A" and "a" for the same
+    claims = Counter(
+        (path.parent, name) for path in pictures for name in {_stem(path).casefold(), path.name.casefold()}
+    )
+    items = []
+    for path in pictures:
+        name = _stem(path) if claims[path.parent, _stem(path).casefold()] == 1 else path.name
+        items.append({"image": str(path), "name": str(path.parent.relative_to(base) / name)})
     return FoundPictures(root, output_dir, items, skipped=len(files) - len(pictures))
 
 
@@ -92,20 +97,14 @@ def _is_picture(path: Path, base: Path) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
-def _name(path: Path, pictures: Sequence[Path]) -> str:
-    """Return a name for the results that no other picture of the same folder has."""
-    # casefold: some file systems take "A" and "a" for the same
-    stem = _stem(path).casefold()
-    others = [other for other in pictures if other.parent == path.parent and other != path]
-    shared = any(stem in (_stem(other).casefold(), other.name.casefold()) for other in others)
-    return path.name if shared else _stem(path)
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return True  # whoever reads it will say what is wrong
 
 
 def _stem(path: Path) -> str:
     """Return the name without one of our endings; anything else after a dot belongs to the name (UIDs have dots)."""
     suffix = next((suffix for suffix in PICTURE_SUFFIXES if path.name.lower().endswith(suffix)), "")
-    return path.name.removesuffix(path.name[len(path.name) - len(suffix) :])
+    return path.name[: len(path.name) - len(suffix)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from skimage.morphology import disk, erosion
+from skimage.morphology import erosion, footprint_rectangle
 
 __all__ = ["draw_overlay"]
 
@@ -34,9 +34,8 @@ def draw_overlay(picture: npt.NDArray[np.floating], mask: npt.NDArray[np.integer
         RGB picture (rows, columns, 3).
     """
     width = max(1, round(max(mask.shape) / PIXELS_PER_LINE))
-    inside = mask.astype(np.uint8)
-    for _ in range(width):
-        inside = erosion(inside, disk(1))
-    weight = np.where(inside, TINT, mask.astype(np.float32))[..., None]
-    grey_levels = 255 * np.broadcast_to(picture, (3, *mask.shape)).transpose(1, 2, 0)
-    return np.rint((1 - weight) * grey_levels + weight * COLOR).astype(np.uint8)
+    inside = erosion(mask, footprint_rectangle((2 * width + 1,) * 2, decomposition="separable"))
+    drawn = 255 * np.broadcast_to(picture, (3, *mask.shape)).transpose(1, 2, 0).astype(np.float32)
+    weight = np.where(inside, TINT, np.float32(1))[mask == 1][:, None]
+    drawn[mask == 1] = (1 - weight) * drawn[mask == 1] + weight * COLOR
+    return np.rint(drawn).astype(np.uint8)

@@ -31,7 +31,7 @@ class ReadableDataset(IterableDataset):
 
     Args:
         data: the items, as for ``monai.data.Dataset``.
-        transform: transforms that read an item; an ``InputError`` of theirs is a failure, any other exception is raised.
+        transform: what reads an item. Its ``InputError`` is a failure, any other exception is raised.
         progress: whether to show a progress bar.
 
     Attributes:
@@ -39,7 +39,8 @@ class ReadableDataset(IterableDataset):
     """
 
     def __init__(self, data: Sequence[Any], transform: Callable[[Any], Any], progress: bool = True) -> None:
-        super().__init__(data, transform)
+        super().__init__(data)
+        self.transform: Callable[[Any], Any] = transform
         self.progress = progress
         self.failures: list[str] = []
 

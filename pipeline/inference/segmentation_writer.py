@@ -59,7 +59,9 @@ class SegmentationWriter:
         Raises:
             InputError: if a file cannot be written.
         """
-        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+        batch: Any = engine.state.batch
+        outputs: Any = engine.state.output
+        for item, output in zip(batch, outputs, strict=True):
             try:
                 self._write(item, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8))
             except OSError as error:

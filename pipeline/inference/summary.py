@@ -32,8 +32,8 @@ def summarize(found: FoundPictures, failures: Sequence[str]) -> None:
     """
     total, failed = len(found.items), len(failures)
     print(
-        f"{total - failed} of {total} pictures segmented, {found.skipped} other files skipped; the masks and overlays "
-        f"are in {found.output_dir}."
+        f"Pictures segmented: {total - failed} of {total}; other files skipped: {found.skipped}; output folder: "
+        f"{found.output_dir}"
     )
     if failed:
         raise InputError(f"{failed} of {total} pictures could not be read; the lines that begin with 'failed' say why.")

@@ -146,4 +146,7 @@ class NLCE(nn.Module):
 
     def _positions_first(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, *spatial) to contiguous (B, N, C); no copy where x is channels-last already."""
+        if x.shape[1] == 1:
+            # contiguous() leaves a dimension of size 1 as it is, here with a stride of N
+            return x.reshape(x.shape[0], -1, 1)
         return x.flatten(2).transpose(1, 2).contiguous()

@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,8 @@ __all__ = ["NLCEN"]
 BACKBONES = {"resnet18": (resnet18, (64, 128, 256, 512)), "resnet50": (resnet50, (256, 512, 1024, 2048))}
 # ImageNet's, so that ImageNet weights see what they were trained on; its mean over RGB for other numbers of channels
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# what torch.load raises for a file that is damaged or something else altogether
+UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error)
 
 
 class NLCEN(nn.Module):
@@ -70,6 +74,9 @@ class NLCEN(nn.Module):
     """
 
     __constants__ = ["interpolation"]
+    if TYPE_CHECKING:  # TorchScript cannot read an annotation of a buffer
+        image_mean: torch.Tensor
+        image_std: torch.Tensor
 
     def __init__(
         self,
@@ -126,20 +133,21 @@ class NLCEN(nn.Module):
         self.refined_head = conv(sum(widths), out_channels, kernel_size=3, padding=1)
         if backbone_weights is not None:
             _load_backbone(self.backbone, backbone_weights, in_channels)
-        self.to(memory_format=torch.channels_last if spatial_dims == 2 else torch.channels_last_3d)
+        layout = torch.channels_last if spatial_dims == 2 else torch.channels_last_3d
+        self.to(memory_format=layout)  # type: ignore[call-overload]
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor] | torch.Tensor:
         pyramid = self._pyramid(x)
-        refined = self._refine(pyramid, x.shape[2:])
+        refined = self._refine(pyramid, list(x.shape[2:]))
         if self.training:
-            return [refined] + self._coarse(pyramid, x.shape[2:])
+            return [refined] + self._coarse(pyramid, list(x.shape[2:]))
         return refined
 
     @torch.jit.export
     def all_logits(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return ``[refined, P2, P3, P4, P5]``, the logits of all predictions at the input's size, in either mode."""
         pyramid = self._pyramid(x)
-        return [self._refine(pyramid, x.shape[2:])] + self._coarse(pyramid, x.shape[2:])
+        return [self._refine(pyramid, list(x.shape[2:]))] + self._coarse(pyramid, list(x.shape[2:]))
 
     def _pyramid(self, x: torch.Tensor) -> list[torch.Tensor]:
         """P_2 … P_5, at 1/4 … 1/32 of the input's size."""
@@ -156,7 +164,7 @@ class NLCEN(nn.Module):
         return [p2, p3, p4, p5]
 
     def _merge(self, lateral: torch.Tensor, above: torch.Tensor) -> torch.Tensor:
-        return lateral + self._resize(above, lateral.shape[2:])
+        return lateral + self._resize(above, list(lateral.shape[2:]))
 
     def _coarse(self, pyramid: list[torch.Tensor], size: list[int]) -> list[torch.Tensor]:
         logits: list[torch.Tensor] = []
@@ -165,7 +173,7 @@ class NLCEN(nn.Module):
         return logits
 
     def _refine(self, pyramid: list[torch.Tensor], size: list[int]) -> torch.Tensor:
-        finest = pyramid[0].shape[2:]
+        finest = list(pyramid[0].shape[2:])
         refined: list[torch.Tensor] = []
         for level, bottlenecks in enumerate(self.refinement):
             refined.append(self._resize(bottlenecks(pyramid[level]), finest))
@@ -188,14 +196,26 @@ class NLCEN(nn.Module):
 def _load_backbone(backbone: ResNet, path: str | os.PathLike[str], in_channels: int) -> None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(f"backbone_weights: there is no file {path}; name a torchvision-style ResNet file.") from error
-    except (UnpicklingError, RuntimeError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(f"backbone_weights: {path} is no PyTorch file of weights; save a state dict there.") from error
+    if not isinstance(state, dict):
+        raise InputError(f"backbone_weights: {path} holds no state dict; save one there.")
     state = {key: value for key, value in state.items() if not key.startswith("fc.")}
     if in_channels == 1 and "conv1.weight" in state and state["conv1.weight"].shape[1] == 3:
         state["conv1.weight"] = state["conv1.weight"].sum(1, keepdim=True)
-    try:
-        backbone.load_state_dict(state)
-    except RuntimeError as error:
-        raise InputError(f"backbone_weights: {path} does not fit the backbone: {error}") from error
+    own = backbone.state_dict()
+    # files of before PyTorch 0.4.1 lack the counters, which load_state_dict then leaves as they are
+    other = [
+        name
+        for name in sorted(own.keys() | state.keys())
+        if not name.endswith("num_batches_tracked")
+        and (name not in own or name not in state or own[name].shape != state[name].shape)
+    ]
+    if other:
+        raise InputError(
+            f"backbone_weights: {path} does not fit the backbone: {len(other)} names or shapes differ, the first is "
+            f"'{other[0]}'; name the weights of the same ResNet and number of channels."
+        )
+    backbone.load_state_dict(state)

@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 _SQLITE = "sqlite:///"
+# without it the UI takes a new experiment for one about language models and opens it on empty pages
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _ANSWER_WITHIN = 4.0  # seconds for a server to answer the first request
 
 
@@ -107,7 +109,7 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
         if experiment is None:
             artifacts = path_to_uri(_sqlite_file(uri).parent / "mlruns") if uri.startswith(_SQLITE) else None
             try:
-                client.create_experiment(experiment_name, artifact_location=artifacts)
+                client.create_experiment(experiment_name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS)
             except MlflowException as error:
                 # another run has made it in this moment
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":

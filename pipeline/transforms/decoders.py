@@ -77,6 +77,8 @@ def decode_raster(path: Path) -> Picture:
             f"The file {path} holds 16 bits per channel with color or transparency, which would be cut to 8 bits; "
             "convert it to 16-bit grey."
         )
+    elif upright.mode == "L" and "transparency" not in upright.info:
+        pixels = np.asarray(upright)[None].astype(np.float32) / 255
     else:
         colors = np.asarray(upright.convert("RGBA")).transpose(2, 0, 1).astype(np.float32) / 255
         pixels = colors[:3] * colors[3:]

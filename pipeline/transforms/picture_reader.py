@@ -79,13 +79,14 @@ def read_mask(path: PathLike) -> Picture:
         InputError: as :func:`read_picture`, and if there are more values than these.
     """
     picture = read_picture(path, channels=1)
-    values = np.unique(picture.pixels)
-    if len(values[values != 0]) > 1:
+    foreground = picture.pixels != 0
+    values = picture.pixels[foreground]
+    if values.size and values.min() != values.max():
         raise InputError(
-            f"The mask {path} has {len(values)} different values; a mask may have only 0 (background) and one other "
-            "value (foreground)."
+            f"The mask {path} has {len(np.unique(picture.pixels))} different values; a mask may have only 0 "
+            "(background) and one other value (foreground)."
         )
-    picture.pixels = (picture.pixels != 0).astype(np.float32)
+    picture.pixels = foreground.astype(np.float32)
     return picture
 
 

@@ -132,13 +132,6 @@ def test_two_splits_at_once(source, capsys):
     assert "not allowed with argument" in capsys.readouterr().err
 
 
-def test_odd_even_of_247_pictures(tmp_path):
-    for number in range(247):
-        save(tmp_path / f"images/CHNCXR_{number:04d}_0.png", LUNGS)
-        save(tmp_path / f"masks/CHNCXR_{number:04d}_0.png", LUNGS)
-    assert prepare(tmp_path).startswith("124 training and 123 test pairs")
-
-
 def test_one_line_for_each_wrong_file(source):
     images, masks = source / "images", source / "masks"
     (masks / "a.png").unlink()

@@ -167,7 +167,9 @@ def test_metrics_against_epsilon_are_one_curve_each(recorder: Recorder) -> None:
         "test/HD_vs_eps": [(20, 5.0)],
     }
     scalars = {key: points for key, points in recorder.points.items() if key not in curves}
-    assert scalars == {f"test/{key}": [(1, value)] for key, value in metrics.items()}
+    assert scalars == {
+        f"test/{'per_eps/' if '_eps_' in key else ''}{key}": [(1, value)] for key, value in metrics.items()
+    }
 
 
 @pytest.mark.parametrize(

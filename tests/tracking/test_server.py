@@ -88,7 +88,7 @@ def server(empty_store: Path) -> Iterator[int]:
     command += ["--backend-store-uri", f"sqlite:///{empty_store.with_name('served.db')}"]
     command += ["--artifacts-destination", str(empty_store.parent / "artifacts")]
     empty_store.with_name("served.db").write_bytes(empty_store.read_bytes())
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(command, start_new_session=True, env=environment, stderr=subprocess.DEVNULL)
 
     def answers() -> bool:

@@ -49,7 +49,10 @@ def test_a_run_is_in_mlflow_with_all_that_was_logged(new_tracker: NewTracker, tm
     client, run = mlflow_run(tracker)
     assert run.info.run_name == tracker.run.name
     assert run.info.status == "FINISHED"
-    assert client.get_experiment(run.info.experiment_id).name == "lungs"
+    experiment = client.get_experiment(run.info.experiment_id)
+    assert experiment.name == "lungs"
+    # or the UI opens it on its pages for language models
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert run.data.params == {
         "optimizer.lr": "0.001",
         "optimizer.betas": "[0.9, 0.999]",

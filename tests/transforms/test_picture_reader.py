@@ -91,6 +91,11 @@ def test_1_bit_png(tmp_path):
     np.testing.assert_array_equal(read_picture(save_png(tmp_path / "a.png", bits)).pixels[0], bits)
 
 
+def test_transparent_grey_level(tmp_path):
+    path = save_png(tmp_path / "a.png", np.array([[200, 100], [51, 255]], np.uint8), transparency=200)
+    np.testing.assert_allclose(read_picture(path).pixels[0], [[0, 100 / 255], [0.2, 1]], rtol=1e-6)
+
+
 def test_transparency_lies_over_black(tmp_path):
     path = save_png(tmp_path / "a.png", np.full((2, 3, 4), (200, 200, 200, 51), dtype=np.uint8))
     np.testing.assert_allclose(read_picture(path).pixels, np.full((1, 2, 3), 200 / 255 / 5), rtol=1e-6)

@@ -1,0 +1,50 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from pipeline.attacks import frozen, inverse_mask, targeted_gradient
+from pipeline.losses import PixelCrossEntropy
+
+from .figure import Figure
+from .options import Options
+from .pictures import random_batch, random_network
+from .timing import interleave, median_seconds, ratio
+
+__all__ = ["run"]
+
+
+def run(options: Options) -> list[Figure]:
+    """One gradient of the attack with the network in channels-last, as it is built, and in NCHW."""
+    image, label = random_batch(options)
+    image = image * 255
+    built = random_network(options)
+    other = copy.deepcopy(built).to(memory_format=torch.contiguous_format)
+    loss_function, target = PixelCrossEntropy(reduction="sum"), inverse_mask(label)
+    gradients = {
+        name: targeted_gradient(network, loss_function, target)
+        for name, network in (("channels-last", built), ("NCHW", other))
+    }
+    with frozen(built), frozen(other):
+        last, first = (gradient(image) for gradient in gradients.values())
+        variants = {name: lambda gradient=gradient: gradient(image) for name, gradient in gradients.items()}
+        seconds = interleave(variants, options.repeats or 5, options.device)
+    difference = ((last - first).abs().amax() / first.abs().amax()).item()
+    return [
+        Figure("largest relative difference of the gradients", difference, at_most=1e-3),
+        median_seconds("channels-last", seconds["channels-last"]),
+        median_seconds("NCHW", seconds["NCHW"]),
+        ratio("NCHW / channels-last", seconds["NCHW"], seconds["channels-last"], at_least=options.bound(1.0)),
+    ]

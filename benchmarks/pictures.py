@@ -1,0 +1,40 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.networks import NLCEN
+
+from .options import Options
+
+__all__ = ["random_batch", "random_network"]
+
+
+def random_batch(options: Options) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures (B, 1, H, W) in [0, 1] that are no whole grey levels, as resized ones are, and masks of {0, 1}."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (options.batch, 1, options.size, options.size)
+    image = torch.rand(shape, generator=generator)
+    label = (torch.rand(shape, generator=generator) < 0.5).float()
+    return image.to(options.device), label.to(options.device)
+
+
+def random_network(options: Options) -> NLCEN:
+    """NLCEN-ResNet-18 with random weights, in evaluation mode."""
+    torch.manual_seed(0)
+    network = NLCEN(in_channels=1)
+    # zero at the start of a training, which would hide the NLCE from the comparison of attacks
+    for module in network.nlce:
+        torch.nn.init.normal_(module.w_z.weight, std=0.01)
+        torch.nn.init.normal_(module.w_gamma.weight, std=0.01)
+    return network.to(options.device).eval()

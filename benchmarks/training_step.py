@@ -1,0 +1,58 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from .bundle import training_bundle
+from .figure import Figure
+from .options import Options
+from .peak_memory import megabytes, peak_memory
+from .pictures import random_batch
+from .timing import interleave, median_seconds, ratio
+
+__all__ = ["case", "run"]
+
+
+def case(name: str, options: Options) -> Callable[[], torch.Tensor]:
+    """One training step of the bundle's network ``"with"`` or ``"without"`` NLCE: forward, loss, backward, Adam."""
+    torch.manual_seed(0)
+    bundle = training_bundle(options, nlce=name == "with")
+    network, loss_function, optimizer = (bundle.get_parsed_content(key) for key in ("network", "loss", "optimizer"))
+    network.train()
+    image, label = random_batch(options)
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = loss_function(network(image), label)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def run(options: Options) -> list[Figure]:
+    """One training step of NLCEN with and without NLCE."""
+    seconds = interleave(
+        {name: case(name, options) for name in ("with", "without")}, options.repeats or 5, options.device
+    )
+    bound = options.bound(1.3 if options.device == "cuda" else 1.6)
+    return [
+        median_seconds("NLCEN", seconds["with"]),
+        median_seconds("NLCEN without NLCE", seconds["without"]),
+        ratio("with / without", seconds["with"], seconds["without"], at_most=bound),
+        megabytes("peak memory of NLCEN", peak_memory("training_step.with", options)),
+        megabytes("peak memory of NLCEN without NLCE", peak_memory("training_step.without", options)),
+    ]

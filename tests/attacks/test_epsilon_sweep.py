@@ -1,0 +1,205 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from pipeline.attacks import PAPER_EPSILONS, epsilon_sweep, iterative_fgsm, num_gradients, num_iterations
+from pipeline.utils import InputError
+
+# the paper's, written out
+EPSILONS = [0.5, 1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32]
+ITERATIONS = [1, 2, 3, 5, 8, 10, 13, 15, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36]
+
+
+def make_gradient(dtype: torch.dtype = torch.float32) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A gradient whose sign changes along the path and from pixel to pixel, and is 0 at some."""
+    generator = torch.Generator().manual_seed(0)
+    phase = 6 * torch.rand(3, 1, 9, 10, generator=generator, dtype=torch.float64)
+    weight = torch.randn(3, 1, 9, 10, generator=generator, dtype=torch.float64)
+    weight[:, :, 0, ::3] = 0
+
+    def gradient(image: torch.Tensor) -> torch.Tensor:
+        image = image.double()
+        # one part is constant, so that many pixels run into the clip
+        around = torch.roll(image, 1, dims=3) - image
+        return (weight + 0.5 * weight.abs() * torch.sin(image / 5 + phase) + 0.001 * around * (weight != 0)).to(dtype)
+
+    return gradient
+
+
+def make_image(dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    image = 255 * torch.rand(3, 1, 9, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    image[0, 0, 3, :6] = torch.tensor([0, 255, 0.3, 254.7, 1e-4, 127.5], dtype=torch.float64)
+    image[1, 0, 4:, :] = image[1, 0, 4:, :].round()
+    return image.to(dtype).clamp(0, 255)
+
+
+def plain_attack(gradient, image, epsilon, iterations, step, value_range) -> torch.Tensor:
+    """Equation 6 on the perturbation, for one ε."""
+    delta = torch.zeros_like(image)
+    for _ in range(iterations):
+        delta = delta - step * torch.sign(gradient(image + delta))
+        delta = torch.clamp(delta, min=-epsilon, max=epsilon)
+        if value_range is not None:
+            delta = torch.minimum(delta, value_range[1] - image)
+            delta = torch.maximum(delta, value_range[0] - image)
+    return image + delta
+
+
+def test_the_papers_intensities_and_iterations() -> None:
+    assert list(PAPER_EPSILONS) == EPSILONS
+    assert [num_iterations(epsilon) for epsilon in EPSILONS] == ITERATIONS
+    assert sum(ITERATIONS) == 327
+    assert num_iterations(0.1) == 1 and num_iterations(20.5) == 25
+
+
+@pytest.mark.parametrize("value_range", [(0.0, 255.0), None], ids=["range", "unbounded"])
+@pytest.mark.parametrize("step", [1.0, 0.5, 0.1, 2.5, 40.0])
+def test_sweep_is_bitwise_equal_to_plain_attacks(step: float, value_range: tuple[float, float] | None) -> None:
+    gradient, image = make_gradient(), make_image()
+    before = image.clone()
+    swept = epsilon_sweep(gradient, image, EPSILONS, step, value_range=value_range)
+    assert list(swept) == EPSILONS
+    for epsilon, iterations in zip(EPSILONS, ITERATIONS, strict=True):
+        expected = plain_attack(gradient, image, epsilon, iterations, step, value_range)
+        assert torch.equal(swept[epsilon], expected)
+        alone = iterative_fgsm(gradient, image, epsilon, step=step, value_range=value_range)
+        assert torch.equal(alone, expected)
+    assert torch.equal(image, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("step", [0.1, 0.3, 1 / 3])
+def test_sweep_is_bitwise_equal_where_steps_do_not_add_up_to_epsilon(step: float, dtype: torch.dtype) -> None:
+    """Three steps of 0.1 are a bit more than 0.3 in one number type and less in another."""
+    gradient, image = make_gradient(dtype), make_image(dtype)
+    epsilons = [0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0, 1.7]
+
+    def iterations(epsilon: float) -> int:
+        return math.ceil(14 * epsilon)
+
+    swept = epsilon_sweep(gradient, image, epsilons, step, iterations=iterations, value_range=(0.0, 255.0))
+    for epsilon in epsilons:
+        expected = plain_attack(gradient, image, epsilon, iterations(epsilon), step, (0.0, 255.0))
+        assert torch.equal(swept[epsilon], expected)
+
+
+def test_sweep_stays_in_the_ball_and_the_range_and_uses_both() -> None:
+    image = make_image()
+    for epsilon, adversarial in epsilon_sweep(make_gradient(), image, EPSILONS).items():
+        change = (adversarial.double() - image.double()).abs()
+        # x + δ is rounded to the picture's number type
+        assert change.max() <= epsilon + 2**-17
+        assert change.max() > epsilon - 1e-4
+        assert adversarial.min() >= 0 and adversarial.max() <= 255
+    unbounded = epsilon_sweep(make_gradient(), image, [32.0], value_range=None)[32.0]
+    assert unbounded.min() < 0 and unbounded.max() > 255
+
+
+def test_other_value_range() -> None:
+    image = 10 + make_image() / 255
+    swept = epsilon_sweep(make_gradient(), image, [0.5, 4.0], value_range=(10.0, 11.0))
+    assert swept[4.0].min() >= 10 and swept[4.0].max() <= 11
+    assert torch.equal(swept[4.0], plain_attack(make_gradient(), image, 4.0, 5, 1.0, (10.0, 11.0)))
+
+
+@pytest.mark.parametrize(
+    "epsilons, step, expected",
+    [
+        (EPSILONS, 1.0, 69),
+        ([8.0], 1.0, 10),
+        ([0.5], 1.0, 1),
+        ([1.0, 1.5], 1.0, 2),
+        ([1.0, 4.0], 1.0, 5),
+        ([2.0, 2.5, 8.0], 1.0, 12),
+        ([0.1, 0.2], 5.0, 1),
+        ([], 1.0, 0),
+        # no clip acts in 36 steps of 0.1 for ε of 4 and above, so all share one path
+        (EPSILONS, 0.1, 36),
+    ],
+)
+def test_number_of_gradients(epsilons: list[float], step: float, expected: int) -> None:
+    image, gradient = make_image(), make_gradient()
+    seen: list[torch.Tensor] = []
+
+    def counting(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.clone())
+        return gradient(x)
+
+    swept = epsilon_sweep(counting, image, epsilons, step)
+    assert len(swept) == len(epsilons)
+    assert len(seen) == expected == num_gradients(epsilons, step)
+    assert not seen or torch.equal(seen[0], image)
+
+
+def test_lowers_a_loss() -> None:
+    """Towards the target: the loss of which the gradient is given falls."""
+    image, goal = make_image(), make_image().flip(3)
+    swept = epsilon_sweep(lambda x: 2 * (x - goal), image, [2.0, 8.0])
+    losses = [(x - goal).square().sum().item() for x in (image, swept[2.0], swept[8.0])]
+    assert losses[0] > losses[1] > losses[2]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"epsilons": [0.0, 1.0]}, "epsilons: every intensity must be above 0 grey levels, got [0.0, 1.0]."),
+        ({"epsilons": [-2.0]}, "epsilons: every intensity must be above 0 grey levels, got [-2.0]."),
+        ({"epsilons": [math.nan]}, "epsilons: every intensity must be above 0 grey levels, got [nan]."),
+        ({"epsilons": [2.0, 1.0]}, "epsilons: the intensities must rise and not repeat, got [2.0, 1.0]."),
+        ({"epsilons": [1.0, 1.0]}, "epsilons: the intensities must rise and not repeat, got [1.0, 1.0]."),
+        ({"step": 0.0}, "step: the step size must be above 0 grey levels, got 0.0."),
+        ({"step": -1.0}, "step: the step size must be above 0 grey levels, got -1.0."),
+        ({"step": math.nan}, "step: the step size must be above 0 grey levels, got nan."),
+    ],
+)
+def test_bad_numbers(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        epsilon_sweep(make_gradient(), make_image(), **{"epsilons": [1.0], **arguments})
+    if len(arguments.get("epsilons", [1.0])) == 1:
+        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+            iterative_fgsm(
+                make_gradient(), make_image(), arguments.get("epsilons", [1.0])[0], step=arguments.get("step", 1.0)
+            )
+
+
+@pytest.mark.parametrize("value", [-0.5, 255.5, math.nan])
+def test_a_picture_out_of_range(value: float) -> None:
+    image = make_image().round()
+    image[0, 0, 0, :3] = torch.tensor([0.0, 255.0, value])
+    lowest, highest = (value, value) if math.isnan(value) else (min(0.0, value), max(255.0, value))
+    message = (
+        f"image: grey levels from {lowest} to {highest} leave the value range 0.0 to 255.0; "
+        "give the picture in grey levels of 0 to 255."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        epsilon_sweep(make_gradient(), image, [1.0])
+    if not math.isnan(value):
+        assert epsilon_sweep(make_gradient(), image, [1.0], value_range=None)[1.0].isfinite().all()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite(value: float) -> None:
+    def broken(image: torch.Tensor) -> torch.Tensor:
+        gradient = torch.ones_like(image)
+        gradient[0, 0, 0, 0] = value
+        return gradient
+
+    message = "The attack's gradient is not finite; the network or the loss overflows on this image."
+    with pytest.raises(FloatingPointError, match=f"^{re.escape(message)}$"):
+        epsilon_sweep(broken, make_image(), [1.0, 2.0])

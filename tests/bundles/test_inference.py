@@ -1,0 +1,306 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_net_in_out
+from PIL import Image
+from torch import nn
+
+from pipeline.networks import NLCEN
+from pipeline.utils import find_input_error
+from tests.bundles.conftest import BUNDLE, ROOT
+from tests.transforms.files import asymmetric, write_dicom, write_nifti
+
+CONFIG = str(BUNDLE / "configs" / "inference.json")
+META = str(BUNDLE / "configs" / "metadata.json")
+# no mirror image or rotation of it is like it; away from the borders, where resizing it to and fro is exact
+SHAPE = np.zeros((150, 210), bool)
+SHAPE[20:60, 30:180] = SHAPE[60:120, 30:70] = True
+
+
+class Brightness(nn.Module):
+    """Stands in for the network: bright is lung."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([0.5 - x, x - 0.5], dim=1)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "in").mkdir()
+    torch.save({}, tmp_path / "brightness.pt")
+    return {
+        "dataset_dir": str(tmp_path / "in"),
+        "output_dir": str(tmp_path / "out"),
+        "ckpt_path": str(tmp_path / "brightness.pt"),
+        "progress": False,
+    }
+
+
+@pytest.fixture
+def overrides(folders: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
+    return {**folders, "network_def": {"_target_": f"{__name__}.Brightness"}}
+
+
+def infer(overrides: dict[str, Any]) -> None:
+    workflow = ConfigWorkflow(config_file=CONFIG, workflow_type="infer", logging_file=False, **overrides)
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+
+
+def sentence(overrides: dict[str, Any]) -> str:
+    with pytest.raises(RuntimeError) as error:
+        infer(overrides)
+    return str(find_input_error(error.value))
+
+
+def read_png(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def agrees(mask: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two masks are of one shape and differ in the outline at most."""
+    return mask.shape == expected.shape and np.mean((mask > 0) != expected) < 0.01
+
+
+def grey(maximum: int, dtype: type[np.integer]) -> np.ndarray:
+    return np.where(SHAPE, 0.8 * maximum, 0.1 * maximum).astype(dtype)
+
+
+def write_png(path: Path) -> None:
+    Image.fromarray(grey(255, np.uint8)).save(path)
+
+
+def write_png_16(path: Path) -> None:
+    Image.fromarray(grey(65535, np.uint16)).save(path)
+
+
+def write_monochrome2(path: Path) -> None:
+    write_dicom(path, grey(4095, np.uint16), bits=12)
+
+
+def write_monochrome1(path: Path) -> None:
+    write_dicom(path, 4095 - grey(4095, np.uint16), bits=12, photometric="MONOCHROME1", PixelSpacing=[0.4, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "spacing"),
+    [
+        ("a.png", write_png, (1, 1)),
+        ("a.jpg", write_png, (1, 1)),
+        ("a.png", write_png_16, (1, 1)),
+        ("a.dcm", write_monochrome2, (1, 1)),
+        ("a.dcm", write_monochrome1, (0.4, 0.3)),
+    ],
+)
+def test_masks_have_the_size_and_orientation_of_the_picture(
+    name: str, write: Any, spacing: tuple[float, float], overrides: dict[str, Any], tmp_path: Path
+) -> None:
+    write(tmp_path / "in" / name)
+    infer(overrides)
+    mask = read_png(tmp_path / "out" / "a_mask.png")
+    assert set(np.unique(mask)) == {0, 255}
+    assert agrees(mask, SHAPE)
+    nifti = nib.load(tmp_path / "out" / "a_mask.nii.gz")
+    np.testing.assert_array_equal(np.asarray(nifti.dataobj)[..., 0].T, mask // 255)
+    np.testing.assert_allclose(nifti.affine, np.diag([-spacing[1], -spacing[0], 1, 1]), rtol=1e-6)
+    overlay = read_png(tmp_path / "out" / "a_overlay.png")
+    assert overlay.shape == (*SHAPE.shape, 3)
+    assert np.abs(overlay[mask == 0].astype(int) - 25).max() <= 20  # the dark background; JPEG makes waves
+
+
+@pytest.mark.parametrize(
+    ("affine", "turn"),
+    [
+        (np.diag([-0.5, -0.25, 1, 1]), lambda a: a.T),
+        (np.diag([0.5, 0.25, 1, 1]), lambda a: a.T[::-1, ::-1]),
+        (np.array([[0, -0.5, 0, 7], [-0.25, 0, 0, -3], [0, 0, 2, 1], [0, 0, 0, 1.0]]), lambda a: a),
+    ],
+)
+def test_nifti_masks_lie_where_the_picture_lies(
+    affine: np.ndarray, turn: Any, overrides: dict[str, Any], tmp_path: Path
+) -> None:
+    values = grey(255, np.uint8)
+    write_nifti(tmp_path / "in" / "a.nii.gz", values[..., None], affine)
+    infer(overrides)
+    nifti = nib.load(tmp_path / "out" / "a_mask.nii.gz")
+    assert agrees(np.asarray(nifti.dataobj), SHAPE[..., None])
+    np.testing.assert_allclose(nifti.affine, affine, rtol=1e-6)
+    assert agrees(read_png(tmp_path / "out" / "a_mask.png"), turn(SHAPE))
+
+
+def test_very_small_picture(overrides: dict[str, Any], tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 255, 0]], np.uint8)).save(tmp_path / "in" / "a.png")
+    infer(overrides)
+    np.testing.assert_array_equal(read_png(tmp_path / "out" / "a_mask.png"), [[0, 255, 0]])
+
+
+def test_same_stems_and_a_second_run(overrides: dict[str, Any], tmp_path: Path) -> None:
+    """Results lie inside the folder of the pictures here, and are no pictures in the second run."""
+    overrides["output_dir"] = str(tmp_path / "in" / "out")
+    (tmp_path / "in" / "sub").mkdir()
+    for path, level in (("a.png", 0), ("sub/a.png", 255)):
+        Image.fromarray(np.full((9, 8), level, np.uint8)).save(tmp_path / "in" / path)
+    write_monochrome1(tmp_path / "in" / "a.dcm")
+    for _ in range(2):
+        infer(overrides)
+        masks = {str(p.relative_to(tmp_path / "in" / "out")): p for p in (tmp_path / "in" / "out").rglob("*_mask.png")}
+        assert sorted(masks) == ["a.dcm_mask.png", "a.png_mask.png", "sub/a_mask.png"]
+        assert agrees(read_png(masks["a.dcm_mask.png"]), SHAPE)
+        assert not read_png(masks["a.png_mask.png"]).any() and read_png(masks["sub/a_mask.png"]).all()
+        assert sum(path.is_file() for path in (tmp_path / "in" / "out").rglob("*")) == 9
+
+
+def test_single_file(overrides: dict[str, Any], tmp_path: Path) -> None:
+    write_png(tmp_path / "in" / "a.png")
+    write_png(tmp_path / "in" / "b.png")
+    infer({**overrides, "dataset_dir": str(tmp_path / "in" / "b.png")})
+    assert sorted(os.listdir(tmp_path / "out")) == ["b_mask.nii.gz", "b_mask.png", "b_overlay.png"]
+
+
+def test_folder_of_bad_files_only(overrides: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.png").write_text("nothing")
+    assert sentence(overrides) == "1 of 1 pictures could not be read; the lines that begin with 'failed' say why."
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_read(overrides: dict[str, Any], tmp_path: Path) -> None:
+    assert sentence(overrides) == (
+        f"dataset_dir: there is no picture in {tmp_path}/in (0 other files); it must hold files that are DICOM or end "
+        "in .png, .jpg, .jpeg, .gif, .nii, .nii.gz, .dcm, .dicom, .dic."
+    )
+
+
+def test_missing_weights(overrides: dict[str, Any], tmp_path: Path) -> None:
+    write_png(tmp_path / "in" / "a.png")
+    assert sentence({**overrides, "ckpt_path": str(tmp_path / "gone.pt")}) == (
+        f"ckpt_path: there is no file {tmp_path}/gone.pt; train first, or name the weights with --ckpt_path."
+    )
+
+
+def test_weights_of_another_architecture(folders: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    write_png(tmp_path / "in" / "a.png")
+    torch.save(NLCEN(in_channels=1, nlce=False).state_dict(), folders["ckpt_path"])
+    message = sentence(folders)
+    assert message.startswith(f"{folders['ckpt_path']} holds the weights of another network: ")
+    assert message.endswith("; name the weights of this network.")
+    assert not (tmp_path / "out").exists()
+
+
+def test_misspelled_setting(overrides: dict[str, Any]) -> None:
+    assert sentence({**overrides, "output_folder": "x"}) == (
+        "--output_folder: the configuration has no such setting; did you mean 'output_dir'?"
+    )
+
+
+def test_bad_file_among_good_ones_on_the_command_line(folders: dict[str, Any], tmp_path: Path) -> None:
+    """The command of the documentation, with weights of the network without NLCE."""
+    torch.save(NLCEN(in_channels=1, nlce=False).state_dict(), folders["ckpt_path"])
+    for name in ("a.png", "c.png"):
+        Image.fromarray(asymmetric((40, 64))).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "b.nii.gz").write_text("no NIfTI")
+    (tmp_path / "in" / "notes.txt").touch()
+    options = [part for key, value in {**folders, "nlce": False}.items() for part in (f"--{key}", str(value))]
+    command = [sys.executable, "-m", "monai.bundle", "run", "inferring", "--config_file"]
+    done = subprocess.run(
+        [*command, "bundles/nlcen_jsrt/inference.json", *options],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    failed, error = [line for line in done.stderr.splitlines() if line.startswith(("failed", "error"))]
+    assert failed.startswith(f"failed: The file {tmp_path}/in/b.nii.gz cannot be read as NIfTI (")
+    assert failed.endswith("); copy it again.")
+    assert error == "error: 1 of 3 pictures could not be read; the lines that begin with 'failed' say why."
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] == (
+        f"Pictures segmented: 2 of 3; other files skipped: 1; output folder: {tmp_path}/out"
+    )
+    assert {name.split("_")[0] for name in os.listdir(tmp_path / "out")} == {"a", "c"}
+
+
+@pytest.mark.parametrize("folder", ["", "configs/"])
+def test_workflow_has_all_properties_without_data_or_weights(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    workflow = ConfigWorkflow(
+        config_file=f"bundles/nlcen_jsrt/{folder}inference.json",
+        workflow_type="infer",
+        logging_file=False,
+        ckpt_path=str(tmp_path / "gone.pt"),
+        dataset_dir=str(tmp_path / "gone"),
+    )
+    workflow.initialize()
+    assert workflow.check_properties() == []
+    assert workflow.bundle_root == "bundles/nlcen_jsrt"
+    assert workflow.dataset_data == []
+    for name in ("preprocessing", "postprocessing", "handlers", "inferer"):
+        assert getattr(workflow, name)
+
+
+def test_preprocessing_is_that_of_the_training(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a.dcm", asymmetric((300, 421), 4095, np.uint16), bits=12)
+    Image.fromarray(np.tri(300, 421, dtype=np.uint8)).save(tmp_path / "mask.png")
+    train, inference = ConfigParser(), ConfigParser()
+    train.read_config(str(BUNDLE / "configs" / "train.json"))
+    inference.read_config(CONFIG)
+    trained = train.get_parsed_content("train#preprocessing")({"image": path, "label": tmp_path / "mask.png"})["image"]
+    inferred = inference.get_parsed_content("preprocessing")({"image": path})["image"]
+    assert trained.shape == (1, 256, 256)
+    assert torch.equal(trained, inferred.as_tensor())
+
+
+def test_network_of_the_training_is_that_of_the_inference() -> None:
+    train, inference = (json.loads((BUNDLE / "configs" / f"{n}.json").read_text()) for n in ("train", "inference"))
+    del train["network_def"]["backbone_weights"]
+    assert inference["network_def"] == train["network_def"]
+    for key in ("backbone", "nlce", "non_local", "context", "image_size"):
+        assert inference[key] == train[key]
+
+
+def test_network_matches_the_metadata() -> None:
+    verify_net_in_out(net_id="network_def", meta_file=META, config_file=CONFIG, device="cpu", n=2)
+
+
+def test_export_to_torchscript(tmp_path: Path) -> None:
+    network = NLCEN(in_channels=1).eval()
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(tmp_path / "model.ts"),
+        ckpt_file=str(tmp_path / "model.pt"),
+        meta_file=META,
+        config_file=CONFIG,
+    )
+    image = torch.rand(1, 1, 64, 96)
+    exported = torch.jit.load(tmp_path / "model.ts").eval()
+    with torch.no_grad():
+        torch.testing.assert_close(exported(image), network(image))

@@ -1,0 +1,131 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from pipeline.figures import save_epsilon_curve, save_panel, summarize
+
+# rows of no particular order, as several processes may give them
+TABLE = [
+    {"image": image, "epsilon": epsilon, "DIC": dic, "JSC": dic / (2 - dic)}
+    for epsilon in (8.0, 0.0, 0.5)
+    for image, dic in zip("abcde", np.linspace(0.9, 0.5, 5) - epsilon / 20, strict=True)
+]
+
+
+def keep_figures(module: str, monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that a module makes, to look into after they are drawn."""
+    figures: list[Figure] = []
+
+    def make(*arguments: Any, **options: Any) -> Figure:
+        figures.append(Figure(*arguments, **options))
+        return figures[-1]
+
+    monkeypatch.setattr(f"{module}.Figure", make)
+    return figures
+
+
+def assert_is_picture(path: Path) -> None:
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        pixels = np.asarray(picture.convert("L"))
+    assert min(pixels.shape) > 200 and pixels.std() > 5
+
+
+def test_summarize() -> None:
+    summary = summarize(TABLE)
+    assert [row["epsilon"] for row in summary] == [0.0, 0.5, 8.0]
+    assert [row["images"] for row in summary] == [5, 5, 5]
+    assert [row["DIC"] for row in summary] == pytest.approx([0.7, 0.675, 0.3])
+    clean = [0.9, 0.8, 0.7, 0.6, 0.5]
+    assert summary[0]["JSC"] == pytest.approx(np.mean([dic / (2 - dic) for dic in clean]))
+    assert summarize([]) == []
+
+
+def test_epsilon_curve_shows_the_means_and_the_middle_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = keep_figures("pipeline.figures.epsilon_curve", monkeypatch)
+    save_epsilon_curve(TABLE, tmp_path / "curve.png", "NLCEN")
+    assert_is_picture(tmp_path / "curve.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["curve.png"]
+    (figure,) = figures
+    assert figure.get_suptitle() == "NLCEN: mean of 5 images (band: middle half)"
+    for axis, metric in zip(figure.axes, ("DIC", "JSC"), strict=True):
+        (line,) = axis.lines
+        assert line.get_xdata().tolist() == [0.0, 0.5, 8.0]
+        assert line.get_ydata().tolist() == pytest.approx([row[metric] for row in summarize(TABLE)])
+        assert axis.get_ylabel() == metric and axis.get_xlabel() == "ε (grey levels of 255)"
+        (band,) = axis.collections
+        corners = band.get_paths()[0].vertices
+        at_zero = sorted({round(y, 6) for x, y in corners if x == 0.0})
+        # of five images the second and the fourth
+        assert at_zero == pytest.approx(sorted(row[metric] for row in TABLE if row["epsilon"] == 0)[1:4:2], abs=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_panel_shows_input_perturbation_attack_and_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    random = np.random.default_rng(0)
+    epsilons = np.array([0.5, 1.0, 8.0])
+    image = random.uniform(0, 255, (channels, 40, 32)).astype(np.float32)
+    label = np.zeros((40, 32), np.uint8)
+    label[10:30, 5:20] = 1
+    prediction = np.stack([label, label, np.zeros_like(label), 1 - label])
+    delta = (epsilons[:, None, None, None] * random.choice([-1, 1], (3, channels, 40, 32))).astype(np.float32)
+    pictures = tmp_path / "a.npz"
+    np.savez(pictures, image=image, label=label, epsilons=epsilons, delta=delta, prediction=prediction)
+    figures = keep_figures("pipeline.figures.panel", monkeypatch)
+    save_panel(pictures, tmp_path / "panel.png")
+    assert_is_picture(tmp_path / "panel.png")
+    axes = np.array(figures[0].axes).reshape(3, 3)
+    assert [[axis.get_title() for axis in row] for row in axes.tolist()] == [
+        ["input", "perturbation, ±0.5", "perturbation, ±8"],
+        ["mask", "adversarial, ε = 0.5", "adversarial, ε = 8"],
+        ["clean, DIC 1.000", "prediction, DIC 1.000", "prediction, DIC 0.000"],
+    ]
+
+    def shown(axis: Any, layer: int = 0) -> np.ndarray:
+        return np.ma.getdata(axis.images[layer].get_array())
+
+    def last(picture: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(np.moveaxis(picture, 0, -1), (40, 32, 3)) / 255
+
+    assert np.allclose(shown(axes[0, 0]), last(image), atol=1e-6)
+    assert np.array_equal(shown(axes[1, 0])[..., 0], label)
+    for column, index in ((1, 0), (2, 2)):
+        # grey is unchanged, black −ε, white +ε
+        assert np.allclose(shown(axes[0, column]), last(127.5 + 127.5 * np.sign(delta[index])), atol=1e-6)
+        attacked = np.clip(last(image + delta[index]), 0, 1)
+        assert np.allclose(shown(axes[1, column]), attacked, atol=1e-6)
+        assert np.allclose(shown(axes[2, column]), attacked, atol=1e-6)
+        assert np.array_equal(shown(axes[2, column], 1), prediction[index + 1])
+    assert np.allclose(shown(axes[2, 0]), last(image), atol=1e-6)
+    assert np.array_equal(shown(axes[2, 0], 1), prediction[0])
+
+
+def test_panel_of_an_empty_mask_and_unusual_intensities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = np.zeros((20, 20), np.uint8)
+    image, epsilons = np.full((1, 20, 20), 100.0), np.array([3.0, 5.0])
+    content = {"delta": np.zeros((2, 1, 20, 20)), "prediction": np.stack([empty] * 3), "epsilons": epsilons}
+    np.savez(tmp_path / "a.npz", image=image, label=empty, **content)
+    figures = keep_figures("pipeline.figures.panel", monkeypatch)
+    save_panel(tmp_path / "a.npz", tmp_path / "panel.png")
+    titles = [axis.get_title() for axis in figures[0].axes]
+    assert titles[6:] == ["clean, DIC 1.000", "prediction, DIC 1.000", "prediction, DIC 1.000"]
+    assert titles[1:3] == ["perturbation, ±3", "perturbation, ±5"]

@@ -1,0 +1,375 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from monai.data import DataLoader, Dataset
+from monai.handlers import MLFlowHandler
+from monai.utils.misc import path_to_sqlite_uri
+from torch import nn
+
+from pipeline.attacks import iterative_fgsm, targeted_gradient
+from pipeline.handlers import AdversarialEvaluation, epsilon_name
+from pipeline.losses import PixelCrossEntropy
+from pipeline.utils import InputError
+
+from .engines import FailingLoader, Interrupted, TinyNetwork, make_data, make_evaluator, make_network
+from .processes import start_processes
+
+EPSILONS = (0.5, 2.0, 8.0, 40.0)
+# of one batch: 44 iterations at ε = 40, whose first serve the other intensities too, and the 10th at ε = 8
+GRADIENTS = 44 + 1
+
+
+def run(network: nn.Module, data: list[dict[str, Any]] | None = None, batches: int | None = None, **arguments: Any):
+    """Evaluate and attack; return the handler, the engine, and how many gradients were computed."""
+    count = 0
+
+    class Counted(PixelCrossEntropy):
+        def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            nonlocal count
+            count += 1
+            return super().forward(input, target)
+
+    handler = AdversarialEvaluation(
+        **{"epsilons": EPSILONS, "progress": False, "loss_function": Counted("sum"), **arguments}
+    )
+    evaluator = make_evaluator(network, data, [handler])
+    if batches is not None:
+        evaluator.data_loader = FailingLoader(evaluator.data_loader, batches)
+        evaluator.state.dataloader = evaluator.data_loader
+        with pytest.raises(Interrupted):
+            evaluator.run()
+    else:
+        evaluator.run()
+    return handler, evaluator, count
+
+
+@pytest.mark.parametrize(
+    "epsilon, name", [(0.5, "DIC_eps_00.5"), (8.0, "DIC_eps_08.0"), (32.0, "DIC_eps_32.0"), (0.25, "DIC_eps_0.25")]
+)
+def test_epsilon_name(epsilon: float, name: str) -> None:
+    assert epsilon_name("DIC", epsilon) == name
+
+
+def test_scores_are_those_of_one_attack_per_epsilon() -> None:
+    network, data = make_network(), make_data()
+    handler, evaluator, _ = run(network, data)
+    network.eval()
+    assert [row["epsilon"] for row in handler.table] == [0.0, *EPSILONS] * len(data)
+    assert [row["image"] for row in handler.table[:: len(EPSILONS) + 1]] == [entry["id"] for entry in data]
+    table = {(row["image"], row["epsilon"]): (row["DIC"], row["JSC"]) for row in handler.table}
+    for start in range(0, len(data), 3):
+        batch = data[start : start + 3]
+        image, label = (torch.stack([entry[key] for entry in batch]) for key in ("image", "label"))
+        gradient = targeted_gradient(network, PixelCrossEntropy("sum"), 1 - label)
+        for epsilon in (0.0, *EPSILONS):
+            attacked = iterative_fgsm(gradient, image * 255, epsilon) if epsilon else image * 255
+            with torch.no_grad():
+                prediction = network(attacked / 255).argmax(1, keepdim=True)
+            for entry, found, mask in zip(batch, prediction.bool(), label.bool(), strict=True):
+                hit, wrong = (found & mask).sum().item(), (found ^ mask).sum().item()
+                dic, jsc = (2 * hit / (2 * hit + wrong), hit / (hit + wrong)) if hit + wrong else (1.0, 1.0)
+                assert table[entry["id"], epsilon] == pytest.approx((dic, jsc), abs=1e-6)
+    for column, metric in enumerate(("DIC", "JSC")):
+        for epsilon in EPSILONS:
+            values = [table[entry["id"], epsilon][column] for entry in data]
+            mean = evaluator.state.metrics[epsilon_name(metric, epsilon)]
+            assert isinstance(mean, float) and mean == pytest.approx(sum(values) / len(values))
+            details = evaluator.state.metric_details[epsilon_name(metric, epsilon)]
+            assert details.shape == (len(data), 1) and details[:, 0].tolist() == values
+    # the attack does harm, and more of it more
+    assert evaluator.state.metrics["DIC"] > evaluator.state.metrics["DIC_eps_08.0"] > 0
+    assert evaluator.state.metrics["DIC_eps_08.0"] > evaluator.state.metrics["DIC_eps_40.0"]
+
+
+def test_clean_rows_are_the_evaluators_metrics_with_empty_masks() -> None:
+    handler, evaluator, _ = run(make_network())
+    clean = [row for row in handler.table if row["epsilon"] == 0]
+    for metric in ("DIC", "JSC"):
+        own = evaluator.state.metric_details[metric][:, 0].tolist()
+        assert [row[metric] for row in clean] == pytest.approx(own, abs=1e-6)
+        assert evaluator.state.metrics[metric] == pytest.approx(sum(own) / len(own))
+    assert (clean[2]["DIC"], clean[2]["JSC"]) == (0.0, 0.0)
+    assert (clean[6]["DIC"], clean[6]["JSC"]) == (1.0, 1.0)
+
+
+def test_no_epsilons_give_the_clean_rows_only() -> None:
+    handler, evaluator, gradients = run(make_network(), epsilons=())
+    assert gradients == 0 and len(handler.table) == 7
+    assert set(evaluator.state.metrics) == {"DIC", "JSC"}
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    network = make_network()
+    network.head.bias.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    run(network)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert [p.requires_grad for p in network.parameters()] == [True] * 5 + [False]
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_attaching_twice_attacks_once() -> None:
+    network = make_network()
+    count = 0
+    handler = AdversarialEvaluation(epsilons=EPSILONS, progress=False)
+    evaluator = make_evaluator(network, None, [handler])
+    handler.attach(evaluator)
+    forward = network.forward
+
+    def counting(x: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        return forward(x)
+
+    network.forward = counting  # type: ignore[method-assign]
+    evaluator.run()
+    assert count == 3 * (GRADIENTS + len(EPSILONS) + 1 + 1)
+
+
+def test_an_interrupted_sweep_goes_on(tmp_path: Path) -> None:
+    whole, _, gradients = run(make_network(), results_file=tmp_path / "whole.json")
+    assert gradients == 3 * GRADIENTS
+    file = tmp_path / "sweep.json"
+    _, _, first = run(make_network(), batches=2, results_file=file)
+    rest, evaluator, second = run(make_network(), results_file=file)
+    assert (first, second) == (2 * GRADIENTS, GRADIENTS)
+    assert rest.table == whole.table
+    assert evaluator.state.metrics["DIC_eps_08.0"] < evaluator.state.metrics["DIC"]
+    _, _, third = run(make_network(), results_file=file)
+    assert third == 0
+    assert file.read_bytes() == (tmp_path / "whole.json").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] in (["sweep.json", "whole.json"], ["whole.json", "sweep.json"])
+
+
+def other_pixel(data: list[dict[str, Any]]) -> None:
+    data[4]["image"] = data[4]["image"].clone()
+    data[4]["image"][0, 0, 0] = 0.5
+
+
+def other_mask(data: list[dict[str, Any]]) -> None:
+    data[4]["label"] = 1 - data[4]["label"]
+
+
+def mean_loss(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return PixelCrossEntropy()(input, target)
+
+
+@pytest.mark.parametrize(
+    "seed, change, arguments, batches",
+    [
+        (1, None, {}, 3),
+        (0, None, {"step": 0.5}, 3),
+        (0, None, {"epsilons": (0.5, 2.0)}, 3),
+        (0, None, {"value_range": None}, 3),
+        (0, None, {"loss_function": mean_loss}, 3),
+        (0, other_pixel, {}, 1),
+        (0, other_mask, {}, 1),
+        (0, None, {}, 0),
+    ],
+    ids=["network", "step", "epsilons", "range", "loss", "pixel", "mask", "nothing"],
+)
+def test_what_was_made_under_other_conditions_is_made_anew(
+    tmp_path: Path, seed: int, change: Callable[[list[dict[str, Any]]], None] | None, arguments: dict[str, Any], batches
+) -> None:
+    file = tmp_path / "sweep.json"
+    run(make_network(), results_file=file)
+    data = make_data()
+    if change is not None:
+        change(data)
+    before = json.loads(file.read_text())["images"]
+    fresh, _, _ = run(make_network(seed), data, **arguments)
+    network, forwards = make_network(seed), 0
+
+    def count(*_: Any) -> None:
+        nonlocal forwards
+        forwards += 1
+
+    network.register_forward_hook(count)
+    resumed, _, _ = run(network, data, results_file=file, **arguments)
+    assert resumed.table == fresh.table
+    # the evaluator's own three passes come on top
+    assert (forwards > 3) == (batches > 0)
+    after = json.loads(file.read_text())["images"]
+    assert sum(after[name] != before[name] for name in before) <= 3 * batches
+
+
+def test_a_damaged_results_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.json"
+    file.write_text('{"conditions": {')
+    with pytest.raises(InputError) as raised:
+        run(make_network(), results_file=file)
+    assert str(raised.value) == f"{file} is no file of an interrupted sweep, or is damaged; remove it to start anew."
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_saved_pictures(tmp_path: Path, channels: int) -> None:
+    data = make_data()
+    network: nn.Module = make_network()
+    if channels == 3:
+        network = nn.Sequential(nn.Conv2d(3, 1, 1), network)
+        for entry in data:
+            entry["image"] = entry["image"].repeat(3, 1, 1)
+    handler, _, _ = run(network, data, save_dir=tmp_path, save_count=4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"image{index}.npz" for index in range(4)]
+    for index in range(4):
+        with np.load(tmp_path / f"image{index}.npz") as content:
+            assert {name: (content[name].shape, content[name].dtype) for name in content} == {
+                "image": ((channels, 12, 10), np.dtype(np.float32)),
+                "label": ((12, 10), np.dtype(np.uint8)),
+                "epsilons": ((4,), np.dtype(np.float64)),
+                "delta": ((4, channels, 12, 10), np.dtype(np.float32)),
+                "prediction": ((5, 12, 10), np.dtype(np.uint8)),
+            }
+            assert np.array_equal(content["image"], data[index]["image"].numpy() * 255)
+            assert np.array_equal(content["label"], data[index]["label"][0].numpy())
+            assert content["epsilons"].tolist() == list(EPSILONS)
+            for delta, epsilon in zip(content["delta"], EPSILONS, strict=True):
+                assert epsilon - 1e-4 < np.abs(delta).max() < epsilon + 1e-4
+                assert (content["image"] + delta).min() >= 0 and (content["image"] + delta).max() <= 255
+            scores = [row["DIC"] for row in handler.table if row["image"] == f"image{index}"]
+            for prediction, dic in zip(content["prediction"], scores, strict=True):
+                total = int(prediction.sum()) + int(content["label"].sum())
+                hit = int((prediction & content["label"]).sum())
+                assert dic == pytest.approx(2 * hit / total if total else 1.0, abs=1e-6)
+
+
+def test_pictures_are_saved_only_as_asked(tmp_path: Path) -> None:
+    run(make_network(), save_dir=tmp_path / "none", save_count=0)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            lambda entry: entry.pop("id"),
+            "AdversarialEvaluation: the batch has no key 'id' with the images' names; add it to the data list or set "
+            "id_key.",
+        ),
+        (
+            lambda entry: entry.pop("label"),
+            "AdversarialEvaluation: the batch has no masks; give the dataset labels to attack.",
+        ),
+        (
+            lambda entry: entry.update(id="same"),
+            "AdversarialEvaluation: two different images are named 'same'; give each image its own name.",
+        ),
+    ],
+    ids=["no_names", "no_masks", "one_name_for_all"],
+)
+def test_batches_that_cannot_be_attacked(change: Callable[[dict[str, Any]], Any], message: str) -> None:
+    data = make_data()
+    for entry in data:
+        change(entry)
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run(make_network(), data)
+
+
+def test_another_key_for_the_names() -> None:
+    data = [{"image": entry["image"], "label": entry["label"], "file": entry["id"]} for entry in make_data()]
+    handler, _, _ = run(make_network(), data, id_key="file")
+    assert handler.table[0]["image"] == "image0"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"epsilons": [0.0]}, "epsilons: every intensity must be above 0 grey levels, got [0.0]."),
+        ({"epsilons": [2, 1]}, "epsilons: the intensities must rise and not repeat, got [2.0, 1.0]."),
+        ({"step": -1.0}, "step: the step size must be above 0 grey levels, got -1.0."),
+    ],
+)
+def test_bad_numbers_are_refused_at_once(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        AdversarialEvaluation(**arguments)
+
+
+def test_the_progress_bar_counts_gradients(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    handler, _, gradients = run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
+    assert gradients == handler._bar.n == handler._bar.total == 3 * GRADIENTS
+    assert f"{gradients}/{gradients}" in capfd.readouterr().err
+    again, _, _ = run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
+    assert again._bar.n == again._bar.total == 3 * GRADIENTS
+
+
+def part_of_a_sweep(rank: int, folder: str) -> None:
+    """One of two processes: 7 images in batches of 2, of which the first process has 4 and the other 3."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    handler = AdversarialEvaluation(epsilons=EPSILONS, progress=False, results_file=f"{folder}/sweep.json")
+    evaluator = make_evaluator(make_network(), make_data()[4 * rank : 4 + 4 * rank], [handler], batch_size=2)
+    evaluator.run()
+    names = ("DIC_eps_08.0", "JSC_eps_40.0")
+    content = {
+        "table": handler.table,
+        "metrics": [evaluator.state.metrics[name] for name in names],
+        "details": [evaluator.state.metric_details[name].tolist() for name in names],
+    }
+    Path(folder, f"found{rank}.json").write_text(json.dumps(content))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
+    assert start_processes(part_of_a_sweep, 2, str(tmp_path)) == [0, 0]
+    handler, evaluator, _ = run(make_network())
+    for rank in (0, 1):
+        found = json.loads((tmp_path / f"found{rank}.json").read_text())
+        assert [(row["image"], row["epsilon"]) for row in found["table"]] == [
+            (row["image"], row["epsilon"]) for row in handler.table
+        ]
+        for row, expected in zip(found["table"], handler.table, strict=True):
+            # batches of another shape may round differently
+            assert (row["DIC"], row["JSC"]) == pytest.approx((expected["DIC"], expected["JSC"]), abs=0.02)
+        assert found["metrics"][0] == pytest.approx(evaluator.state.metrics["DIC_eps_08.0"], abs=0.02)
+        assert len(found["details"][0]) == 7
+    assert {path.name for path in tmp_path.glob("sweep*")} == {"sweep.json", "sweep.rank1.json"}
+
+
+def test_mlflow_handler_logs_the_scalars(tmp_path: Path) -> None:
+    uri = path_to_sqlite_uri(tmp_path / "mlruns.db")
+    handler = AdversarialEvaluation(epsilons=(2.0,), progress=False)
+    tracker = MLFlowHandler(uri, iteration_log=False, experiment_name="sweep", run_name="one", close_on_complete=True)
+    evaluator = make_evaluator(make_network(), None, [handler, tracker])
+    evaluator.run()
+    client = MlflowClient(uri)
+    (logged,) = client.search_runs([client.get_experiment_by_name("sweep").experiment_id])
+    assert {name: logged.data.metrics[name] for name in evaluator.state.metrics} == evaluator.state.metrics
+    assert set(evaluator.state.metrics) == {"DIC", "JSC", "DIC_eps_02.0", "JSC_eps_02.0"}
+
+
+def test_a_network_of_another_kind_of_numbers(tmp_path: Path) -> None:
+    class Wrapped(TinyNetwork):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.to(self.head.weight.dtype)).float()
+
+    torch.manual_seed(0)
+    handler, _, _ = run(Wrapped().bfloat16(), results_file=tmp_path / "sweep.json", epsilons=(1.0,))
+    assert len(handler.table) == 14
+
+
+def test_data_loader_of_tensors_only_is_untouched_by_the_attack() -> None:
+    """The evaluator scores the clean images, whatever was attacked before."""
+    plain = make_evaluator(make_network())
+    plain.run()
+    _, attacked, _ = run(make_network())
+    assert attacked.state.metrics["DIC"] == plain.state.metrics["DIC"]
+    assert len(DataLoader(Dataset(make_data()), batch_size=3)) == attacked.state.iteration

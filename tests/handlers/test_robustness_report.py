@@ -1,0 +1,78 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.figures import summarize
+from pipeline.handlers import AdversarialEvaluation, RobustnessReport
+
+from .engines import make_data, make_evaluator, make_network
+
+
+class Notes:
+    """A tracker that only remembers."""
+
+    def __init__(self) -> None:
+        self.artifacts: list[tuple[str, str | None]] = []
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        assert Path(path).stat().st_size > 0
+        self.artifacts.append((Path(path).name, folder))
+
+
+def report(folder: Path, epsilons: tuple[float, ...]) -> tuple[AdversarialEvaluation, Notes]:
+    adversarial = AdversarialEvaluation(epsilons, progress=False, save_dir=folder / "adversarial", save_count=1)
+    notes = Notes()
+    make_evaluator(
+        make_network(), make_data(4), [adversarial, RobustnessReport(adversarial, notes, folder / "report", "NLCEN")]
+    ).run()
+    return adversarial, notes
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    adversarial, notes = report(tmp_path, (2.0, 8.0))
+    expected = [
+        ("summary.csv", None),
+        ("per_image.csv", None),
+        ("epsilon_curve.png", None),
+        ("panel_image0.png", "panels"),
+    ]
+    assert notes.artifacts == expected
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {name for name, _ in expected}
+    rows = read(tmp_path / "report" / "per_image.csv")
+    assert [{"image": row["image"], **{key: float(row[key]) for key in ("epsilon", "DIC", "JSC")}} for row in rows] == (
+        adversarial.table
+    )
+    summary = read(tmp_path / "report" / "summary.csv")
+    assert [{key: float(value) for key, value in row.items()} for row in summary] == summarize(adversarial.table)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-4] == "    ε     DIC     JSC"
+    clean = [row for row in adversarial.table if row["epsilon"] == 0]
+    means = [np.mean([row[key] for row in clean]) for key in ("DIC", "JSC")]
+    assert printed[-3] == f"  0.0  {means[0]:.4f}  {means[1]:.4f}"
+    assert printed[-1].startswith("  8.0  ")
+
+
+def test_report_without_a_sweep(tmp_path: Path) -> None:
+    adversarial, notes = report(tmp_path, ())
+    assert [name for name, _ in notes.artifacts] == ["summary.csv", "per_image.csv", "epsilon_curve.png"]
+    assert [row["epsilon"] for row in read(tmp_path / "report" / "summary.csv")] == ["0.0"]

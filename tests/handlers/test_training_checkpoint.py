@@ -1,0 +1,334 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from ignite.metrics import Average
+from monai.data import DataLoader, Dataset
+from monai.engines import SupervisedTrainer
+from monai.handlers import LrScheduleHandler
+from monai.transforms import RandGaussianNoised
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.data import DistributedSampler
+
+from pipeline.handlers import EpochSeed, TrainingCheckpoint, TrainingProgress, load_network
+from pipeline.losses import PixelCrossEntropy
+from pipeline.utils import InputError
+
+from .engines import Interrupted, TinyNetwork, make_data
+from .processes import start_processes
+
+EPOCHS = 5
+
+
+def make_trainer(folder: Path, max_epochs: int = EPOCHS, handlers: tuple[Any, ...] = ()) -> SupervisedTrainer:
+    """As the bundle's, with dropout and a random transform; 3 steps per epoch. The start is the same each time."""
+    torch.manual_seed(0)
+    network = TinyNetwork()
+    # what is drawn before the training starts must not matter
+    torch.manual_seed(np.random.SeedSequence().generate_state(1).item())
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    # the rate falls after every epoch
+    scheduler = ReduceLROnPlateau(optimizer, factor=0.7, patience=0, threshold=0.9, min_lr=0.01)
+    noise = RandGaussianNoised(keys="image", prob=0.5, std=0.2)
+    dataset = Dataset(make_data(), transform=noise)
+    sampler = DistributedSampler(dataset, num_replicas=1, rank=0, seed=0)
+    return SupervisedTrainer(
+        device=torch.device("cpu"),
+        max_epochs=max_epochs,
+        train_data_loader=DataLoader(dataset, batch_size=3, sampler=sampler),
+        network=network,
+        optimizer=optimizer,
+        loss_function=PixelCrossEntropy(),
+        key_train_metric={"epoch_loss": Average(output_transform=lambda output: output["loss"].item())},
+        train_handlers=[
+            EpochSeed(seed=3, transform=noise),
+            LrScheduleHandler(scheduler, print_lr=False, step_transform=lambda e: e.state.metrics["epoch_loss"]),
+            TrainingCheckpoint(folder / "checkpoint.pt", network, optimizer, scheduler, (folder / "model.pt",)),
+            *handlers,
+        ],
+        decollate=False,
+    )
+
+
+class At:
+    """Do something at an event."""
+
+    def __init__(self, event: Any, action: Callable[[Engine], None]) -> None:
+        self.event = event
+        self.action = action
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(self.event, self.action)
+
+
+def interrupt(engine: Engine) -> None:
+    raise Interrupted
+
+
+def steps_taken(trainer: SupervisedTrainer) -> int:
+    return int(trainer.optimizer.state_dict()["state"][0]["step"])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """The final weights of a training that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    trainer = make_trainer(folder)
+    trainer.run()
+    rate = trainer.optimizer.param_groups[0]["lr"]
+    assert steps_taken(trainer) == 3 * EPOCHS and rate == pytest.approx(0.05 * 0.7**4)
+    return torch.load(folder / "model.pt", weights_only=True)
+
+
+def assert_same_weights(folder: Path, whole: dict[str, torch.Tensor]) -> None:
+    found = torch.load(folder / "model.pt", weights_only=True)
+    assert found.keys() == whole.keys()
+    assert all(torch.equal(found[name], whole[name]) for name in whole)
+
+
+def test_a_training_can_be_repeated(tmp_path: Path, whole: dict[str, torch.Tensor]) -> None:
+    make_trainer(tmp_path).run()
+    assert_same_weights(tmp_path, whole)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Events.EPOCH_STARTED(once=3),
+        Events.ITERATION_COMPLETED(once=1),
+        Events.ITERATION_COMPLETED(once=8),
+        Events.EPOCH_COMPLETED(once=1),
+        Events.EPOCH_COMPLETED(once=EPOCHS),
+    ],
+    ids=["after_epoch_2", "first_step", "within_epoch_3", "after_epoch_1", "after_the_last_epoch"],
+)
+def test_an_interrupted_training_ends_in_the_same_weights(tmp_path: Path, whole, event: Any) -> None:
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path, handlers=(At(event, interrupt),)).run()
+    assert not (tmp_path / "model.pt").exists()
+    trainer = make_trainer(tmp_path)
+    trainer.run()
+    assert_same_weights(tmp_path, whole)
+    assert trainer.state.epoch == EPOCHS and trainer.state.iteration == 3 * EPOCHS
+
+
+def test_the_resumed_training_starts_after_the_last_complete_epoch(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path, handlers=(At(Events.ITERATION_COMPLETED(once=8), interrupt),)).run()
+    seen: list[tuple[int, int]] = []
+    note = At(Events.ITERATION_STARTED, lambda engine: seen.append((engine.state.epoch, engine.state.iteration)))
+    make_trainer(tmp_path, handlers=(note,)).run()
+    assert seen == [(1 + (step - 1) // 3, step) for step in range(7, 3 * EPOCHS + 1)]
+
+
+def test_a_complete_training_is_not_trained_again(tmp_path: Path, whole: dict[str, torch.Tensor]) -> None:
+    make_trainer(tmp_path).run()
+    make_trainer(tmp_path, handlers=(At(Events.ITERATION_STARTED, interrupt),)).run()
+    assert_same_weights(tmp_path, whole)
+
+
+def killed_training(rank: int, folder: str, moment: int) -> None:
+    """Train until the ``moment``-th call of something, then die at once."""
+    torch.set_num_threads(1)
+    calls = 0
+    save, forward = torch.save, TinyNetwork.forward
+
+    def kill() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def half_written(content: object, path: Path) -> None:
+        save(content, path)
+        kill_after = Path(path).read_bytes()
+        Path(path).write_bytes(kill_after[: len(kill_after) // 2])
+        kill()
+        Path(path).write_bytes(kill_after)
+
+    def killing_forward(self: TinyNetwork, x: torch.Tensor) -> torch.Tensor:
+        kill()
+        return forward(self, x)
+
+    torch.save = half_written
+    TinyNetwork.forward = killing_forward  # type: ignore[method-assign]
+    make_trainer(Path(folder)).run()
+
+
+# 3 steps and 1 saving make an epoch: moments in the midst of a step and of writing a checkpoint
+@pytest.mark.parametrize("moment", [4, 8, *np.random.default_rng().integers(1, 4 * EPOCHS + 2, 2).tolist()])
+def test_kill_9_at_any_moment(tmp_path: Path, whole: dict[str, torch.Tensor], moment: int) -> None:
+    assert start_processes(killed_training, 1, str(tmp_path), moment) == [-signal.SIGKILL]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    make_trainer(tmp_path).run()
+    torch.set_num_threads(threads)
+    assert_same_weights(tmp_path, whole)
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(content: object, path: Path) -> None:
+        Path(path).write_bytes(b"half a checkpoint")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path, handlers=(At(Events.EPOCH_STARTED(once=3), interrupt),)).run()
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with monkeypatch.context() as patched:
+        fill_disk(patched)
+        with pytest.raises(OSError, match="No space left on device"):
+            make_trainer(tmp_path).run()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    make_trainer(tmp_path).run()
+    assert_same_weights(tmp_path, whole)
+
+
+def save_other(path: Path) -> None:
+    torch.save({"network": nn.Conv2d(1, 4, 3).state_dict(), "epoch": 1}, path)
+
+
+def save_other_shape(path: Path) -> None:
+    network = TinyNetwork()
+    network.head = nn.Conv2d(4, 3, 1)
+    torch.save(network.state_dict(), path)
+
+
+def truncate(path: Path) -> None:
+    torch.save(TinyNetwork().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+DAMAGED = "{path} is no PyTorch file of weights, or is damaged; remove it or name another."
+OTHER = (
+    "{path} holds the weights of another network: {count} of its names or shapes differ from TinyNetwork's, the first "
+    "is '{first}'; name the weights of this network."
+)
+BAD_FILES = [
+    (truncate, DAMAGED),
+    (lambda path: path.write_bytes(b""), DAMAGED),
+    (lambda path: path.write_text("hello, no weights\n"), DAMAGED),
+    (lambda path: path.write_bytes(b"\x80\x02}q\x00(X\x85\x85"), DAMAGED),
+    (lambda path: torch.save(torch.zeros(2), path), "{path} holds no state dict; name a file of weights."),
+    (save_other, OTHER.format(path="{path}", count=11, first="bias")),
+    (save_other_shape, OTHER.format(path="{path}", count=2, first="head.bias")),
+]
+IDS = ["truncated", "empty", "text", "bytes", "tensor", "other_network", "other_shape"]
+
+
+@pytest.mark.parametrize("write, message", BAD_FILES, ids=IDS)
+def test_load_network_from_bad_files(tmp_path: Path, write: Callable[[Path], object], message: str) -> None:
+    path = tmp_path / "model.pt"
+    write(path)
+    with pytest.raises(InputError) as raised:
+        load_network(TinyNetwork(), path)
+    assert str(raised.value) == message.format(path=path)
+
+
+@pytest.mark.parametrize("write, message", BAD_FILES[:-1], ids=IDS[:-1])
+def test_resume_from_bad_files(tmp_path: Path, write: Callable[[Path], object], message: str) -> None:
+    path = tmp_path / "checkpoint.pt"
+    write(path)
+    before = path.read_bytes()
+    with pytest.raises(InputError) as raised:
+        make_trainer(tmp_path).run()
+    assert str(raised.value) == message.format(path=path)
+    assert path.read_bytes() == before
+
+
+def test_resume_from_weights_alone(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"network": TinyNetwork().state_dict()}, path)
+    with pytest.raises(InputError) as raised:
+        make_trainer(tmp_path).run()
+    assert (
+        str(raised.value) == f"{path} is no checkpoint of a training: it has no 'optimizer'; remove it or name another."
+    )
+
+
+def test_load_network_without_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    message = f"ckpt_path: there is no file {path}; train first, or name the weights with --ckpt_path."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load_network(TinyNetwork(), path)
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "model.pt"])
+def test_load_network_reads_checkpoints_and_weights(tmp_path: Path, whole, name: str) -> None:
+    make_trainer(tmp_path).run()
+    network = TinyNetwork()
+    load_network(network, tmp_path / name)
+    assert all(torch.equal(tensor, whole[key]) for key, tensor in network.state_dict().items())
+
+
+def test_epoch_seed_makes_each_epoch_its_own() -> None:
+    drawn: dict[int, tuple[float, float, float]] = {}
+    noise = RandGaussianNoised(keys="image", prob=1.0)
+
+    def draw(engine: Engine) -> None:
+        noise.randomize(torch.zeros(1))
+        drawn[engine.state.epoch] = (torch.rand(1).item(), np.random.rand(), noise.R.rand())  # noqa: NPY002
+
+    for max_epochs in (3, 2):
+        engine = Engine(lambda *_: None)
+        seed = EpochSeed(seed=5, transform=noise)
+        seed.attach(engine)
+        seed.attach(engine)
+        engine.add_event_handler(Events.EPOCH_STARTED, draw)
+        before = dict(drawn)
+        engine.run([0], max_epochs=max_epochs)
+        assert all(drawn[epoch] == values for epoch, values in before.items())
+    assert len({value for values in drawn.values() for value in values}) == 9
+
+
+def test_progress_bar_ends_at_the_last_step(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    bars: list[TrainingProgress] = []
+
+    def run(max_epochs: int) -> str:
+        trainer = make_trainer(tmp_path, max_epochs)
+        bars.append(TrainingProgress(trainer.optimizer))
+        bars[-1].attach(trainer)
+        trainer.run()
+        return capfd.readouterr().err.split("\r")[-1]
+
+    assert "100%" in (last := run(2)) and "6/6" in last
+    # a resumed training begins where it was interrupted
+    assert "12/12" in run(4)
+    assert (bars[1]._bar.initial, bars[1]._bar.n, bars[1]._bar.total) == (6, 12, 12)
+
+
+def test_progress_bar_shows_epoch_loss_and_rate(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # drawn at every step, however quick they are
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    trainer = make_trainer(tmp_path, 2)
+    TrainingProgress(trainer.optimizer).attach(trainer)
+    trainer.run()
+    shown = capfd.readouterr().err
+    assert re.search(r"epoch=2/2, loss=\d\.\d{4}, lr=\d\.\d\de-02", shown)

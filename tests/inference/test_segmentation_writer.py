@@ -1,0 +1,101 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.data import MetaTensor
+from monai.transforms import LoadImage
+from PIL import Image
+
+from pipeline.inference import SegmentationWriter
+from pipeline.transforms import PictureReader
+from pipeline.utils import InputError
+from tests.transforms.files import asymmetric, write_dicom
+
+MASK = (asymmetric((6, 9)) > 100).astype(np.uint8)
+
+
+def load(path: Path) -> MetaTensor:
+    return LoadImage(reader=PictureReader())(path)
+
+
+def write(output_dir: Path, *names: str, picture: MetaTensor) -> None:
+    """Let an engine run over one batch, whose first mask is MASK and whose others are empty."""
+    output = [{"pred": MetaTensor(MASK[None] * float(index == 0))} for index in range(len(names))]
+    engine = Engine(lambda engine, batch: output)
+    SegmentationWriter(output_dir).attach(engine)
+    engine.run([[{"name": name, "picture": picture} for name in names]])
+
+
+def test_every_picture_of_a_batch_gets_its_three_files(tmp_path: Path) -> None:
+    pixels = asymmetric((6, 9))
+    path = write_dicom(tmp_path / "a.dcm", pixels, PixelSpacing=[0.2, 0.1])
+    write(tmp_path / "results", "a", "sub/b", picture=load(path))
+    files = sorted(str(file.relative_to(tmp_path / "results")) for file in (tmp_path / "results").rglob("*.*"))
+    assert files == [f"{n}_{k}" for n in ("a", "sub/b") for k in ("mask.nii.gz", "mask.png", "overlay.png")]
+
+    nifti = nib.load(tmp_path / "results" / "a_mask.nii.gz")
+    assert nifti.get_data_dtype() == np.uint8 and nifti.header.get_xyzt_units()[0] == "mm"
+    np.testing.assert_array_equal(np.asarray(nifti.dataobj)[..., 0].T, MASK)
+    np.testing.assert_allclose(nifti.affine, np.diag([-0.1, -0.2, 1, 1]), rtol=1e-6)
+    with Image.open(tmp_path / "results" / "a_mask.png") as mask:
+        assert mask.mode == "L"
+        np.testing.assert_array_equal(mask, 255 * MASK)
+    with Image.open(tmp_path / "results" / "a_overlay.png") as overlay:
+        assert overlay.mode == "RGB"
+        np.testing.assert_array_equal(np.asarray(overlay)[MASK == 0], np.stack([pixels] * 3, -1)[MASK == 0])
+    with Image.open(tmp_path / "results" / "sub" / "b_mask.png") as mask:
+        assert not np.any(mask)
+
+
+def test_files_of_an_earlier_run_are_replaced(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a.dcm", asymmetric((6, 9)))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a_mask.png").write_text("old")
+    for _ in range(2):
+        write(tmp_path / "results", "a", picture=load(path))
+    with Image.open(tmp_path / "results" / "a_mask.png") as mask:
+        np.testing.assert_array_equal(mask, 255 * MASK)
+    assert len(os.listdir(tmp_path / "results")) == 3
+
+
+def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_dicom(tmp_path / "a.dcm", asymmetric((6, 9)))
+    write(tmp_path / "results", "a", picture=load(path))
+    before = (tmp_path / "results" / "a_mask.png").read_bytes()
+
+    def full(self: Image.Image, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(InputError) as error:
+        write(tmp_path / "results", "a", picture=load(path))
+    assert str(error.value) == (
+        f"output_dir: the results of a cannot be written to {tmp_path}/results (No space left on device); make room "
+        "there, or name another folder with --output_dir."
+    )
+    assert (tmp_path / "results" / "a_mask.png").read_bytes() == before
+    assert len(os.listdir(tmp_path / "results")) == 3
+
+
+def test_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    picture = MetaTensor(torch.zeros(1, 4, 4), meta=load(write_dicom(tmp_path / "a.dcm", asymmetric((4, 4)))).meta)
+    with pytest.raises(ValueError, match=r"the mask must have the shape of the original, \(4, 4\), got \(6, 9\)"):
+        write(tmp_path / "results", "a", picture=picture)

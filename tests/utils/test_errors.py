@@ -1,0 +1,66 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.utils import InputError, find_input_error
+
+RAISE = """
+from pipeline.utils import InputError, explain_input_errors
+explain_input_errors()
+try:
+    raise {error}
+except Exception as cause:
+    raise RuntimeError("applying transform") {link}
+"""
+
+
+def run(error, link):
+    return subprocess.run(
+        [sys.executable, "-c", RAISE.format(error=error, link=link)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("link", ["from cause", ""])
+def test_program_ends_in_the_sentence(link):
+    """Whether the wrapping error names its cause or only rose while the cause was handled."""
+    done = run("InputError('The file a.png does not exist.')", link)
+    assert done.stderr == "error: The file a.png does not exist.\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("link", ["from cause", "from None"])
+def test_other_errors_keep_their_traceback(link):
+    done = run("ValueError('a slip')", link)
+    assert done.stderr.startswith("Traceback") and "RuntimeError: applying transform" in done.stderr
+    assert done.returncode == 1
+
+
+def test_find_input_error():
+    cause = InputError("bad")
+    middle, outer = KeyError("x"), RuntimeError("y")
+    middle.__cause__ = cause
+    outer.__context__ = middle
+    assert find_input_error(outer) is cause
+    assert find_input_error(cause) is cause
+    assert find_input_error(KeyError("z")) is None
+    assert find_input_error(None) is None
+
+
+def test_a_circle_of_causes_ends():
+    one, other = KeyError("one"), KeyError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert find_input_error(one) is None

@@ -1,0 +1,87 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from pipeline.utils import atomic_path
+
+
+def test_writes_the_file_and_makes_its_folder(tmp_path):
+    target = tmp_path / "a" / "b" / "file.nii.gz"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    assert os.listdir(target.parent) == ["file.nii.gz"]
+
+
+def test_old_file_stays_until_the_new_one_is_whole(tmp_path):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+    with atomic_path(str(target)) as temporary:
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt(), SystemExit(1)])
+def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    target = tmp_path / "file.txt"
+    target.write_text("old")
+    with pytest.raises(type(error)), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_failure_to_rename(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space"), atomic_path(tmp_path / "file.txt") as temporary:
+        temporary.write_text("whole")
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_writer_may_have_removed_the_temporary_file(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "file.txt") as temporary:
+        temporary.unlink()
+    assert os.listdir(tmp_path) == []
+
+
+def test_content_is_on_the_disk_before_the_rename(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda *args: (steps.append("fsync"), fsync(*args))[1])
+    monkeypatch.setattr(os, "replace", lambda *args: (steps.append("replace"), replace(*args))[1])
+    with atomic_path(tmp_path / "file.txt") as temporary:
+        temporary.write_text("whole")
+    assert steps == ["fsync", "replace"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_permissions_follow_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with atomic_path(tmp_path / "file.txt") as temporary:
+            temporary.write_text("whole")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == mode
