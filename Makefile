@@ -8,6 +8,8 @@ BUNDLE := bundles/nlcen_jsrt
 DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt_dir $(DEMO)/models \
 	--experiment_name demo --max_epochs 16 --panels 2
 
+export MLFLOW_DISABLE_TELEMETRY := true
+
 .DEFAULT_GOAL := help
 .PHONY: help environment demo test test-all check format bench ui clean
 
@@ -53,7 +55,8 @@ bench: .venv/.runtime
 	$(BIN)/python -m benchmarks
 
 ui: .venv/.runtime
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns.db
+	@echo "Open http://127.0.0.1:5000 and choose an experiment and, at the top left, 'Model training'. Ctrl-C ends it."
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns.db
 
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache

@@ -46,13 +46,8 @@ def peak_memory(case: str, options: Options) -> Peak | None:
     Returns:
         What it took; None if the memory did not suffice.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.peak_memory",
-        case,
-        json.dumps(dataclasses.asdict(options), default=str),
-    ]
+    given = json.dumps(dataclasses.asdict(options), default=str)
+    command = [sys.executable, "-m", "benchmarks.peak_memory", case, given]
     root = Path(__file__).parents[1]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     # Linux kills a process that takes too much; an allocator that is refused memory raises

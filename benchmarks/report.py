@@ -33,16 +33,16 @@ __all__ = ["circumstances", "table", "write_json"]
 def circumstances(options: Options) -> dict[str, Any]:
     """When, where and with what the figures are measured."""
     environment = describe_environment()
+    changed = environment.get("git.dirty") == "True"
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": options.device,
         "machine": f"{environment['device.count']} x {environment['device.name']}",
         "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[0], 2),
         "torch": environment["versions.torch"],
         "monai": environment["versions.monai"],
-        "commit": environment.get("git.commit", "none")
-        + (" + changes" if environment.get("git.dirty") == "True" else ""),
+        "commit": f"{environment.get('git.commit', 'unknown')}{' + changes' if changed else ''}",
         "batch": options.batch,
         "size": options.size,
     }
@@ -74,7 +74,8 @@ def _value(figure: Figure) -> str:
 def _verdict(figure: Figure) -> str:
     if figure.reached is None:
         return figure.note
-    bounds = [
-        f"{sign} {bound:.4g}" for sign, bound in ((">=", figure.at_least), ("<=", figure.at_most)) if bound is not None
-    ]
-    return f"{'reached' if figure.reached else 'MISSED'} ({' and '.join(bounds)}) {figure.note}".rstrip()
+    bounds = {">=": figure.at_least, "<=": figure.at_most}
+    if figure.at_least == figure.at_most:
+        bounds = {"=": figure.at_least}
+    stated = " and ".join(f"{sign} {bound:.4g}" for sign, bound in bounds.items() if bound is not None)
+    return f"{'reached' if figure.reached else 'MISSED'} ({stated}) {figure.note}".rstrip()

@@ -45,9 +45,8 @@ def case(name: str, options: Options) -> Callable[[], torch.Tensor]:
 
 def run(options: Options) -> list[Figure]:
     """One training step of NLCEN with and without NLCE."""
-    seconds = interleave(
-        {name: case(name, options) for name in ("with", "without")}, options.repeats or 5, options.device
-    )
+    steps = {name: case(name, options) for name in ("with", "without")}
+    seconds = interleave(steps, options.repeats or 5, options.device)
     bound = options.bound(1.3 if options.device == "cuda" else 1.6)
     return [
         median_seconds("NLCEN", seconds["with"]),

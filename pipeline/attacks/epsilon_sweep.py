@@ -94,9 +94,9 @@ def _plan(epsilon: float, step: float, iterations: Callable[[float], int], dtype
     tensors round, bounds every |δ|, and while it is not above ε the clip changes no bit.
     """
     total = iterations(epsilon)
-    limit, rounded_step = torch.tensor(epsilon, dtype=dtype), torch.tensor(step, dtype=dtype)
-    bound, shared = rounded_step, 0
+    limit = torch.tensor(epsilon, dtype=dtype)
+    bound, shared = torch.tensor(step, dtype=dtype), 0
     while shared < total and bound <= limit:
         shared += 1
-        bound = bound + rounded_step
+        bound = bound + step
     return shared, total

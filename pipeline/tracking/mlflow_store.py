@@ -50,7 +50,8 @@ def configure_mlflow() -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # the uploader tries again itself
+    # one, for a kept connection that the server has closed meanwhile; beyond that the uploader tries again itself
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     if "mlflow" in sys.modules:
         # monai.handlers has imported it already: let it read the settings again
         from mlflow.telemetry import set_telemetry_client

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ class Uploader:
         self.client = client
         self.run_id = run_id
         self._note = folder / "upload.json"
+        self._sending = threading.Lock()
         noted = json.loads(self._note.read_text()) if self._note.exists() else {}
         same = noted.get("run_id") == run_id
         self._offset: int = noted["offset"] if same else 0
@@ -71,11 +73,12 @@ class Uploader:
         Raises:
             mlflow.exceptions.MlflowException: if the store cannot be reached; the next call goes on where it was.
         """
-        for entries, end in _batches(read_journal(self.folder / JOURNAL_NAME, self._offset)):
-            self._send(entries)
-            self._remember(end, entries[-1]["value"] if entries[-1]["type"] == "status" else self._status)
-            if stop():
-                return
+        with self._sending:
+            for entries, end in _batches(read_journal(self.folder / JOURNAL_NAME, self._offset)):
+                self._send(entries)
+                self._remember(end, entries[-1]["value"] if entries[-1]["type"] == "status" else self._status)
+                if stop():
+                    return
 
     def close_dead_run(self) -> None:
         """Mark the MLflow run of a process that died without a word as KILLED."""

@@ -126,7 +126,7 @@ def test_other_value_range() -> None:
         ([0.5], 1.0, 1),
         ([1.0, 1.5], 1.0, 2),
         ([1.0, 4.0], 1.0, 5),
-        ([2.0, 2.5, 8.0], 1.0, 12),
+        ([2.0, 2.5, 8.0], 1.0, 11),
         ([0.1, 0.2], 5.0, 1),
         ([], 1.0, 0),
         # no clip acts in 36 steps of 0.1 for ε of 4 and above, so all share one path

@@ -15,7 +15,7 @@ import re
 
 import pytest
 import torch
-from monai.networks.nets import BasicUNet
+from monai.networks.nets import UNet
 from torch import nn
 
 from data_prep.phantom_image import make_phantom
@@ -123,10 +123,10 @@ def dic(logits: torch.Tensor, mask: torch.Tensor) -> float:
 
 def test_the_attack_breaks_a_trained_u_net() -> None:
     torch.manual_seed(0)
-    network = BasicUNet(2, 1, 2, features=(8, 8, 16, 16, 16, 8), act="relu", norm="batch")
+    network = UNet(2, 1, 2, channels=(16, 32, 64, 128), strides=(2, 2, 2), num_res_units=1, norm="batch")
     image, mask = phantoms(range(16))
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
-    for iteration in range(60):
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    for iteration in range(100):
         chosen = slice(8 * (iteration % 2), 8 * (iteration % 2) + 8)
         loss = PixelCrossEntropy()(network(image[chosen]), mask[chosen])
         optimizer.zero_grad()

@@ -152,6 +152,16 @@ def test_nifti_masks_lie_where_the_picture_lies(
     assert agrees(read_png(tmp_path / "out" / "a_mask.png"), turn(SHAPE))
 
 
+def test_outlines_of_large_pictures_have_no_steps(overrides: dict[str, Any], tmp_path: Path) -> None:
+    expected = np.add(*np.indices((1024, 1024)) * np.array([0.7, 0.4]).reshape(2, 1, 1)) > 500
+    Image.fromarray(np.where(expected, 255, 0).astype(np.uint8)).save(tmp_path / "in" / "a.png")
+    infer(overrides)
+    mask = read_png(tmp_path / "out" / "a_mask.png") > 0
+    assert (
+        np.count_nonzero(mask != expected) < 400
+    )  # the outline is 1024 rows long; without interpolation 1200 are wrong
+
+
 def test_very_small_picture(overrides: dict[str, Any], tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 255, 0]], np.uint8)).save(tmp_path / "in" / "a.png")
     infer(overrides)

@@ -1,0 +1,80 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from pipeline.attacks import (
+    PAPER_EPSILONS,
+    epsilon_sweep,
+    frozen,
+    inverse_mask,
+    iterative_fgsm,
+    targeted_gradient,
+)
+from pipeline.losses import PixelCrossEntropy
+from pipeline.networks import NLCE, NLCEN
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+]
+
+
+@pytest.fixture
+def exact() -> Iterator[None]:
+    """Deterministic algorithms and full float32."""
+    torch.use_deterministic_algorithms(True)
+    tf32 = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.use_deterministic_algorithms(False)
+
+
+def test_logits_agree_with_the_cpu(exact: None) -> None:
+    torch.manual_seed(0)
+    network = NLCEN(1).eval()
+    image = torch.rand(2, 1, 96, 80)
+    with torch.no_grad():
+        expected = network(image)
+        logits = network.cuda()(image.cuda()).cpu()
+    torch.testing.assert_close(logits, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_sweep_is_bitwise_equal_to_separate_attacks(exact: None) -> None:
+    torch.manual_seed(0)
+    network = NLCEN(1).cuda()
+    image = 255 * torch.rand(2, 1, 64, 64, device="cuda")
+    label = (torch.rand(2, 1, 64, 64, device="cuda") > 0.5).float()
+    with frozen(network):
+        gradient = targeted_gradient(network, PixelCrossEntropy(reduction="sum"), inverse_mask(label))
+        adversarial = epsilon_sweep(gradient, image, PAPER_EPSILONS)
+        for epsilon in PAPER_EPSILONS:
+            assert torch.equal(adversarial[epsilon], iterative_fgsm(gradient, image, epsilon)), epsilon
+
+
+def test_memory_of_nlce_grows_linearly() -> None:
+    module = NLCE(64).cuda()
+
+    def peak(size: int) -> int:
+        x = torch.rand(2, 64, size, size, device="cuda", requires_grad=True)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        module(x).sum().backward()
+        return torch.cuda.max_memory_allocated() - before
+
+    peak(64)
+    assert peak(256) < 20 * peak(64)
