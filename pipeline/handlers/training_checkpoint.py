@@ -12,10 +12,8 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import ignite.distributed as idist
@@ -25,12 +23,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from pipeline.utils import InputError, atomic_path
+from pipeline.utils import InputError, atomic_path, load_weights, read_weights
 
 __all__ = ["TrainingCheckpoint", "load_network"]
-
-# what torch.load raises for a file that is damaged or something else altogether
-UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error)
 
 
 class TrainingCheckpoint:
@@ -80,8 +75,8 @@ class TrainingCheckpoint:
         """Read the checkpoint, if there is one, into the network, the optimizer, the scheduler and the engine."""
         if not self.path.is_file():
             return
-        checkpoint = _load(self.path)
-        _load_state(_bare(self.network), checkpoint.get("network", {}), self.path)
+        checkpoint = read_weights(self.path)
+        load_weights(_bare(self.network), checkpoint.get("network", {}), self.path)
         for key in ("optimizer", "scheduler", "epoch"):
             if key not in checkpoint:
                 raise InputError(
@@ -121,33 +116,8 @@ def load_network(network: nn.Module, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"ckpt_path: there is no file {path}; train first, or name the weights with --ckpt_path.")
-    content = _load(path)
-    _load_state(_bare(network), content.get("network", content), path)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise InputError(f"{path} is no PyTorch file of weights, or is damaged; remove it or name another.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no state dict; name a file of weights.")
-    return content
-
-
-def _load_state(network: nn.Module, state: Mapping[str, Any], path: Path) -> None:
-    own = network.state_dict()
-    other = [
-        name
-        for name in sorted(own.keys() | state.keys())
-        if name not in own or name not in state or own[name].shape != state[name].shape
-    ]
-    if other:
-        raise InputError(
-            f"{path} holds the weights of another network: {len(other)} of its names or shapes differ from "
-            f"{type(network).__name__}'s, the first is '{other[0]}'; name the weights of this network."
-        )
-    network.load_state_dict(state)
+    content = read_weights(path)
+    load_weights(_bare(network), content.get("network", content), path)
 
 
 def _save(content: Mapping[str, Any], path: Path) -> None:

@@ -12,9 +12,7 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Sequence
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,7 +21,7 @@ from monai.networks.layers.factories import Conv
 from monai.networks.nets.resnet import ResNet, ResNetBottleneck, resnet18, resnet50
 from torch import nn
 
-from pipeline.utils import InputError
+from pipeline.utils import load_weights, read_weights
 
 from .nlce import NLCE
 
@@ -32,8 +30,6 @@ __all__ = ["NLCEN"]
 BACKBONES = {"resnet18": (resnet18, (64, 128, 256, 512)), "resnet50": (resnet50, (256, 512, 1024, 2048))}
 # ImageNet's, so that ImageNet weights see what they were trained on; its mean over RGB for other numbers of channels
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# what torch.load raises for a file that is damaged or something else altogether
-UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error)
 
 
 class NLCEN(nn.Module):
@@ -176,7 +172,9 @@ class NLCEN(nn.Module):
         finest = list(pyramid[0].shape[2:])
         refined: list[torch.Tensor] = []
         for level, bottlenecks in enumerate(self.refinement):
-            refined.append(self._resize(bottlenecks(pyramid[level]), finest))
+            # the factor changes no bit, but gives the upsampling's backward pass a dense gradient where that of the
+            # concatenation is a strided slice, which it would copy slowly
+            refined.append(self._resize(bottlenecks(pyramid[level]), finest) * 1.0)
         return self._resize(self.refined_head(torch.cat(refined, dim=1)), size)
 
     def _resize(self, x: torch.Tensor, size: list[int]) -> torch.Tensor:
@@ -194,28 +192,7 @@ class NLCEN(nn.Module):
 
 
 def _load_backbone(backbone: ResNet, path: str | os.PathLike[str], in_channels: int) -> None:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise InputError(f"backbone_weights: there is no file {path}; name a torchvision-style ResNet file.") from error
-    except UNREADABLE as error:
-        raise InputError(f"backbone_weights: {path} is no PyTorch file of weights; save a state dict there.") from error
-    if not isinstance(state, dict):
-        raise InputError(f"backbone_weights: {path} holds no state dict; save one there.")
-    state = {key: value for key, value in state.items() if not key.startswith("fc.")}
+    state = {key: value for key, value in read_weights(path).items() if not key.startswith("fc.")}
     if in_channels == 1 and "conv1.weight" in state and state["conv1.weight"].shape[1] == 3:
         state["conv1.weight"] = state["conv1.weight"].sum(1, keepdim=True)
-    own = backbone.state_dict()
-    # files of before PyTorch 0.4.1 lack the counters, which load_state_dict then leaves as they are
-    other = [
-        name
-        for name in sorted(own.keys() | state.keys())
-        if not name.endswith("num_batches_tracked")
-        and (name not in own or name not in state or own[name].shape != state[name].shape)
-    ]
-    if other:
-        raise InputError(
-            f"backbone_weights: {path} does not fit the backbone: {len(other)} names or shapes differ, the first is "
-            f"'{other[0]}'; name the weights of the same ResNet and number of channels."
-        )
-    backbone.load_state_dict(state)
+    load_weights(backbone, state, path)

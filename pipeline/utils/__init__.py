@@ -14,5 +14,14 @@ from __future__ import annotations
 from .errors import InputError, explain_input_errors, find_input_error
 from .files import atomic_path
 from .settings import check_settings
+from .weights import load_weights, read_weights
 
-__all__ = ["InputError", "atomic_path", "check_settings", "explain_input_errors", "find_input_error"]
+__all__ = [
+    "InputError",
+    "atomic_path",
+    "check_settings",
+    "explain_input_errors",
+    "find_input_error",
+    "load_weights",
+    "read_weights",
+]

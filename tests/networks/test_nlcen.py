@@ -337,28 +337,34 @@ def wrong_block(path: Path) -> None:
 @pytest.mark.parametrize(
     "write, message",
     [
-        (lambda path: None, "there is no file {path}; name a torchvision-style ResNet file."),
-        (lambda path: path.mkdir(), "there is no file {path}; name a torchvision-style ResNet file."),
+        (lambda path: None, "There is no file {path}; name a file of weights."),
+        (lambda path: path.mkdir(), "There is no file {path}; name a file of weights."),
         (
             lambda path: path.write_text("hello, no weights\n"),
-            "{path} is no PyTorch file of weights; save a state dict there.",
+            "{path} is no PyTorch file of weights, or is damaged; remove it or name another.",
         ),
-        (lambda path: path.write_bytes(b""), "{path} is no PyTorch file of weights; save a state dict there."),
-        (lambda path: torch.save(torch.zeros(3), path), "{path} holds no state dict; save one there."),
+        (
+            lambda path: path.write_bytes(b""),
+            "{path} is no PyTorch file of weights, or is damaged; remove it or name another.",
+        ),
+        (lambda path: torch.save(torch.zeros(3), path), "{path} holds no state dict; name a file of weights."),
         (
             wrong_block,
-            "{path} does not fit the backbone: 1 names or shapes differ, the first is 'layer4.1.conv2.weight'; "
-            "name the weights of the same ResNet and number of channels.",
+            "{path} holds the weights of another network: 1 of its names or shapes differ from ResNet's, the first is "
+            "'layer4.1.conv2.weight'; "
+            "name the weights of this network.",
         ),
         (
             lambda path: torch.save(torchvision_state("resnet18", in_channels=2), path),
-            "{path} does not fit the backbone: 1 names or shapes differ, the first is 'conv1.weight'; "
-            "name the weights of the same ResNet and number of channels.",
+            "{path} holds the weights of another network: 1 of its names or shapes differ from ResNet's, the first is "
+            "'conv1.weight'; "
+            "name the weights of this network.",
         ),
         (
             lambda path: torch.save({"state_dict": torchvision_state("resnet18")}, path),
-            "{path} does not fit the backbone: 101 names or shapes differ, the first is 'bn1.bias'; "
-            "name the weights of the same ResNet and number of channels.",
+            "{path} holds the weights of another network: 101 of its names or shapes differ from ResNet's, the first "
+            "is 'bn1.bias'; "
+            "name the weights of this network.",
         ),
     ],
     ids=["absent", "folder", "text", "empty", "tensor", "other_block", "other_channels", "nested"],
@@ -368,7 +374,7 @@ def test_bad_backbone_weights(tmp_path: Path, write, message: str) -> None:
     write(path)
     with pytest.raises(InputError) as raised:
         NLCEN(3, nlce=False, pyramid_channels=8, backbone_weights=path)
-    assert str(raised.value) == "backbone_weights: " + message.format(path=path)
+    assert str(raised.value) == message.format(path=path)
 
 
 def test_weights_without_batch_counters_load(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import nn
+
+from .errors import InputError
+
+__all__ = ["load_weights", "read_weights"]
+
+# what torch.load raises for a file that is damaged or something else altogether
+UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error)
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a PyTorch file of weights onto the CPU, without running any code that it may hold.
+
+    Returns:
+        The dictionary in the file: a state dict, or one of several.
+
+    Raises:
+        InputError: if the file is missing, cannot be read, or holds something else.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"There is no file {path}; name a file of weights.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise InputError(f"{path} is no PyTorch file of weights, or is damaged; remove it or name another.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no state dict; name a file of weights.")
+    return content
+
+
+def load_weights(network: nn.Module, state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Load the state dict ``state``, which comes from ``path``, into ``network``.
+
+    Raises:
+        InputError: if it is one of another network; the message names the first difference.
+    """
+    own = network.state_dict()
+    # files of before PyTorch 0.4.1 lack the counters, which load_state_dict then leaves as they are
+    other = [
+        name
+        for name in sorted(own.keys() | state.keys())
+        if not name.endswith("num_batches_tracked")
+        and (name not in own or name not in state or own[name].shape != state[name].shape)
+    ]
+    if other:
+        raise InputError(
+            f"{path} holds the weights of another network: {len(other)} of its names or shapes differ from "
+            f"{type(network).__name__}'s, the first is '{other[0]}'; name the weights of this network."
+        )
+    network.load_state_dict(state)
