@@ -36,7 +36,7 @@ def load_datalist(path: PathLike, section: str, base_dir: PathLike | None = None
         base_dir: folder that relative names start from. Defaults to the folder of ``path``.
 
     Returns:
-        the entries, with absolute paths.
+        the entries, with absolute paths, and the image's name without its ending as ``id`` where there is none.
 
     Raises:
         InputError: if the list is absent or not JSON of this form, the section is absent or empty, files are gone, or
@@ -107,7 +107,8 @@ def _resolve(entry: Any, base: Path, path: Path, section: str) -> dict[str, Any]
         raise InputError(
             f"Every entry of '{section}' in the data list {path} must name an 'image' and a 'label', got {entry!r}."
         )
-    return {**entry, **{key: str((base / entry[key]).absolute()) for key in FILE_KEYS}}
+    files = {key: str((base / entry[key]).absolute()) for key in FILE_KEYS}
+    return {"id": Path(entry["image"].removesuffix(".gz")).stem, **entry, **files}
 
 
 def _files(entry: dict[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DistributedSampler
 
-from pipeline.handlers import EpochSeed, TrainingCheckpoint, TrainingProgress, load_network
+from pipeline.handlers import EpochSeed, TrainingCheckpoint, TrainingProgress, load_network, training_progress
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
 
@@ -177,7 +178,7 @@ def killed_training(rank: int, folder: str, moment: int) -> None:
 
 
 # 3 steps and 1 saving make an epoch: moments in the midst of a step and of writing a checkpoint
-@pytest.mark.parametrize("moment", [4, 8, *np.random.default_rng().integers(1, 4 * EPOCHS + 2, 2).tolist()])
+@pytest.mark.parametrize("moment", [4, 7, 8, 14])
 def test_kill_9_at_any_moment(tmp_path: Path, whole: dict[str, torch.Tensor], moment: int) -> None:
     assert start_processes(killed_training, 1, str(tmp_path), moment) == [-signal.SIGKILL]
     threads = torch.get_num_threads()
@@ -235,7 +236,7 @@ BAD_FILES = [
     (lambda path: path.write_text("hello, no weights\n"), DAMAGED),
     (lambda path: path.write_bytes(b"\x80\x02}q\x00(X\x85\x85"), DAMAGED),
     (lambda path: torch.save(torch.zeros(2), path), "{path} holds no state dict; name a file of weights."),
-    (save_other, OTHER.format(path="{path}", count=11, first="bias")),
+    (save_other, OTHER.format(path="{path}", count=10, first="bias")),
     (save_other_shape, OTHER.format(path="{path}", count=2, first="head.bias")),
 ]
 IDS = ["truncated", "empty", "text", "bytes", "tensor", "other_network", "other_shape"]
@@ -326,7 +327,7 @@ def test_progress_bar_shows_epoch_loss_and_rate(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # drawn at every step, however quick they are
-    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    monkeypatch.setattr(training_progress, "tqdm", partial(training_progress.tqdm, mininterval=0))
     trainer = make_trainer(tmp_path, 2)
     TrainingProgress(trainer.optimizer).attach(trainer)
     trainer.run()

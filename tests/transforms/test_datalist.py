@@ -63,7 +63,7 @@ def test_base_dir(folder, tmp_path):
 def test_absolute_names(folder, tmp_path):
     absolute = {key: str(folder / value) for key, value in entry("a").items() if key != "id"}
     (tmp_path / "list.json").write_text(json.dumps({"training": [absolute]}))
-    assert load_datalist(tmp_path / "list.json", "training") == [absolute]
+    assert load_datalist(tmp_path / "list.json", "training") == [{"id": "a", **absolute}]
 
 
 def test_absent_list_says_how_to_prepare_the_data(tmp_path):
@@ -147,3 +147,11 @@ def test_fingerprint_of_a_list_whose_files_are_gone(folder):
     (folder / "masks/e.png").unlink()
     with pytest.raises(InputError, match=f"^The file {folder}/masks/e.png of the data list"):
         datalist_fingerprint(folder / "datalist.json")
+
+
+@pytest.mark.parametrize("name", ["1.2.840.7.dcm", "1.2.840.7.nii.gz", "1.2.840.7.png"])
+def test_an_image_without_an_id_is_called_by_its_name(tmp_path: Path, name: str) -> None:
+    for file in (name, "mask.png"):
+        (tmp_path / file).touch()
+    (tmp_path / "list.json").write_text(json.dumps({"test": [{"image": name, "label": "mask.png"}]}))
+    assert load_datalist(tmp_path / "list.json", "test")[0]["id"] == "1.2.840.7"
