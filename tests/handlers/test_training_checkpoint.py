@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,15 @@ def interrupt(engine: Engine) -> None:
 
 def steps_taken(trainer: SupervisedTrainer) -> int:
     return int(trainer.optimizer.state_dict()["state"][0]["step"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The number of threads changes the last bits of a sum."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +190,7 @@ def killed_training(rank: int, folder: str, moment: int) -> None:
 @pytest.mark.parametrize("moment", [4, 7, 8, 14])
 def test_kill_9_at_any_moment(tmp_path: Path, whole: dict[str, torch.Tensor], moment: int) -> None:
     assert start_processes(killed_training, 1, str(tmp_path), moment) == [-signal.SIGKILL]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     make_trainer(tmp_path).run()
-    torch.set_num_threads(threads)
     assert_same_weights(tmp_path, whole)
 
 
