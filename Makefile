@@ -11,18 +11,18 @@ DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test test-all check format bench ui clean
+.PHONY: help environment demo test check format bench ui clean
 
 help:
 	@echo "make demo     train, attack and track NLCEN on phantoms (10 minutes on two cores)"
-	@echo "make test     the test suite          make test-all  with the slow tests"
-	@echo "make ui       the MLflow UI           make bench     the benchmarks"
-	@echo "make check    lint and types          make format    format the code"
+	@echo "make test     the test suite     make bench   the benchmarks     make ui  the MLflow UI"
+	@echo "make check    lint and types     make format  format the code"
 
 environment: .venv/.runtime
 
 .venv/.runtime: requirements.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name one with PYTHON=...')"
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.txt)"
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
@@ -37,9 +37,6 @@ demo: .venv/.runtime
 	@echo "Look into $(DEMO)/runs for tables and pictures, or type 'make ui'."
 
 test: .venv/.runtime
-	$(BIN)/python -m pytest -m "not slow"
-
-test-all: .venv/.runtime
 	$(BIN)/python -m pytest
 
 check: .venv/.development

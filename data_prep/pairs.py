@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--seed", type=int, default=0, help="of the draw with --fraction (default 0)")
     split = parser.add_mutually_exclusive_group()
-    split.add_argument("--odd-even", action="store_true", help="odd-numbered names train, even-numbered test (default)")
+    split.add_argument(
+        "--odd-even", action="store_true", help="of the sorted names the 1st, 3rd, ... train, the others test (default)"
+    )
     split.add_argument("--split-file", type=Path, help='JSON file {"training": [names], "test": [names]}')
     split.add_argument("--fraction", type=float, help="part drawn for the test, between 0 and 1")
 

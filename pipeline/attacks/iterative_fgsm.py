@@ -89,6 +89,8 @@ def check_attack(
     image: torch.Tensor, epsilons: Sequence[float], step: float, value_range: tuple[float, float] | None
 ) -> None:
     """Raise an ``InputError`` for intensities, a step or a picture that the attack is not defined for."""
+    if not isinstance(epsilons, Sequence):
+        raise InputError(f"epsilons: a list of intensities in grey levels is needed, got {epsilons!r}.")
     if any(not epsilon > 0 for epsilon in epsilons):
         raise InputError(f"epsilons: every intensity must be above 0 grey levels, got {list(epsilons)}.")
     if any(larger <= smaller for smaller, larger in zip(epsilons, epsilons[1:])):  # noqa: B905

@@ -14,6 +14,7 @@ from __future__ import annotations
 from .adversarial_evaluation import AdversarialEvaluation, epsilon_name
 from .epoch_seed import EpochSeed
 from .robustness_report import RobustnessReport
+from .sweep_results import fingerprint_network
 from .track_run import TrackRun
 from .training_checkpoint import TrainingCheckpoint, load_network
 from .training_progress import TrainingProgress
@@ -26,5 +27,6 @@ __all__ = [
     "TrainingCheckpoint",
     "TrainingProgress",
     "epsilon_name",
+    "fingerprint_network",
     "load_network",
 ]

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from pipeline.utils import InputError, atomic_path, load_weights, read_weights
 
 __all__ = ["TrainingCheckpoint", "load_network"]
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingCheckpoint:
@@ -44,7 +47,7 @@ class TrainingCheckpoint:
         final_paths: files to write the final weights to.
 
     Raises:
-        InputError: if ``path`` is no checkpoint, or one of another network.
+        InputError: if ``path`` is no checkpoint, or one of another network, or a file cannot be written.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class TrainingCheckpoint:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.scheduler.load_state_dict(checkpoint["scheduler"])
         engine.state.epoch = checkpoint["epoch"]
+        logger.warning("%s: the training goes on after epoch %d.", self.path, checkpoint["epoch"])
         engine.state.iteration = checkpoint["epoch"] * engine.state.epoch_length
 
     def save(self, engine: Engine) -> None:
@@ -107,8 +111,8 @@ class TrainingCheckpoint:
                 _save(_bare(self.network).state_dict(), path)
 
 
-def load_network(network: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Load the weights of ``path`` (a state dict, or a checkpoint of ``TrainingCheckpoint``) into ``network``.
+def load_network(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
+    """Load the weights of ``path``, a state dict or a checkpoint of ``TrainingCheckpoint``, and return the network.
 
     Raises:
         InputError: if the file is missing, is no PyTorch file of weights, or is one of another network.
@@ -118,11 +122,18 @@ def load_network(network: nn.Module, path: str | os.PathLike[str]) -> None:
         raise InputError(f"ckpt_path: there is no file {path}; train first, or name the weights with --ckpt_path.")
     content = read_weights(path)
     load_weights(_bare(network), content.get("network", content), path)
+    return network
 
 
 def _save(content: Mapping[str, Any], path: Path) -> None:
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError where the disk is full
+        raise InputError(
+            f"{path} cannot be written ({error}); make room there and run the same command again, or name other "
+            "folders with --output_dir and --ckpt_dir."
+        ) from error
 
 
 def _bare(network: nn.Module) -> nn.Module:

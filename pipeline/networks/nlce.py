@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import nn
 
+from pipeline.utils import InputError
+
 __all__ = ["NLCE"]
 
 
@@ -52,7 +54,7 @@ class NLCE(nn.Module):
         input and output: (B, C, H, W) or (B, C, D, H, W), any floating type, any value.
 
     Raises:
-        ValueError: if a number is below 1, ``spatial_dims`` is neither 2 nor 3, or both halves are switched off.
+        InputError: if a number is below 1, ``spatial_dims`` is neither 2 nor 3, or both halves are switched off.
     """
 
     # TorchScript leaves out the branches of the parts that are switched off
@@ -80,11 +82,11 @@ class NLCE(nn.Module):
         }
         for name, size in sizes.items():
             if size < 1:
-                raise ValueError(f"NLCE: {name} must be at least 1, got {size}.")
+                raise InputError(f"NLCE: {name} must be at least 1, got {size}.")
         if spatial_dims not in (2, 3):
-            raise ValueError(f"NLCE: spatial_dims must be 2 or 3, got {spatial_dims}.")
+            raise InputError(f"NLCE: spatial_dims must be 2 or 3, got {spatial_dims}.")
         if not (non_local or context):
-            raise ValueError("NLCE: non_local and context are both False, which leaves nothing; switch on one of them.")
+            raise InputError("NLCE: non_local and context are both False, which leaves nothing; switch on one of them.")
         self.non_local = non_local
         self.context = context
         self.scaled = scaled

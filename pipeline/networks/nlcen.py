@@ -21,7 +21,7 @@ from monai.networks.layers.factories import Conv
 from monai.networks.nets.resnet import ResNet, ResNetBottleneck, resnet18, resnet50
 from torch import nn
 
-from pipeline.utils import load_weights, read_weights
+from pipeline.utils import InputError, load_weights, read_weights
 
 from .nlce import NLCE
 
@@ -65,8 +65,8 @@ class NLCEN(nn.Module):
         ``[refined, P2, P3, P4, P5]``.
 
     Raises:
-        ValueError: if ``backbone`` is unknown, or the number of means or deviations is not ``in_channels``.
-        InputError: if ``backbone_weights`` is missing, is no state dict or is one of another network.
+        InputError: if ``backbone`` is unknown, the number of means or deviations is not ``in_channels``, or
+            ``backbone_weights`` is missing, is no state dict or is one of another network.
     """
 
     __constants__ = ["interpolation"]
@@ -92,7 +92,7 @@ class NLCEN(nn.Module):
     ) -> None:
         super().__init__()
         if backbone not in BACKBONES:
-            raise ValueError(f"NLCEN: backbone must be one of {', '.join(BACKBONES)}, got {backbone!r}.")
+            raise InputError(f"NLCEN: backbone must be one of {', '.join(BACKBONES)}, got {backbone!r}.")
         self._register_normalization(in_channels, image_mean, image_std, spatial_dims)
         resnet, channels = BACKBONES[backbone]
         # shortcut "A" of MONAI's ResNet-18 cuts the gradient (`out.data`), which would hide it from an attack
@@ -187,7 +187,7 @@ class NLCEN(nn.Module):
             default = rgb if in_channels == 3 else (sum(rgb) / 3,) * in_channels
             values = default if given is None else tuple(given)
             if len(values) != in_channels:
-                raise ValueError(f"NLCEN: {name} needs {in_channels} values, one per channel, got {len(values)}.")
+                raise InputError(f"NLCEN: {name} needs {in_channels} values, one per channel, got {len(values)}.")
             self.register_buffer(name, torch.tensor(values).view(1, in_channels, *(1,) * spatial_dims))
 
 

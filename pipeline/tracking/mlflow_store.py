@@ -129,32 +129,29 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
     return client, experiment.experiment_id
 
 
-def find_or_create_run(
-    client: MlflowClient, experiment_id: str, name: str, run_id: str | None, tags: dict[str, str]
-) -> tuple[str, bool]:
-    """Return the id of the MLflow run called ``name`` and whether it is new.
+def find_or_create_run(client: MlflowClient, experiment_id: str, name: str, run_id: str | None) -> str:
+    """Return the id of the MLflow run called ``name``, which is made if there is none.
 
     Args:
         client: the store.
         experiment_id: where to make the run.
         name: its unique name.
         run_id: its id if it is known to exist. If the store does not know it or it was deleted, a new run is made.
-        tags: tags of a new run.
     """
     from mlflow.exceptions import MlflowException
 
     if run_id is not None:
         try:
             if client.get_run(run_id).info.lifecycle_stage == "active":
-                return run_id, False
+                return run_id
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
     # a process killed between the creation and its note in run.json leaves a run of this name
     found = client.search_runs([experiment_id], filter_string=f"attributes.run_name = '{name}'", max_results=1)
     if found:
-        return found[0].info.run_id, False
-    return client.create_run(experiment_id, run_name=name, tags=tags).info.run_id, True
+        return str(found[0].info.run_id)
+    return str(client.create_run(experiment_id, run_name=name).info.run_id)
 
 
 def _first_request(uri: str, experiment_name: str) -> tuple[Any, Any]:

@@ -90,6 +90,7 @@ class Tracker:
         self._upload: BackgroundUpload | None = None
         self._closed = False
         self._known_params: dict[str, str] = {}
+        self._known_tags: dict[str, str] = {}
         self._known_steps: dict[str, set[int]] = {}
 
     def start(self) -> None:
@@ -106,7 +107,7 @@ class Tracker:
         address = {"tracking_uri": hide_credentials(uri), "experiment": self.experiment_name}
         noted = self.run.record["mlflow"]
         known = noted["run_id"] if noted and {**noted, "run_id": None} == {**address, "run_id": None} else None
-        run_id, _ = find_or_create_run(client, experiment_id, self.run.name, known, {})
+        run_id = find_or_create_run(client, experiment_id, self.run.name, known)
         self.run.update(mlflow={**address, "run_id": run_id})
 
         self._recall()
@@ -115,7 +116,7 @@ class Tracker:
         if self.run.resumed:
             self._append("status", value="RUNNING", time=_now())
         self.log_tags({"run.kind": self.run.record["kind"], "run.fingerprint": self.run.record["fingerprint"]})
-        self.log_tags(describe_environment())
+        self.log_tags(self._environment())
         self.log_tags(self.tags)
         self.log_params(self.params)
         if self.config is not None:
@@ -259,6 +260,17 @@ class Tracker:
                     self._known_steps.setdefault(key, set()).add(entry["step"])
             elif entry["type"] == "params":
                 self._known_params.update(entry["values"])
+            elif entry["type"] == "tags":
+                self._known_tags.update(entry["values"])
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of this start; where a resumed run began in another one, its tags are kept and it is said."""
+        now = describe_environment()
+        changed = {key: value for key, value in now.items() if self._known_tags.get(key, value) != value}
+        if changed:
+            logger.warning("%s goes on with other software: %s.", self.run.name, ", ".join(sorted(changed)))
+        kept = {key: value for key, value in now.items() if key not in changed}
+        return kept | {f"changed.{key}": value for key, value in changed.items()}
 
     def _append(self, type: str, **fields: Any) -> None:
         if self._journal is None or self._closed:

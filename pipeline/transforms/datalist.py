@@ -53,6 +53,13 @@ def load_datalist(path: PathLike, section: str, base_dir: PathLike | None = None
     if not entries:
         raise InputError(f"The section '{section}' of the data list {path} is empty; prepare the data again.")
     resolved = [_resolve(entry, base, path, section) for entry in entries]
+    names = [entry["id"] for entry in resolved]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise InputError(
+            f"The section '{section}' of the data list {path} has several entries with the id '{repeated}'; give each "
+            "image its own."
+        )
     _check_leak(content, base, path)
     gone = [name for entry in resolved for name in _files(entry) if not Path(name).is_file()]
     if gone:

@@ -57,6 +57,7 @@ def start() -> Callable[..., subprocess.Popen[str]]:
         options = [part for key, value in settings.items() for part in (f"--{key}", value)]
         command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", config_file, *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        environment.pop("MLFLOW_TRACKING_URI", None)
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -135,6 +135,12 @@ def test_run_is_training_and_the_sweep_can_be_skipped(settings: dict[str, str], 
     assert [row["epsilon"] for row in rows(run_dir, "summary.csv")] == ["0.0"]
 
 
+def test_a_misspelled_run_id_is_no_finished_training(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
+    finish(start("train", TRAIN, settings))
+    (run_dir,) = (tmp_path / "runs").glob("training_*")
+    assert json.loads((run_dir / "run.json").read_text())["status"] == "FAILED"
+
+
 def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
     settings = {**settings, "max_epochs": "6"}
     whole = {**settings, "output_dir": str(tmp_path / "whole"), "ckpt_dir": str(tmp_path / "whole")}
@@ -168,6 +174,11 @@ def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], s
         ),
         ({"max_epoch": "3"}, "error: --max_epoch: the configuration has no such setting; did you mean 'max_epochs'?"),
         ({"epsilons": "[2.0,1.0]"}, "error: epsilons: the intensities must rise and not repeat, got [2.0, 1.0]."),
+        ({"epsilons": "8"}, "error: epsilons: a list of intensities in grey levels is needed, got 8."),
+        (
+            {"backbone": "resnet34"},
+            "error: NLCEN: backbone must be one of resnet18, resnet50, got 'resnet34'.",
+        ),
         ({"step": "0"}, "error: step: the step size must be above 0 grey levels, got 0."),
     ],
 )
@@ -194,7 +205,7 @@ def test_evaluating_without_or_with_other_weights_says_so(
     process = start("evaluating", EVALUATE, settings)
     assert f"error: {path} holds the weights of another network" in finish(process).splitlines()[-1]
     assert process.returncode == 1
-    assert not runs(settings, "RUNNING")
+    assert not (tmp_path / "runs").exists()
 
 
 def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:

@@ -208,8 +208,12 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, whole, monkeypatc
     before = (tmp_path / "checkpoint.pt").read_bytes()
     with monkeypatch.context() as patched:
         fill_disk(patched)
-        with pytest.raises(OSError, match="No space left on device"):
+        with pytest.raises(InputError) as raised:
             make_trainer(tmp_path).run()
+    assert str(raised.value) == (
+        f"{tmp_path}/checkpoint.pt cannot be written ([Errno 28] No space left on device); make room there and run the "
+        "same command again, or name other folders with --output_dir and --ckpt_dir."
+    )
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
     make_trainer(tmp_path).run()

@@ -156,3 +156,13 @@ def test_an_image_without_an_id_is_called_by_its_name(tmp_path: Path, name: str)
         (tmp_path / file).touch()
     (tmp_path / "list.json").write_text(json.dumps({"test": [{"image": name, "label": "mask.png"}]}))
     assert load_datalist(tmp_path / "list.json", "test")[0]["id"] == "1.2.840.7"
+
+
+def test_two_images_of_one_name(tmp_path: Path) -> None:
+    entries = [{"id": "a", "image": f"{n}.png", "label": "mask.png"} for n in (1, 2)]
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps({"test": entries}))
+    with fails(
+        f"The section 'test' of the data list {path} has several entries with the id 'a'; give each image its own."
+    ):
+        load_datalist(path, "test")

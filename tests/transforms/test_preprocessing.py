@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -20,30 +22,16 @@ from scipy.ndimage import gaussian_filter
 
 from .files import asymmetric
 
-# the transforms of the bundle, in the same order
-PREPROCESSING = {
-    "_target_": "Compose",
-    "transforms": [
-        {"_target_": "LoadImaged", "keys": "image", "reader": {"_target_": "pipeline.transforms.PictureReader"}},
-        {
-            "_target_": "LoadImaged",
-            "keys": "label",
-            "reader": {"_target_": "pipeline.transforms.PictureReader", "mask": True},
-        },
-        {"_target_": "EnsureChannelFirstd", "keys": ["image", "label"]},
-        {"_target_": "pipeline.transforms.CheckMaskd", "keys": "label", "image_key": "image"},
-        {"_target_": "Resized", "keys": "image", "spatial_size": [32, 32], "mode": "bilinear", "anti_aliasing": True},
-        {"_target_": "Resized", "keys": "label", "spatial_size": [32, 32], "mode": "area"},
-        {"_target_": "AsDiscreted", "keys": "label", "threshold": 0.5},
-        {"_target_": "EnsureTyped", "keys": ["image", "label"], "dtype": "$torch.float32"},
-    ],
-}
+TRAIN = Path(__file__).parents[2] / "bundles" / "nlcen_jsrt" / "configs" / "train.json"
 
 
 @pytest.fixture
 def preprocess():
-    parser = ConfigParser({"imports": ["$import torch"], "preprocessing": PREPROCESSING})
-    return parser.get_parsed_content("preprocessing")
+    """The transforms of the bundle, to 32 × 32."""
+    parser = ConfigParser()
+    parser.read_config(str(TRAIN))
+    parser["image_size"] = [32, 32]
+    return parser.get_parsed_content("train#preprocessing")
 
 
 def save(folder, image, mask):
