@@ -41,9 +41,10 @@ def run(options: Options) -> list[Figure]:
         last, first = (gradient(image) for gradient in gradients.values())
         variants = {name: lambda gradient=gradient: gradient(image) for name, gradient in gradients.items()}
         seconds = interleave(variants, options.repeats or 5, options.device)
-    difference = ((last - first).abs().amax() / first.abs().amax()).item()
+    # single pixels may jump, where rounding turns a ReLU or the place of a maximum; the attack takes the sign only
+    differing = 100 * (last.sign() != first.sign()).float().mean().item()
     return [
-        Figure("largest relative difference of the gradients", difference, at_most=1e-3),
+        Figure("gradients whose sign differs", differing, "%", at_most=1.0),
         median_seconds("channels-last", seconds["channels-last"]),
         median_seconds("NCHW", seconds["NCHW"]),
         ratio("NCHW / channels-last", seconds["NCHW"], seconds["channels-last"], at_least=options.bound(1.0)),

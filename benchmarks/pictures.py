@@ -30,11 +30,20 @@ def random_batch(options: Options) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def random_network(options: Options) -> NLCEN:
-    """NLCEN-ResNet-18 with random weights, in evaluation mode."""
+    """NLCEN-ResNet-18 with random weights and the running statistics of one random batch, in evaluation mode.
+
+    Without statistics that fit, the features of random weights grow from layer to layer, and rounding with them.
+    """
     torch.manual_seed(0)
     network = NLCEN(in_channels=1)
     # zero at the start of a training, which would hide the NLCE from the comparison of attacks
     for module in network.nlce:
         torch.nn.init.normal_(module.w_z.weight, std=0.01)
         torch.nn.init.normal_(module.w_gamma.weight, std=0.01)
-    return network.to(options.device).eval()
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+    network.to(options.device).train()
+    with torch.no_grad():
+        network(random_batch(options)[0])
+    return network.eval()
