@@ -77,7 +77,7 @@ def run(options: Options) -> list[Figure]:
 
 def _memory(grid: str, options: Options) -> list[Figure]:
     ours, direct = peak_memory("nlce.ours", options), peak_memory("nlce.direct", options)
-    share = ours.megabytes / direct.megabytes if ours and direct else None
+    share = ours.megabytes / direct.megabytes if ours and direct and direct.megabytes else None
     return [
         megabytes(f"{grid}: peak memory", ours),
         megabytes(f"{grid}: peak memory of the direct formula", direct),
