@@ -45,7 +45,7 @@ def epsilon_sweep(
         image: clean pictures (B, C, *spatial) in grey levels, within ``value_range``.
         epsilons: intensities ε in grey levels, rising.
         step: α, the change of a pixel in one iteration in grey levels.
-        iterations: from ε to the number of iterations; it must not fall with ε.
+        iterations: from ε to the number of iterations.
         value_range: lowest and highest grey level; None leaves the picture unbounded.
 
     Returns:
@@ -56,7 +56,9 @@ def epsilon_sweep(
         FloatingPointError: if the gradient is not finite.
     """
     check_attack(image, epsilons, step, value_range)
-    pending = [(epsilon, *_plan(epsilon, step, iterations, image.dtype)) for epsilon in epsilons]
+    plans = [(epsilon, *_plan(epsilon, step, iterations, image.dtype)) for epsilon in epsilons]
+    # in the order in which they leave the shared path, those that end there before those that go on
+    pending = sorted(plans, key=lambda plan: plan[1:])
     adversarial: dict[float, torch.Tensor] = {}
     delta = torch.zeros_like(image)
     iteration = 0
@@ -75,7 +77,7 @@ def epsilon_sweep(
         if pending:
             delta = fgsm_step(delta, shared, image, pending[-1][0], step, value_range)
         iteration += 1
-    return adversarial
+    return {epsilon: adversarial[epsilon] for epsilon in epsilons}
 
 
 def num_gradients(

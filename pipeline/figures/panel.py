@@ -14,8 +14,10 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from monai.metrics import compute_dice
 
 from pipeline.utils import atomic_path
 
@@ -67,5 +69,7 @@ def _show_mask(axis: Axes, picture: np.ndarray, label: np.ndarray, prediction: n
 
 
 def _dic(prediction: np.ndarray, label: np.ndarray) -> float:
-    total = int(prediction.sum()) + int(label.sum())
-    return 1.0 if total == 0 else 2 * int((prediction & label).sum()) / total
+    dic = compute_dice(
+        torch.from_numpy(prediction)[None, None], torch.from_numpy(label)[None, None], ignore_empty=False
+    )
+    return float(dic.item())

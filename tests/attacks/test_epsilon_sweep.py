@@ -203,3 +203,16 @@ def test_a_gradient_that_is_not_finite(value: float) -> None:
     message = "The attack's gradient is not finite; the network or the loss overflows on this image."
     with pytest.raises(FloatingPointError, match=f"^{re.escape(message)}$"):
         epsilon_sweep(broken, make_image(), [1.0, 2.0])
+
+
+def test_iterations_that_fall_with_epsilon() -> None:
+    image = torch.full((1, 1, 2, 2), 100.0)
+
+    def gradient(x: torch.Tensor) -> torch.Tensor:
+        return x - 100.5
+
+    iterations = {1.0: 6, 2.0: 2, 3.0: 4, 4.0: 1}.__getitem__
+    adversarial = epsilon_sweep(gradient, image, [1.0, 2.0, 3.0, 4.0], iterations=iterations)
+    assert list(adversarial) == [1.0, 2.0, 3.0, 4.0]
+    for epsilon, pictures in adversarial.items():
+        assert torch.equal(pictures, iterative_fgsm(gradient, image, epsilon, iterations=iterations))
