@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.misc import is_dicom
 from tqdm import tqdm
 
-from pipeline.transforms import PICTURE_SUFFIXES, read_mask, read_picture
+from pipeline.transforms import PICTURE_SUFFIXES, is_picture, picture_name, read_mask, read_picture
 from pipeline.utils import InputError
 
 from .output import Entry, OutputFolder, raise_errors
@@ -122,26 +120,14 @@ def _find(folder: Path, masks: bool) -> tuple[dict[str, Path], list[str]]:
         raise InputError(f"The folder {folder} does not exist.")
     found: dict[str, Path] = {}
     errors: list[str] = []
-    for path in _pictures(folder.iterdir()):
-        name = path.name.removesuffix(
-            "".join(path.suffixes[-2:]) if path.name.lower().endswith(".nii.gz") else path.suffix
-        )
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and is_picture(path)):
+        name = picture_name(path)
         if masks:
             name = MASK_ENDING.sub("", name)
         other = found.setdefault(name, path)
         if other is not path:
             errors.append(f"The files {other} and {path} have the same name '{name}'; a picture has one mask.")
     return found, errors
-
-
-def _pictures(paths: Iterable[Path]) -> list[Path]:
-    return sorted(
-        path
-        for path in paths
-        if path.is_file()
-        and not path.name.startswith(".")
-        and (path.name.lower().endswith(PICTURE_SUFFIXES) or (not path.suffix and is_dicom(path)))
-    )
 
 
 def _save_pair(folder: OutputFolder, name: str, image_path: Path, mask_path: Path) -> Entry:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from monai.config import PathLike
 
-from pipeline.transforms import PICTURE_SUFFIXES
+from pipeline.transforms import PICTURE_SUFFIXES, is_picture, picture_name
 from pipeline.utils import InputError
 
 __all__ = ["FoundPictures", "check_pictures", "find_pictures"]
@@ -58,14 +58,14 @@ def find_pictures(root: PathLike, output_dir: PathLike) -> FoundPictures:
     else:
         base, results = root, output_dir.resolve()
         files = [path for path in sorted(root.rglob("*")) if path.is_file() and results not in path.resolve().parents]
-    pictures = [path for path in files if _is_picture(path, base)]
+    pictures = [path for path in files if not _is_hidden(path, base) and is_picture(path)]
     # casefold: some file systems take "A" and "a" for the same
     claims = Counter(
-        (path.parent, name) for path in pictures for name in {_stem(path).casefold(), path.name.casefold()}
+        (path.parent, name) for path in pictures for name in {picture_name(path).casefold(), path.name.casefold()}
     )
     items = []
     for path in pictures:
-        name = _stem(path) if claims[path.parent, _stem(path).casefold()] == 1 else path.name
+        name = picture_name(path) if claims[path.parent, picture_name(path).casefold()] == 1 else path.name
         items.append({"image": str(path), "name": str(path.parent.relative_to(base) / name)})
     return FoundPictures(root, output_dir, items, skipped=len(files) - len(pictures))
 
@@ -90,21 +90,5 @@ def check_pictures(found: FoundPictures) -> None:
         )
 
 
-def _is_picture(path: Path, base: Path) -> bool:
-    if any(part.startswith(".") for part in path.relative_to(base).parts):
-        return False
-    return path.name.lower().endswith(PICTURE_SUFFIXES) or (path.name != "DICOMDIR" and _is_dicom(path))
-
-
-def _is_dicom(path: Path) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return True  # whoever reads it will say what is wrong
-
-
-def _stem(path: Path) -> str:
-    """Return the name without one of our endings; anything else after a dot belongs to the name (UIDs have dots)."""
-    suffix = next((suffix for suffix in PICTURE_SUFFIXES if path.name.lower().endswith(suffix)), "")
-    return path.name[: len(path.name) - len(suffix)]
+def _is_hidden(path: Path, base: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(base).parts)

@@ -15,7 +15,8 @@ from .check_mask import CheckMaskd
 from .datalist import datalist_fingerprint, load_datalist
 from .decoders import Picture
 from .jsrt_image import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image
-from .picture_reader import PICTURE_SUFFIXES, PictureReader, read_mask, read_picture, to_original_orientation
+from .picture_files import PICTURE_SUFFIXES, is_picture, picture_name
+from .picture_reader import PictureReader, read_mask, read_picture, to_original_orientation
 
 __all__ = [
     "JSRT_MAXIMUM",
@@ -25,7 +26,9 @@ __all__ = [
     "Picture",
     "PictureReader",
     "datalist_fingerprint",
+    "is_picture",
     "load_datalist",
+    "picture_name",
     "read_jsrt_image",
     "read_mask",
     "read_picture",

@@ -21,19 +21,21 @@ from monai.config import PathLike
 
 from pipeline.utils import InputError
 
+from .picture_files import picture_name
+
 __all__ = ["datalist_fingerprint", "load_datalist"]
 
 SECTIONS = ("training", "test")
 FILE_KEYS = ("image", "label")
 
 
-def load_datalist(path: PathLike, section: str, base_dir: PathLike | None = None) -> list[dict[str, Any]]:
+def load_datalist(path: PathLike, section: str) -> list[dict[str, Any]]:
     """Read one section of a MONAI (decathlon-style) data list and check that it can be used.
 
     Args:
-        path: the JSON file, ``{"training": [{"image": ..., "label": ..., "id": ...}, ...], "test": [...]}``.
+        path: the JSON file, ``{"training": [{"image": ..., "label": ..., "id": ...}, ...], "test": [...]}``. Relative
+            names start from its folder.
         section: ``"training"`` or ``"test"``.
-        base_dir: folder that relative names start from. Defaults to the folder of ``path``.
 
     Returns:
         the entries, with absolute paths, and the image's name without its ending as ``id`` where there is none.
@@ -44,7 +46,7 @@ def load_datalist(path: PathLike, section: str, base_dir: PathLike | None = None
     """
     path = Path(path)
     content = _read(path)
-    base = Path(base_dir) if base_dir is not None else path.parent
+    base = path.parent
     if section not in content:
         raise InputError(
             f"The data list {path} has no section '{section}'; it has {', '.join(map(repr, content)) or 'none'}."
@@ -115,7 +117,7 @@ def _resolve(entry: Any, base: Path, path: Path, section: str) -> dict[str, Any]
             f"Every entry of '{section}' in the data list {path} must name an 'image' and a 'label', got {entry!r}."
         )
     files = {key: str((base / entry[key]).absolute()) for key in FILE_KEYS}
-    return {"id": Path(entry["image"].removesuffix(".gz")).stem, **entry, **files}
+    return {"id": picture_name(Path(entry["image"])), **entry, **files}
 
 
 def _files(entry: dict[str, Any]) -> Iterator[str]:

@@ -25,13 +25,9 @@ from monai.utils import MetaKeys, ensure_tuple
 from pipeline.utils import InputError
 
 from .decoders import Picture, decode_dicom, decode_nifti, decode_raster, nifti_orientation
+from .picture_files import NIFTI_SUFFIXES, PICTURE_SUFFIXES, RASTER_SUFFIXES
 
-__all__ = ["PICTURE_SUFFIXES", "PictureReader", "read_mask", "read_picture", "to_original_orientation"]
-
-RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif")
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-DICOM_SUFFIXES = (".dcm", ".dicom", ".dic")
-PICTURE_SUFFIXES = RASTER_SUFFIXES + NIFTI_SUFFIXES + DICOM_SUFFIXES
+__all__ = ["PictureReader", "read_mask", "read_picture", "to_original_orientation"]
 
 
 def read_picture(path: PathLike, channels: int | None = None) -> Picture:

@@ -56,11 +56,6 @@ def test_paths_are_absolute_and_other_keys_stay(folder, monkeypatch):
     ]
 
 
-def test_base_dir(folder, tmp_path):
-    moved = shutil.move(folder / "datalist.json", tmp_path / "list.json")
-    assert load_datalist(moved, "training", base_dir=folder)[2]["label"] == str(folder / "masks/c.png")
-
-
 def test_absolute_names(folder, tmp_path):
     absolute = {key: str(folder / value) for key, value in entry("a").items() if key != "id"}
     (tmp_path / "list.json").write_text(json.dumps({"training": [absolute]}))
