@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from .epsilon_curve import save_epsilon_curve, summarize
+from .epsilon_curve import mean_scores, save_epsilon_curve
 from .panel import save_panel
 
-__all__ = ["save_epsilon_curve", "save_panel", "summarize"]
+__all__ = ["mean_scores", "save_epsilon_curve", "save_panel"]

@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 
 from pipeline.utils import atomic_path
 
-__all__ = ["save_epsilon_curve", "summarize"]
+__all__ = ["mean_scores", "save_epsilon_curve"]
 
 
-def summarize(table: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+def mean_scores(table: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     """Return mean DIC and JSC over the images for each ε, rising, of rows with ``epsilon``, ``DIC`` and ``JSC``."""
     summary = []
     for epsilon in sorted({row["epsilon"] for row in table}):

@@ -20,7 +20,7 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from pipeline.figures import save_epsilon_curve, save_panel, summarize
+from pipeline.figures import mean_scores, save_epsilon_curve, save_panel
 from pipeline.tracking import Tracker
 from pipeline.utils import atomic_path
 
@@ -66,7 +66,7 @@ class RobustnessReport:
         if idist.get_rank() > 0:
             return
         table = self.adversarial.table
-        summary = summarize(table)
+        summary = mean_scores(table)
         self._write_csv("summary.csv", summary)
         self._write_csv("per_image.csv", table)
         print("    ε     DIC     JSC")

@@ -19,7 +19,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline.figures import save_epsilon_curve, save_panel, summarize
+from pipeline.figures import mean_scores, save_epsilon_curve, save_panel
 
 # rows of no particular order, as several processes may give them
 TABLE = [
@@ -49,13 +49,13 @@ def assert_is_picture(path: Path) -> None:
 
 
 def test_summarize() -> None:
-    summary = summarize(TABLE)
+    summary = mean_scores(TABLE)
     assert [row["epsilon"] for row in summary] == [0.0, 0.5, 8.0]
     assert [row["images"] for row in summary] == [5, 5, 5]
     assert [row["DIC"] for row in summary] == pytest.approx([0.7, 0.675, 0.3])
     clean = [0.9, 0.8, 0.7, 0.6, 0.5]
     assert summary[0]["JSC"] == pytest.approx(np.mean([dic / (2 - dic) for dic in clean]))
-    assert summarize([]) == []
+    assert mean_scores([]) == []
 
 
 def test_epsilon_curve_shows_the_means_and_the_middle_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_epsilon_curve_shows_the_means_and_the_middle_half(tmp_path: Path, monke
     for axis, metric in zip(figure.axes, ("DIC", "JSC"), strict=True):
         (line,) = axis.lines
         assert line.get_xdata().tolist() == [0.0, 0.5, 8.0]
-        assert line.get_ydata().tolist() == pytest.approx([row[metric] for row in summarize(TABLE)])
+        assert line.get_ydata().tolist() == pytest.approx([row[metric] for row in mean_scores(TABLE)])
         assert axis.get_ylabel() == metric and axis.get_xlabel() == "ε (grey levels of 255)"
         (band,) = axis.collections
         corners = band.get_paths()[0].vertices

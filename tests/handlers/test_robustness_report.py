@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.figures import summarize
+from pipeline.figures import mean_scores
 from pipeline.handlers import AdversarialEvaluation, RobustnessReport
 
 from .engines import make_data, make_evaluator, make_network
@@ -63,7 +63,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         adversarial.table
     )
     summary = read(tmp_path / "report" / "summary.csv")
-    assert [{key: float(value) for key, value in row.items()} for row in summary] == summarize(adversarial.table)
+    assert [{key: float(value) for key, value in row.items()} for row in summary] == mean_scores(adversarial.table)
     printed = capsys.readouterr().out.splitlines()
     assert printed[-4] == "    ε     DIC     JSC"
     clean = [row for row in adversarial.table if row["epsilon"] == 0]
