@@ -18,11 +18,11 @@ from collections.abc import Sequence
 
 from pipeline.utils import InputError
 
-from . import jsrt, pairs, phantoms
+from . import isbi2016, jsrt, pairs, phantoms
 
 __all__ = ["main"]
 
-COMMANDS = {"jsrt": jsrt, "pairs": pairs, "phantoms": phantoms}
+COMMANDS = {"jsrt": jsrt, "isbi2016": isbi2016, "pairs": pairs, "phantoms": phantoms}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from pipeline.transforms import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image, read_mask
 from pipeline.utils import InputError
 
-from .output import Entry, OutputFolder, raise_errors
+from .output import OutputFolder, png_entries, raise_errors
 from .splits import split_odd_even
 
 __all__ = ["JSRT_NAMES", "SCR_SHAPE", "add_arguments", "film_to_picture", "prepare_jsrt", "run"]
@@ -107,7 +107,7 @@ def prepare_jsrt(
         training, test = split_odd_even(names)
     else:
         training, test = ([name for name in sorted(names) if folds[name] == fold] for fold in (1, 2))
-    return folder.save_datalist(_entries(training), _entries(test), "JSRT with SCR lung masks, fold1 and fold2")
+    return folder.save_datalist(png_entries(training), png_entries(test), "JSRT with SCR lung masks, fold1 and fold2")
 
 
 def film_to_picture(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
@@ -201,7 +201,3 @@ def _read_lung(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     if lung.all():
         raise InputError(f"The mask {path} is all lung; it is damaged.")
     return lung
-
-
-def _entries(names: Iterable[str]) -> list[Entry]:
-    return [{"id": name, "image": f"images/{name}.png", "label": f"masks/{name}.png"} for name in names]

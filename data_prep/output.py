@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from PIL import Image
 
 from pipeline.utils import InputError, atomic_path
 
-__all__ = ["DATALIST", "Entry", "OutputFolder", "raise_errors"]
+__all__ = ["DATALIST", "Entry", "OutputFolder", "png_entries", "raise_errors"]
 
 DATALIST = "datalist.json"
 Entry = dict[str, str]
@@ -86,6 +86,11 @@ class OutputFolder:
 
     def _before_change(self) -> None:
         (self.path / DATALIST).unlink(missing_ok=True)
+
+
+def png_entries(names: Iterable[str]) -> list[Entry]:
+    """Return the entries of pictures that are written as ``images/<name>.png`` with ``masks/<name>.png``."""
+    return [{"id": name, "image": f"images/{name}.png", "label": f"masks/{name}.png"} for name in names]
 
 
 def raise_errors(errors: Sequence[str]) -> None:

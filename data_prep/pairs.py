@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from pipeline.transforms import PICTURE_SUFFIXES, is_picture, picture_name, read_mask, read_picture
 from pipeline.utils import InputError
 
+from .mask_size import check_mask_size
 from .output import Entry, OutputFolder, raise_errors
 from .splits import split_by_file, split_by_fraction, split_odd_even
 
@@ -48,12 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     split.add_argument("--split-file", type=Path, help='JSON file {"training": [names], "test": [names]}')
     split.add_argument("--fraction", type=float, help="part drawn for the test, between 0 and 1")
+    split.add_argument("--test-images", type=Path, help="folder of the test pictures; --images are for training then")
+    parser.add_argument("--test-masks", type=Path, help="folder of the masks of --test-images")
 
 
 def run(options: argparse.Namespace) -> str:
     """Check a folder of pictures and one of masks with matching names, and write them with a split."""
     return prepare_pairs(
-        options.images, options.masks, options.output, options.split_file, options.fraction, options.seed
+        options.images,
+        options.masks,
+        options.output,
+        options.split_file,
+        options.fraction,
+        options.seed,
+        options.test_images,
+        options.test_masks,
     )
 
 
@@ -64,11 +75,14 @@ def prepare_pairs(
     split_file: Path | None = None,
     test_fraction: float | None = None,
     seed: int = 0,
+    test_images: Path | None = None,
+    test_masks: Path | None = None,
 ) -> str:
     """Write pictures, masks (0 and 255) and a data list.
 
     PNG and JPEG pictures are copied byte for byte. Others become the PNG of what a viewer shows, of 8 bits where these
-    hold all its levels and else of 16. The split is odd/even, unless ``split_file`` or ``test_fraction`` is given.
+    hold all its levels and else of 16. The split is odd/even, unless ``split_file``, ``test_fraction`` or
+    ``test_images`` is given.
 
     Args:
         images: folder of pictures; other files in it are left alone.
@@ -77,6 +91,8 @@ def prepare_pairs(
         split_file: see :func:`data_prep.splits.split_by_file`.
         test_fraction: see :func:`data_prep.splits.split_by_fraction`.
         seed: of the draw.
+        test_images: folder of the test pictures, if these lie apart; ``images`` is the training part then.
+        test_masks: folder of their masks.
 
     Returns:
         the line that closes the command.
@@ -85,33 +101,56 @@ def prepare_pairs(
         InputError: with one line for every file that is wrong.
         OSError: if a file cannot be written.
     """
-    image_files, image_errors = _find(images, masks=False)
-    mask_files, mask_errors = _find(masks, masks=True)
-    if not image_files:
-        raise InputError(f"The folder {images} holds no pictures ({', '.join(PICTURE_SUFFIXES)}).")
-    names = sorted(image_files)
-    if split_file is not None:
-        training, test = split_by_file(names, split_file)
+    if (test_images is None) != (test_masks is None):
+        raise InputError("--test-images and --test-masks go together; give both or none.")
+    files, errors = _find_pairs(images, masks)
+    if test_images is not None and test_masks is not None:
+        test_files, test_errors = _find_pairs(test_images, test_masks)
+        errors += test_errors
+        errors += [
+            f"The files {files[name].image} and {test_files[name].image} have the same name '{name}'; "
+            "rename one of them, or take it out if they are the same picture."
+            for name in sorted(files.keys() & test_files.keys())
+        ]
+        training, test = list(files), list(test_files)
+        files |= test_files
+    elif split_file is not None:
+        training, test = split_by_file(list(files), split_file)
     elif test_fraction is not None:
-        training, test = split_by_fraction(names, test_fraction, seed)
+        training, test = split_by_fraction(list(files), test_fraction, seed)
     else:
-        training, test = split_odd_even(names)
-    errors = image_errors + mask_errors
-    errors += [f"The picture {image_files[name]} has no mask in {masks}." for name in names if name not in mask_files]
-    errors += [f"The mask {path} has no picture in {images}." for name, path in mask_files.items() if name not in names]
+        training, test = split_odd_even(list(files))
     folder = OutputFolder(output)
     entries: dict[str, Entry] = {}
-    for name in tqdm(names, desc="pairs", unit="picture"):
-        if name not in mask_files:
+    for name, pair in tqdm(files.items(), desc="pairs", unit="picture"):
+        if pair.mask is None:
             continue
         try:
-            entries[name] = _save_pair(folder, name, image_files[name], mask_files[name])
+            entries[name] = _save_pair(folder, name, pair.image, pair.mask)
         except InputError as error:
             errors.append(str(error))
     raise_errors(errors)
     return folder.save_datalist(
         [entries[name] for name in training], [entries[name] for name in test], f"pictures of the folder {images.name}"
     )
+
+
+class _Files(NamedTuple):
+    image: Path
+    mask: Path | None
+
+
+def _find_pairs(images: Path, masks: Path) -> tuple[dict[str, _Files], list[str]]:
+    """Return the files by picture name, sorted, and a line for each without its other and for each doubled name."""
+    image_files, errors = _find(images, masks=False)
+    mask_files, mask_errors = _find(masks, masks=True)
+    if not image_files:
+        raise InputError(f"The folder {images} holds no pictures ({', '.join(PICTURE_SUFFIXES)}).")
+    names = sorted(image_files)
+    errors += mask_errors
+    errors += [f"The picture {image_files[name]} has no mask in {masks}." for name in names if name not in mask_files]
+    errors += [f"The mask {path} has no picture in {images}." for name, path in mask_files.items() if name not in names]
+    return {name: _Files(image_files[name], mask_files.get(name)) for name in names}, errors
 
 
 def _find(folder: Path, masks: bool) -> tuple[dict[str, Path], list[str]]:
@@ -134,11 +173,7 @@ def _save_pair(folder: OutputFolder, name: str, image_path: Path, mask_path: Pat
     """Check a picture and its mask, write both, and return their entry of the data list."""
     image = read_picture(image_path).pixels
     mask = read_mask(mask_path).pixels
-    if mask.shape[1:] != image.shape[1:]:
-        raise InputError(
-            f"The mask {mask_path} has {mask.shape[1]} × {mask.shape[2]} pixels (rows × columns), but its image "
-            f"{image_path} has {image.shape[1]} × {image.shape[2]}."
-        )
+    check_mask_size(image, image_path, mask, mask_path)
     if image_path.suffix.lower() in COPIED:
         image_name = f"images/{name}{image_path.suffix.lower()}"
         folder.save_bytes(image_path.read_bytes(), image_name)

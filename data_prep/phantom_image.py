@@ -12,17 +12,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, map_coordinates, zoom
+from scipy.ndimage import gaussian_filter, zoom
 from skimage.draw import line
 
-__all__ = ["make_phantom"]
+from .fields import Field, Random, curve, noise, step
 
-Field = npt.NDArray[Any]
-Random = np.random.Generator
+__all__ = ["make_phantom"]
 
 
 def make_phantom(seed: int, index: int, size: int = 256) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -62,23 +60,10 @@ def _patient_coordinates(random: Random, size: int) -> tuple[Field, Field]:
     angle = random.normal(0, 0.04)
     scale_x, scale_y = random.uniform(0.9, 1.14), random.uniform(0.9, 1.12)
     shift_x, shift_y = random.uniform(-0.07, 0.07, 2)
-    bend_x, bend_y = (_noise(random, size, 4) * 0.025 for _ in range(2))
+    bend_x, bend_y = (noise(random, size, 4) * 0.025 for _ in range(2))
     turned_x = np.cos(angle) * x + np.sin(angle) * y
     turned_y = np.cos(angle) * y - np.sin(angle) * x
     return turned_x * scale_x + shift_x + bend_x, turned_y * scale_y + shift_y + bend_y
-
-
-def _noise(random: Random, size: int, cells: int) -> Field:
-    """Smooth noise of unit variance, ``cells`` blobs along an edge."""
-    coarse = random.standard_normal((cells + 3, cells + 3)).astype(np.float32)
-    axis = np.linspace(1, cells + 1, size, dtype=np.float32)
-    rows, columns = np.meshgrid(axis, axis, indexing="ij")
-    return map_coordinates(coarse, [rows, columns], order=1 if cells > 40 else 3, prefilter=False) * 1.5
-
-
-def _step(distance: Field, width: float) -> Field:
-    """1 where the distance is positive, 0 where negative, over a soft edge."""
-    return 1 / (1 + np.exp(-np.clip(distance / width, -30, 30)))
 
 
 def _draw_chest(random: Random, x: Field, y: Field) -> _Chest:
@@ -96,21 +81,21 @@ def _draw_chest(random: Random, x: Field, y: Field) -> _Chest:
 
     width = random.uniform(0.84, 1.08) - 0.18 * np.clip(-y - 0.55, 0, 1) ** 0.8
     shoulder = -0.98 + 0.42 * np.clip(np.abs(x) - 0.16, 0, 1) ** 1.25 + random.uniform(-0.06, 0.04)
-    trunk = np.minimum(_step(width - np.abs(x), 0.012), _step(y - shoulder, 0.015))
+    trunk = np.minimum(step(width - np.abs(x), 0.012), step(y - shoulder, 0.015))
     # the arms hang beside the trunk or reach out of the picture; between them is air
     gap = random.uniform(-0.1, 0.3) * np.clip(y - random.uniform(-0.4, 0.1), 0, 1)
-    arms = 0.7 * np.minimum(_step(np.abs(x) - width - gap, 0.012), _step(y - shoulder - 0.1, 0.03))
+    arms = 0.7 * np.minimum(step(np.abs(x) - width - gap, 0.012), step(y - shoulder - 0.1, 0.03))
     body = np.maximum(trunk, arms)
     thickness = np.sqrt(np.clip(1 - (x / 1.25) ** 2, 0.02, 1))
     belly = np.where(x < 0, right_base, left_base)
-    density = body * (random.uniform(0.62, 0.8) * thickness + 0.16 * _step(belly, 0.03))
-    density = density - 0.12 * body * _step(np.abs(x) - random.uniform(0.74, 0.84), 0.05) * _step(0.2 - y, 0.15)
+    density = body * (random.uniform(0.62, 0.8) * thickness + 0.16 * step(belly, 0.03))
+    density = density - 0.12 * body * step(np.abs(x) - random.uniform(0.74, 0.84), 0.05) * step(0.2 - y, 0.15)
 
     depth = np.sqrt(np.clip(lung, 0, 0.2) / 0.2)
-    soft = _step(lung, random.uniform(0.006, 0.014))
+    soft = step(lung, random.uniform(0.006, 0.014))
     air = soft * (0.55 + 0.45 * depth) * random.uniform(0.34, 0.5)
-    density = density - air * (1 + 0.12 * _noise(random, size, 3))
-    density = density + 0.17 * _step(heart, 0.018) + _mediastinum(random, x, y)
+    density = density - air * (1 + 0.12 * noise(random, size, 3))
+    density = density + 0.17 * step(heart, 0.018) + _mediastinum(random, x, y)
     density = density + random.uniform(0.6, 1.1) * _ribs(random, x, y) * body
     density = density + random.uniform(0.5, 1.1) * _shoulders(random, x, y) * body
     density = density + soft * _vessels(random, x, y)
@@ -136,7 +121,7 @@ def _lung(random: Random, x: Field, y: Field, side: int) -> tuple[Field, Field]:
     falls = np.abs(across - dome)
     outer = random.uniform(0.9, 2.0) * np.clip(across - dome, 0, 1) ** 2
     base_line = base + outer + random.uniform(0.1, 0.5) * np.where(across < dome, falls, 0) ** 2
-    base_line = base_line + random.uniform(0.02, 0.14) * _step(across - reach + 0.1, 0.03)
+    base_line = base_line + random.uniform(0.02, 0.14) * step(across - reach + 0.1, 0.03)
     roundness = np.where(across < top, random.uniform(2.0, 5.0), 0.9)
     apex_line = apex + roundness * (across - top) ** 2
     below = y - base_line
@@ -159,14 +144,14 @@ def _heart(random: Random, x: Field, y: Field) -> Field:
 
 
 def _mediastinum(random: Random, x: Field, y: Field) -> Field:
-    column = 0.1 * _step(random.uniform(0.1, 0.13) - np.abs(x), 0.02)
+    column = 0.1 * step(random.uniform(0.1, 0.13) - np.abs(x), 0.02)
     period = random.uniform(0.14, 0.17)
     phase = random.uniform(0, 1)
     turn = 2 * np.pi * (y / period + phase)
-    vertebra = 0.05 * np.cos(turn) * _step(0.08 - np.abs(x), 0.008)
+    vertebra = 0.05 * np.cos(turn) * step(0.08 - np.abs(x), 0.008)
     pedicles = 0.05 * np.exp(-(((np.abs(x) - 0.05) / 0.018) ** 2)) * np.clip(np.sin(turn), 0, 1)
-    windpipe = _step(0.036 - np.abs(x - random.normal(0, 0.012)), 0.006)
-    trachea = 0.13 * windpipe * _step(random.uniform(-0.4, -0.28) - y, 0.04)
+    windpipe = step(0.036 - np.abs(x - random.normal(0, 0.012)), 0.006)
+    trachea = 0.13 * windpipe * step(random.uniform(-0.4, -0.28) - y, 0.04)
     return column + random.uniform(0.5, 1) * (vertebra + pedicles) - trachea
 
 
@@ -183,10 +168,10 @@ def _ribs(random: Random, x: Field, y: Field) -> Field:
         start = first + gap * number
         bow = 4 * across / reach * (1 - across / reach)
         back = start + slope * across * (0.4 + 0.09 * number) + 0.6 * across**2 * 0.5 - 0.06 * bow
-        total += 0.13 * _bone(y - back, half) * _step(reach - across, 0.02) * _step(across - 0.06, 0.02)
+        total += 0.13 * _bone(y - back, half) * step(reach - across, 0.02) * step(across - 0.06, 0.02)
         front = start + slope * reach + 0.36 + 0.14 * bow - 0.55 * (across - reach) * -1 * 0.9
         inside = random.uniform(0.3, 0.4)
-        total += 0.07 * _bone(y - front, half * 1.2) * _step(reach - across, 0.02) * _step(across - inside, 0.03)
+        total += 0.07 * _bone(y - front, half * 1.2) * step(reach - across, 0.02) * step(across - inside, 0.03)
     return total
 
 
@@ -204,10 +189,10 @@ def _shoulders(random: Random, x: Field, y: Field) -> Field:
     tilt = random.uniform(-0.1, 0.35)
     height = random.uniform(-0.66, -0.54) + random.normal(0, 0.02) * np.sign(x)
     middle = height - tilt * (across - 0.1) + 0.05 * np.sin((across - 0.08) * 2 * np.pi / 0.75)
-    clavicles = 0.15 * _bone(y - middle, 0.032) * _step(across - 0.07, 0.02) * _step(0.85 - across, 0.03)
+    clavicles = 0.15 * _bone(y - middle, 0.032) * step(across - 0.07, 0.02) * step(0.85 - across, 0.03)
     edge = random.uniform(0.55, 0.75) - 0.25 * (y + 0.2)
-    blade = _step(across - edge, 0.012) * _step(0.25 - y - 0.3 * across, 0.05) * _step(y + 0.72, 0.04)
-    border = np.exp(-(((across - edge) / 0.02) ** 2)) * _step(0.05 - y, 0.05) * _step(y + 0.62, 0.04)
+    blade = step(across - edge, 0.012) * step(0.25 - y - 0.3 * across, 0.05) * step(y + 0.72, 0.04)
+    border = np.exp(-(((across - edge) / 0.02) ** 2)) * step(0.05 - y, 0.05) * step(y + 0.62, 0.04)
     return clavicles + 0.07 * blade + 0.06 * border
 
 
@@ -222,7 +207,7 @@ def _vessels(random: Random, x: Field, y: Field) -> Field:
             _branch(random, drawn, float(row), float(column), random.uniform(0, 2 * np.pi), size * 0.3, 1.0)
     tree = gaussian_filter(drawn, size / 256 * 1.1) * random.uniform(0.12, 0.25)
     hila = gaussian_filter(drawn, size / 256 * 7) * random.uniform(0.25, 0.55)
-    texture = random.uniform(0.008, 0.02) * _noise(random, size, size // 6)
+    texture = random.uniform(0.008, 0.02) * noise(random, size, size // 6)
     return np.clip(tree, 0, 0.2) + np.clip(hila, 0, 0.16) + texture
 
 
@@ -251,15 +236,15 @@ def _gas(random: Random, x: Field, y: Field, below: Field) -> Field:
         center_x, depth = random.uniform(-0.15, 0.5), random.uniform(0.1, 0.3)
         wide, high = random.uniform(0.06, 0.18), random.uniform(0.04, 0.09)
         bubble = 1 - ((x - center_x) / wide) ** 2 - ((below - depth) / high) ** 2
-        total = np.maximum(total, random.uniform(0.1, 0.35) * _step(bubble, 0.15))
-    return total * _step(below - 0.02, 0.01)
+        total = np.maximum(total, random.uniform(0.1, 0.35) * step(bubble, 0.15))
+    return total * step(below - 0.02, 0.01)
 
 
 def _expose(random: Random, density: Field, body: Field) -> Field:
     """Turn density into film: scatter, uneven field, window, gamma, collimation, grain."""
     size = len(density)
-    density = density + random.uniform(0, 0.06) * _noise(random, size, 2)
-    density = density + 0.025 * body * _noise(random, size, size // 10)
+    density = density + random.uniform(0, 0.06) * noise(random, size, 2)
+    density = density + 0.025 * body * noise(random, size, size // 10)
     density = 0.85 * density + 0.15 * gaussian_filter(density, size / 12)
     density = gaussian_filter(density, size / 256 * random.uniform(0.4, 0.9))
     low, high = np.percentile(density, [random.uniform(0.2, 3), random.uniform(97, 99.8)])
@@ -287,12 +272,7 @@ def _add_marks(random: Random, film: Field) -> None:
         window = film[row : row + height, column : column + width]
         window[letter[: window.shape[0], : window.shape[1]] > 0] = random.uniform(0.85, 1)
     for _ in range(int(random.choice([0, 0, 1, 2]))):
-        t = np.linspace(0, 1, size * 2)
-        points = random.uniform(0.05, 0.95, (4, 2)) * size
-        weights = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
-        rows, columns = (points.T @ weights).astype(int)
-        trace = np.zeros_like(film)
-        trace[rows, columns] = 1
+        trace = curve(random.uniform(0.05, 0.95, (4, 2)), size)
         film[...] = np.clip(film + random.uniform(0.15, 0.45) * gaussian_filter(trace, size / 256 * 0.8), 0, 1)
 
 

@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from pipeline.utils import InputError
 
-from .output import OutputFolder
+from .lesion_image import make_lesion
+from .output import OutputFolder, png_entries
 from .phantom_image import make_phantom
 from .splits import split_by_fraction
 
@@ -28,6 +29,7 @@ __all__ = ["add_arguments", "prepare_phantoms", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``phantoms`` to its parser."""
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--kind", choices=["chest", "skin"], default="chest", help="what is drawn (default chest)")
     parser.add_argument("--count", type=int, default=128, help="pictures, training and test together (default 128)")
     parser.add_argument("--size", type=int, default=256, help="rows and columns (default 256)")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same files (default 0)")
@@ -35,14 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> str:
-    """Write chest-radiograph phantoms with exact lung masks."""
-    return prepare_phantoms(options.output, options.count, options.size, options.seed, options.test_fraction)
+    """Write phantoms of chest radiographs with exact lung masks, or of dermoscopy with exact lesion masks."""
+    return prepare_phantoms(
+        options.output, options.count, options.size, options.seed, options.test_fraction, options.kind
+    )
 
 
 def prepare_phantoms(
-    output: Path, count: int = 128, size: int = 256, seed: int = 0, test_fraction: float = 0.25
+    output: Path, count: int = 128, size: int = 256, seed: int = 0, test_fraction: float = 0.25, kind: str = "chest"
 ) -> str:
-    """Write ``count`` phantoms, their masks and a data list to ``output``; see :func:`make_phantom`.
+    """Write ``count`` phantoms, their masks and a data list to ``output``.
+
+    ``kind`` is "chest", see :func:`make_phantom`, or "skin", see :func:`make_lesion`.
 
     Returns:
         the line that closes the command.
@@ -57,16 +63,13 @@ def prepare_phantoms(
         raise InputError(f"--size must be at least 32 pixels, got {size}.")
     if seed < 0:
         raise InputError(f"--seed must not be negative, got {seed}.")
+    make, what = {"chest": (make_phantom, "chest-radiograph"), "skin": (make_lesion, "dermoscopy")}[kind]
     names = [f"phantom_{index:04d}" for index in range(count)]
     training, test = split_by_fraction(names, test_fraction, seed)
     folder = OutputFolder(output)
     for index, name in enumerate(tqdm(names, desc="phantoms", unit="picture")):
-        image, mask = make_phantom(seed, index, size)
+        image, mask = make(seed, index, size)
         folder.save_picture(image, f"images/{name}.png")
         folder.save_picture(mask, f"masks/{name}.png")
-    entries = {name: {"id": name, "image": f"images/{name}.png", "label": f"masks/{name}.png"} for name in names}
-    return folder.save_datalist(
-        [entries[name] for name in training],
-        [entries[name] for name in test],
-        description=f"{count} chest-radiograph phantoms, {size} x {size}, seed {seed}",
-    )
+    description = f"{count} {what} phantoms, {size} x {size}, seed {seed}"
+    return folder.save_datalist(png_entries(training), png_entries(test), description)

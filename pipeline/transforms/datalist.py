@@ -100,7 +100,9 @@ def _read(path: Path) -> dict[str, Any]:
         output = path.parent
         raise InputError(
             f"There is no data list {path}. Prepare JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "
-            f"<SCR dir> --output {output}`, or phantoms with `python -m data_prep phantoms --output {output}`."
+            f"<SCR dir> --output {output}`, ISBI 2016 with `python -m data_prep isbi2016 --root <dir of its four "
+            f"folders> --output {output}`, or phantoms with `python -m data_prep phantoms --output {output}` "
+            "(`--kind skin` for dermoscopy)."
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -55,7 +55,7 @@ def decode_raster(path: Path) -> Picture:
     divided by 255.
 
     Raises:
-        InputError: if the file is damaged, has several frames, or holds 16 bits per channel with color or
+        InputError: if the file is damaged, has several frames, or holds CMYK or 16 bits per channel with color or
             transparency (Pillow would cut these to 8).
     """
     try:
@@ -77,8 +77,13 @@ def decode_raster(path: Path) -> Picture:
             f"The file {path} holds 16 bits per channel with color or transparency, which would be cut to 8 bits; "
             "convert it to 16-bit grey."
         )
-    elif upright.mode == "L" and "transparency" not in upright.info:
-        pixels = np.asarray(upright)[None].astype(np.float32) / 255
+    elif upright.mode == "CMYK":
+        raise InputError(
+            f"The file {path} holds CMYK, the inks of a printer, which are no colors without its profile; convert it "
+            "to RGB."
+        )
+    elif upright.mode in ("L", "RGB") and "transparency" not in upright.info:
+        pixels = np.atleast_3d(np.asarray(upright)).transpose(2, 0, 1).astype(np.float32) / 255
     else:
         colors = np.asarray(upright.convert("RGBA")).transpose(2, 0, 1).astype(np.float32) / 255
         pixels = colors[:3] * colors[3:]

@@ -169,8 +169,9 @@ def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], s
         (
             {"dataset_dir": "nowhere"},
             "error: There is no data list nowhere/datalist.json. Prepare JSRT with `python -m data_prep jsrt "
-            "--images <JSRT dir> --masks <SCR dir> --output nowhere`, or phantoms with "
-            "`python -m data_prep phantoms --output nowhere`.",
+            "--images <JSRT dir> --masks <SCR dir> --output nowhere`, ISBI 2016 with `python -m data_prep isbi2016 "
+            "--root <dir of its four folders> --output nowhere`, or phantoms with "
+            "`python -m data_prep phantoms --output nowhere` (`--kind skin` for dermoscopy).",
         ),
         ({"max_epoch": "3"}, "error: --max_epoch: the configuration has no such setting; did you mean 'max_epochs'?"),
         ({"epsilons": "[2.0,1.0]"}, "error: epsilons: the intensities must rise and not repeat, got [2.0, 1.0]."),

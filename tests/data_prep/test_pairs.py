@@ -57,10 +57,10 @@ def prepare(folder, **options):
     return prepare_pairs(folder / "images", folder / "masks", folder / "out", **options)
 
 
-def fails_with(folder, *lines):
+def fails_with(folder, *lines, **options):
     """Expect these lines of errors and no data list."""
     with pytest.raises(InputError) as caught:
-        prepare(folder)
+        prepare(folder, **options)
     assert str(caught.value).splitlines()[:-1] == list(lines)
     assert not (folder / "out/datalist.json").exists()
 
@@ -132,6 +132,53 @@ def test_two_splits_at_once(source, capsys):
     assert "not allowed with argument" in capsys.readouterr().err
 
 
+@pytest.fixture
+def apart(tmp_path):
+    """Colored pictures a, b for training and c for the test in folders of their own, as ISIC's copies come."""
+    colors = np.stack([PICTURE, PICTURE // 2, 255 - PICTURE], -1)
+    for names, part in (("ab", ""), ("c", "test-")):
+        for name in names:
+            save(tmp_path / f"{part}images/{name}.jpg", colors)
+            save(tmp_path / f"{part}masks/{name}_segmentation.png", LUNGS)
+    return tmp_path
+
+
+def test_test_pictures_that_lie_apart(apart, monkeypatch):
+    monkeypatch.chdir(apart)
+    words = [word for name in ("images", "masks", "test-images", "test-masks") for word in (f"--{name}", name)]
+    assert main(["pairs", *words, "--output", "out"]) == 0
+    found = {
+        section: [entry["id"] for entry in load_datalist("out/datalist.json", section)]
+        for section in ("training", "test")
+    }
+    assert found == {"training": ["a", "b"], "test": ["c"]}
+    assert Path("out/images/c.jpg").read_bytes() == Path("test-images/c.jpg").read_bytes()
+    np.testing.assert_array_equal(read_mask("out/masks/c.png").pixels[0], LUNGS > 0)
+
+
+def test_wrong_test_pictures(apart):
+    save(apart / "test-images/b.png", PICTURE)
+    save(apart / "test-masks/b.png", LUNGS)
+    save(apart / "test-masks/d.png", LUNGS)
+    save(apart / "test-masks/c_segmentation.png", LUNGS[1:])
+    fails_with(
+        apart,
+        f"The mask {apart}/test-masks/d.png has no picture in {apart}/test-images.",
+        f"The files {apart}/images/b.jpg and {apart}/test-images/b.png have the same name 'b'; rename one of them, or "
+        "take it out if they are the same picture.",
+        f"The mask {apart}/test-masks/c_segmentation.png has 39 × 64 pixels (rows × columns), but its image "
+        f"{apart}/test-images/c.jpg has 40 × 64.",
+        test_images=apart / "test-images",
+        test_masks=apart / "test-masks",
+    )
+
+
+@pytest.mark.parametrize("given", ["test_images", "test_masks"])
+def test_half_of_the_test_folders(apart, given):
+    with pytest.raises(InputError, match="^--test-images and --test-masks go together; give both or none.$"):
+        prepare(apart, **{given: apart / given})
+
+
 def test_one_line_for_each_wrong_file(source):
     images, masks = source / "images", source / "masks"
     (masks / "a.png").unlink()
@@ -181,3 +228,13 @@ def test_shenzhen(tmp_path):
         pytest.skip("needs NLCEN_REAL_DATA=<folder> with shenzhen/images and shenzhen/masks")
     line = prepare_pairs(folder / "images", folder / "masks", tmp_path)
     assert line.startswith("124 training and 123 test pairs")
+
+
+@pytest.mark.real_data
+def test_isic(tmp_path):
+    folder = Path(os.environ.get("NLCEN_REAL_DATA", "")) / "isic"
+    if "NLCEN_REAL_DATA" not in os.environ or not folder.is_dir():
+        pytest.skip("needs NLCEN_REAL_DATA=<folder> with isic/train and isic/test")
+    parts = [folder / part / kind for part in ("train", "test") for kind in ("images", "masks")]
+    line = prepare_pairs(*parts[:2], tmp_path, test_images=parts[2], test_masks=parts[3])
+    assert line.startswith("806 training and 150 test pairs")

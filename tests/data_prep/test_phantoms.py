@@ -20,6 +20,7 @@ from scipy.ndimage import binary_dilation, label
 from skimage.filters import threshold_otsu
 
 from data_prep.__main__ import main
+from data_prep.lesion_image import make_lesion
 from data_prep.phantom_image import make_phantom
 from pipeline.transforms import load_datalist
 
@@ -43,6 +44,30 @@ def test_same_seed_same_bytes(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0] == (
         f"4 training and 1 test pairs in {tmp_path}/a/datalist.json (10 files written, 0 were there already)."
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "description"),
+    [
+        (None, make_phantom, "2 chest-radiograph phantoms, 32 x 32, seed 5"),
+        ("chest", make_phantom, "2 chest-radiograph phantoms, 32 x 32, seed 5"),
+        ("skin", make_lesion, "2 dermoscopy phantoms, 32 x 32, seed 5"),
+    ],
+)
+def test_kinds(tmp_path, kind, make, description):
+    options = {"kind": kind} if kind else {}
+    assert phantoms(tmp_path, count=2, size=32, seed=5, test_fraction=0.5, **options) == 0
+    assert json.loads((tmp_path / "datalist.json").read_text())["description"] == description
+    for index in range(2):
+        for folder, pixels in zip(("images", "masks"), make(5, index, 32), strict=True):
+            found = np.asarray(Image.open(tmp_path / folder / f"phantom_{index:04d}.png"))
+            np.testing.assert_array_equal(found, pixels)
+
+
+def test_kind_that_does_not_exist(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        phantoms(tmp_path, kind="knee")
+    assert "argument --kind: invalid choice: 'knee'" in capsys.readouterr().err
 
 
 def test_repeated_command_writes_only_what_is_not_whole(tmp_path, capsys):

@@ -66,7 +66,9 @@ def test_absent_list_says_how_to_prepare_the_data(tmp_path):
     path = tmp_path / "jsrt" / "datalist.json"
     with fails(
         f"There is no data list {path}. Prepare JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "
-        f"<SCR dir> --output {path.parent}`, or phantoms with `python -m data_prep phantoms --output {path.parent}`."
+        f"<SCR dir> --output {path.parent}`, ISBI 2016 with `python -m data_prep isbi2016 --root <dir of its four "
+        f"folders> --output {path.parent}`, or phantoms with `python -m data_prep phantoms --output {path.parent}` "
+        "(`--kind skin` for dermoscopy)."
     ):
         load_datalist(path, "training")
 

@@ -101,6 +101,15 @@ def test_transparency_lies_over_black(tmp_path):
     np.testing.assert_allclose(read_picture(path).pixels, np.full((1, 2, 3), 200 / 255 / 5), rtol=1e-6)
 
 
+def test_inks_are_not_taken_for_colors(tmp_path):
+    path = save_png(tmp_path / "a.jpg", PICTURE, "CMYK")
+    with fails(
+        f"The file {path} holds CMYK, the inks of a printer, which are no colors without its profile; convert it to "
+        "RGB."
+    ):
+        read_picture(path)
+
+
 @pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (4, 2), (6, 4)])
 def test_16_bits_per_color_channel_are_not_cut_silently(tmp_path, color_type, channels):
     path = write_png_16(tmp_path / "a.png", np.full((4, 5, channels), 1000, dtype=np.uint16), color_type)

@@ -1,0 +1,214 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+from tqdm import tqdm
+
+from pipeline.transforms import is_picture, picture_name, read_mask, read_picture
+from pipeline.utils import InputError
+
+from .mask_size import check_mask_size
+from .output import OutputFolder, png_entries, raise_errors
+from .resize import resize_mask, resize_picture
+
+__all__ = ["PAIRS", "add_arguments", "prepare_isbi2016", "run"]
+
+PAIRS = (900, 379)
+PARTS = ("Training", "Test")
+IMAGE_NAME = re.compile(r"ISIC_\d{7}", re.IGNORECASE)
+MASK_NAME = re.compile(r"(ISIC_\d{7})_Segmentation", re.IGNORECASE)
+# the largest pictures have 12 million pixels, for which a worker needs about a gigabyte
+MOST_WORKERS = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``isbi2016`` to its parser."""
+    parser.add_argument("--root", type=Path, required=True, help="folder with the four ISBI2016_ISIC_Part1_... folders")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write, for example data/isbi2016")
+    parser.add_argument("--size", type=int, default=256, help="rows and columns of what is written (default 256)")
+
+
+def run(options: argparse.Namespace) -> str:
+    """Check ISBI 2016 Part 1 as it is delivered, and write pictures, lesion masks, resized, and the 900/379 split."""
+    return prepare_isbi2016(options.root, options.output, options.size)
+
+
+def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int, int] = PAIRS) -> str:
+    """Write ISBI 2016 Part 1 as 8-bit RGB PNG of ``size`` × ``size``, its masks, and the data list.
+
+    The pictures have up to 2848 × 4288 pixels; they are resized here, once, as the bundles' preprocessing would resize
+    them at each start.
+
+    Args:
+        root: folder with ``ISBI2016_ISIC_Part1_Training_Data``, ``..._Training_GroundTruth``, ``..._Test_Data`` and
+            ``..._Test_GroundTruth``, which may lie one level down.
+        output: folder to write.
+        size: rows and columns of what is written.
+        pairs: how many pictures the training and the test part have.
+
+    Returns:
+        the line that closes the command.
+
+    Raises:
+        InputError: with one line for every file that is wrong.
+        OSError: if a file cannot be written.
+    """
+    if size < 32:
+        raise InputError(f"--size must be at least 32 pixels, got {size}.")
+    training_images, training_masks, test_images, test_masks = _find_folders(root)
+    training, errors = _find_pairs(training_images, training_masks, pairs[0])
+    test, test_errors = _find_pairs(test_images, test_masks, pairs[1])
+    errors += test_errors
+    errors += [
+        f"The picture {name} is there for training and for the test: {training[name].image} and {test[name].image}."
+        for name in sorted(training.keys() & test.keys())
+    ]
+    both = training | test
+    folder = OutputFolder(output)
+    with closing(_in_threads(lambda files: _resize_pair(files, size), list(both.values()))) as results:
+        for name, result in zip(both, tqdm(results, total=len(both), desc="isbi2016", unit="picture"), strict=True):
+            errors += result.errors
+            for kind, pixels in result.pixels.items():
+                folder.save_picture(pixels, f"{kind}/{name}.png")
+    raise_errors(errors)
+    description = f"ISBI 2016 Part 1, resized to {size} x {size}, its own training and test"
+    return folder.save_datalist(png_entries(training), png_entries(test), description)
+
+
+@dataclass(frozen=True)
+class _Files:
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What becomes of a pair: its pixels by the folder where they go, or what is wrong with its two files."""
+
+    pixels: dict[str, npt.NDArray[np.uint8]]
+    errors: list[str]
+
+
+def _find_folders(root: Path) -> list[Path]:
+    """Return the folders of training pictures, training masks, test pictures and test masks."""
+    if not root.is_dir():
+        raise InputError(f"The folder {root} does not exist.")
+    names = [f"ISBI2016_ISIC_Part1_{part}_{kind}" for part in PARTS for kind in ("Data", "GroundTruth")]
+    found = {
+        name: next((path for path in (root / name, *sorted(root.glob(f"*/{name}"))) if path.is_dir()), None)
+        for name in names
+    }
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise InputError(
+            f"The folder {root} lacks {', '.join(missing)}; name the folder that holds the four folders of ISBI 2016 "
+            "Part 1 as they are delivered."
+        )
+    return [path for path in found.values() if path is not None]
+
+
+def _find_pairs(images: Path, masks: Path, count: int) -> tuple[dict[str, _Files], list[str]]:
+    """Return the files of each name, sorted, and a line for each file without its other and each that is doubled."""
+    image_files, errors = _find(images, IMAGE_NAME, "pictures")
+    mask_files, mask_errors = _find(masks, MASK_NAME, "masks")
+    errors += mask_errors
+    names = sorted(image_files.keys() | mask_files.keys())
+    if len(names) != count:
+        advice = "copy those that are missing again" if len(names) < count else "take out what is not of this set"
+        errors.append(f"The folders {images} and {masks} have {len(names)} pairs, and must have {count}; {advice}.")
+    errors += [f"The picture {image_files[name]} has no mask in {masks}." for name in names if name not in mask_files]
+    errors += [f"The mask {mask_files[name]} has no picture in {images}." for name in names if name not in image_files]
+    pairs = {
+        name: _Files(image_files[name], mask_files[name])
+        for name in names
+        if name in image_files and name in mask_files
+    }
+    return pairs, errors
+
+
+def _find(folder: Path, pattern: re.Pattern[str], kind: str) -> tuple[dict[str, Path], list[str]]:
+    found: dict[str, Path] = {}
+    errors: list[str] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and is_picture(path)):
+        match = pattern.fullmatch(picture_name(path))
+        if match is None:
+            errors.append(f"The file {path} is not one of ISBI 2016's {kind}; take it out of the folder.")
+            continue
+        name = match[match.lastindex or 0].upper()
+        other = found.setdefault(name, path)
+        if other is not path:
+            errors.append(f"The files {other} and {path} are both {name}; take one of them out of the folder.")
+    return found, errors
+
+
+def _in_threads(function: Callable[[_Files], _Result], files: Sequence[_Files]) -> Generator[_Result, None, None]:
+    """Map in threads, in order; what has not begun when the generator is closed is dropped."""
+    with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
+        yield from pool.map(function, files)
+
+
+def _resize_pair(files: _Files, size: int) -> _Result:
+    """Read, check and resize a picture and its mask."""
+    read: list[npt.NDArray[np.float32]] = []
+    errors: list[str] = []
+    for reader, path in ((_read_image, files.image), (_read_lesion, files.mask)):
+        try:
+            read.append(reader(path))
+        except InputError as error:
+            errors.append(str(error))
+    if errors:
+        return _Result({}, errors)
+    image, mask = read
+    try:
+        check_mask_size(image, files.image, mask, files.mask)
+    except InputError as error:
+        return _Result({}, [str(error)])
+    return _Result({"images": resize_picture(image, size), "masks": resize_mask(mask, size)}, [])
+
+
+def _read_image(path: Path) -> npt.NDArray[np.float32]:
+    """Return (3, rows, columns) in [0, 1]."""
+    pixels = read_picture(path, channels=3).pixels
+    with Image.open(path) as image:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        mode = image.mode
+    if mode.startswith("I"):
+        raise InputError(f"The picture {path} has 16 bits per pixel, and those of ISBI 2016 have 8 per channel.")
+    # a mask has no tag, and so nothing says which way up it was drawn
+    if orientation in range(2, 9):
+        raise InputError(
+            f"The picture {path} is to be shown turned or mirrored (EXIF orientation {orientation}), and its mask does "
+            "not say whether it is; save the picture without this tag, lying as its mask does."
+        )
+    return pixels
+
+
+def _read_lesion(path: Path) -> npt.NDArray[np.float32]:
+    """Return (1, rows, columns) of 0 and 1, with both in it."""
+    mask = read_mask(path).pixels
+    if not mask.any():
+        raise InputError(f"The mask {path} is empty; every ISBI 2016 picture shows a lesion.")
+    if mask.all():
+        raise InputError(f"The mask {path} is all lesion; it is damaged.")
+    return mask
