@@ -37,8 +37,9 @@ class NLCE(nn.Module):
     Neither the N × N attention nor the N × K × C″ residuals are ever built, so memory grows linearly with N, forward
     and backward (on CUDA in float16, bfloat16 and float32; float64 has no such kernel there).
 
-    At the start W_z and W_γ are zero: the non-local part is the identity and γ is exactly 1/2, so the module halves
-    its input. Where the paper is silent, ``docs/paper_reading.md`` says what was chosen and why.
+    At the start W_γ is zero, and so is W_z unless ``zero_init`` is False: the non-local part is the identity and γ is
+    exactly 1/2, so the module halves its input. Where the paper is silent, ``docs/paper_reading.md`` says what was
+    chosen and why.
 
     Args:
         in_channels: C, channels of the input and of the output.
@@ -49,6 +50,8 @@ class NLCE(nn.Module):
         non_local: whether to model the global dependencies; without them z = x (the paper's "w/o NL").
         context: whether to encode the context; without it the output is z (the paper's "w/o CE").
         scaled: whether to divide the attention's logits by √C′, which the paper does not.
+        zero_init: whether W_z starts at zero, so that the non-local part starts as the identity; else as any of torch's
+            convolutions.
 
     Shape:
         input and output: (B, C, H, W) or (B, C, D, H, W), any floating type, any value.
@@ -70,6 +73,7 @@ class NLCE(nn.Module):
         non_local: bool = True,
         context: bool = True,
         scaled: bool = False,
+        zero_init: bool = True,
     ) -> None:
         super().__init__()
         inter_channels = max(in_channels // 2, 1) if inter_channels is None else inter_channels
@@ -90,6 +94,7 @@ class NLCE(nn.Module):
         self.non_local = non_local
         self.context = context
         self.scaled = scaled
+        self.zero_init = zero_init
         conv = Conv[Conv.CONV, spatial_dims]
         if non_local:
             self.theta = conv(in_channels, inter_channels, kernel_size=1, bias=False)
@@ -109,7 +114,10 @@ class NLCE(nn.Module):
         if self.non_local:
             for embedding in (self.theta, self.phi, self.g):
                 nn.init.normal_(embedding.weight, std=0.01)
-            nn.init.zeros_(self.w_z.weight)
+            if self.zero_init:
+                nn.init.zeros_(self.w_z.weight)
+            else:
+                self.w_z.reset_parameters()
         if self.context:
             self.reduce.reset_parameters()
             bound = self.codewords.numel() ** -0.5
@@ -133,7 +141,8 @@ class NLCE(nn.Module):
         value = self._positions_first(self.g(x)).unsqueeze(1)
         y = F.scaled_dot_product_attention(query, key, value, scale=None if self.scaled else 1.0)
         y = y.squeeze(1).transpose(1, 2).reshape(x.shape[:1] + (y.shape[-1],) + x.shape[2:])
-        return self.w_z(y) + x
+        # x first: the sum has its layout, and what follows rounds as without the NLCE
+        return x + self.w_z(y)
 
     def _channel_attention(self, z: torch.Tensor) -> torch.Tensor:
         """Equation 3 and γ of shape (B, C)."""

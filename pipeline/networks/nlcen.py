@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -21,15 +20,15 @@ from monai.networks.layers.factories import Conv
 from monai.networks.nets.resnet import ResNet, ResNetBottleneck, resnet18, resnet50
 from torch import nn
 
-from pipeline.utils import InputError, load_weights, read_weights
+from pipeline.utils import InputError
 
+from .backbone_weights import load_backbone_weights
+from .image_normalization import ImageNormalization
 from .nlce import NLCE
 
 __all__ = ["NLCEN"]
 
 BACKBONES = {"resnet18": (resnet18, (64, 128, 256, 512)), "resnet50": (resnet50, (256, 512, 1024, 2048))}
-# ImageNet's, so that ImageNet weights see what they were trained on; its mean over RGB for other numbers of channels
-RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class NLCEN(nn.Module):
@@ -51,6 +50,7 @@ class NLCEN(nn.Module):
         context: ``NLCE``'s (False: the paper's "w/o CE").
         num_codes: ``NLCE``'s number of codewords K.
         scaled: ``NLCE``'s division of the attention's logits by √C′.
+        zero_init: ``NLCE``'s start of W_z at zero.
         pyramid_channels: None for the paper's words (P_i has the channels of E_i, which is added as it is); a number
             puts a lateral 1×1 convolution to that width on each E_i, as in Lin et al. 2017.
         image_mean: mean of each channel to subtract from images in [0, 1]; ImageNet's by default.
@@ -70,9 +70,6 @@ class NLCEN(nn.Module):
     """
 
     __constants__ = ["interpolation"]
-    if TYPE_CHECKING:  # TorchScript cannot read an annotation of a buffer
-        image_mean: torch.Tensor
-        image_std: torch.Tensor
 
     def __init__(
         self,
@@ -84,6 +81,7 @@ class NLCEN(nn.Module):
         context: bool = True,
         num_codes: int = 32,
         scaled: bool = False,
+        zero_init: bool = True,
         pyramid_channels: int | None = None,
         image_mean: Sequence[float] | None = None,
         image_std: Sequence[float] | None = None,
@@ -93,7 +91,7 @@ class NLCEN(nn.Module):
         super().__init__()
         if backbone not in BACKBONES:
             raise InputError(f"NLCEN: backbone must be one of {', '.join(BACKBONES)}, got {backbone!r}.")
-        self._register_normalization(in_channels, image_mean, image_std, spatial_dims)
+        self.normalization = ImageNormalization(in_channels, image_mean, image_std, spatial_dims)
         resnet, channels = BACKBONES[backbone]
         # shortcut "A" of MONAI's ResNet-18 cuts the gradient (`out.data`), which would hide it from an attack
         self.backbone: ResNet = resnet(
@@ -108,7 +106,15 @@ class NLCEN(nn.Module):
         conv = Conv[Conv.CONV, spatial_dims]
         self.interpolation = {2: "bilinear", 3: "trilinear"}[spatial_dims]
         self.nlce = nn.ModuleList(
-            NLCE(c, num_codes=num_codes, spatial_dims=spatial_dims, non_local=non_local, context=context, scaled=scaled)
+            NLCE(
+                c,
+                num_codes=num_codes,
+                spatial_dims=spatial_dims,
+                non_local=non_local,
+                context=context,
+                scaled=scaled,
+                zero_init=zero_init,
+            )
             if nlce
             else nn.Identity()
             for c in channels
@@ -128,7 +134,7 @@ class NLCEN(nn.Module):
         )
         self.refined_head = conv(sum(widths), out_channels, kernel_size=3, padding=1)
         if backbone_weights is not None:
-            _load_backbone(self.backbone, backbone_weights, in_channels)
+            load_backbone_weights(self.backbone, backbone_weights, in_channels)
         layout = torch.channels_last if spatial_dims == 2 else torch.channels_last_3d
         self.to(memory_format=layout)  # type: ignore[call-overload]
 
@@ -147,7 +153,7 @@ class NLCEN(nn.Module):
 
     def _pyramid(self, x: torch.Tensor) -> list[torch.Tensor]:
         """P_2 … P_5, at 1/4 … 1/32 of the input's size."""
-        x = (x - self.image_mean) / self.image_std
+        x = self.normalization(x)
         x = self.backbone.maxpool(self.backbone.act(self.backbone.bn1(self.backbone.conv1(x))))
         e2 = self.nlce[0](self.backbone.layer1(x))
         e3 = self.nlce[1](self.backbone.layer2(e2))
@@ -179,20 +185,3 @@ class NLCEN(nn.Module):
 
     def _resize(self, x: torch.Tensor, size: list[int]) -> torch.Tensor:
         return F.interpolate(x, size=size, mode=self.interpolation, align_corners=False)
-
-    def _register_normalization(
-        self, in_channels: int, mean: Sequence[float] | None, std: Sequence[float] | None, spatial_dims: int
-    ) -> None:
-        for name, given, rgb in (("image_mean", mean, RGB_MEAN), ("image_std", std, RGB_STD)):
-            default = rgb if in_channels == 3 else (sum(rgb) / 3,) * in_channels
-            values = default if given is None else tuple(given)
-            if len(values) != in_channels:
-                raise InputError(f"NLCEN: {name} needs {in_channels} values, one per channel, got {len(values)}.")
-            self.register_buffer(name, torch.tensor(values).view(1, in_channels, *(1,) * spatial_dims))
-
-
-def _load_backbone(backbone: ResNet, path: str | os.PathLike[str], in_channels: int) -> None:
-    state = {key: value for key, value in read_weights(path).items() if not key.startswith("fc.")}
-    if in_channels == 1 and "conv1.weight" in state and state["conv1.weight"].shape[1] == 3:
-        state["conv1.weight"] = state["conv1.weight"].sum(1, keepdim=True)
-    load_weights(backbone, state, path)

@@ -131,6 +131,16 @@ def test_at_the_start_the_input_is_halved_exactly(arguments: dict[str, bool], fa
         assert torch.equal(module(x), factor * x)
 
 
+def test_without_the_zero_start_the_non_local_part_acts_at_once() -> None:
+    x = torch.randn(2, 8, 6, 7)
+    torch.manual_seed(0)
+    module = NLCE(8, context=False, zero_init=False).double().eval()
+    # the embeddings start small, and the attention nearly even: y is close to the mean of g(x)
+    expected = x.double() + module.w_z(module.g(x.double()).mean((2, 3), keepdim=True))
+    assert torch.allclose(module(x.double()), expected, atol=1e-4)
+    assert not torch.equal(module(x.double()), x.double())
+
+
 def test_parameters_carry_the_papers_symbols() -> None:
     shapes = {name: tuple(parameter.shape) for name, parameter in NLCE(12, 5, 7, num_codes=3).named_parameters()}
     assert shapes == {

@@ -270,9 +270,11 @@ def test_refinement_has_0_1_2_3_bottlenecks(small: NLCEN) -> None:
 
 
 def test_normalizes_inside(small: NLCEN) -> None:
-    assert torch.equal(NLCEN(3, nlce=False).image_mean.flatten(), torch.tensor([0.485, 0.456, 0.406]))
+    assert torch.equal(NLCEN(3, nlce=False).normalization.mean.flatten(), torch.tensor([0.485, 0.456, 0.406]))
     given = NLCEN(1, image_mean=[0.0], image_std=[1.0]).eval()
-    given.load_state_dict({**small.state_dict(), "image_mean": given.image_mean, "image_std": given.image_std})
+    own = {name: tensor for name, tensor in given.state_dict().items() if name.startswith("normalization.")}
+    assert own.keys() == {"normalization.mean", "normalization.std"}
+    given.load_state_dict({**small.state_dict(), **own})
     x = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
         assert torch.allclose(small(x), given((x - 0.449) / 0.226), atol=1e-4)
@@ -321,8 +323,8 @@ def test_exports(small: NLCEN) -> None:
     "arguments, message",
     [
         ({"backbone": "resnet34"}, "NLCEN: backbone must be one of resnet18, resnet50, got 'resnet34'."),
-        ({"image_mean": [0.1, 0.2]}, "NLCEN: image_mean needs 1 values, one per channel, got 2."),
-        ({"image_std": []}, "NLCEN: image_std needs 1 values, one per channel, got 0."),
+        ({"image_mean": [0.1, 0.2]}, "image_mean needs 1 values, one per channel, got 2."),
+        ({"image_std": []}, "image_std needs 1 values, one per channel, got 0."),
     ],
 )
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:

@@ -1,0 +1,38 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .nlcen import NLCEN
+
+__all__ = ["AllLogits"]
+
+
+class AllLogits(nn.Module):
+    """An NLCEN that gives all five predictions in evaluation mode too, for an attack on the whole loss (equation 5).
+
+    Args:
+        network: the network.
+
+    Shape:
+        input: as ``NLCEN``'s.
+        output: ``[refined, P2, P3, P4, P5]``, logits (B, out_channels, H, W) each.
+    """
+
+    def __init__(self, network: NLCEN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return self.network.all_logits(x)

@@ -1,0 +1,102 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from pipeline.utils import InputError, load_weights, read_weights
+
+__all__ = ["freeze_except", "load_initial_weights"]
+
+LISTED_CANDIDATES = 8
+
+
+def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
+    """Freeze a network but for the parts of the given names, as in the first steps of the paper's ablation.
+
+    A part is any component of a parameter's dotted name: ``"nlce"`` leaves ``layer4.nlce.w_z.weight`` to be trained.
+    Everything else keeps its parameters and buffers to the bit: its parameters take no gradient, and its layers
+    (modules without children: batch and instance normalization, dropout and all others) act in evaluation mode even
+    after ``network.train()``, which a trainer calls in every iteration. Modules that hold others keep their mode, so
+    that a network that returns more in training mode still does. Parts named are left as they are.
+
+    Call it before the optimizer and ``DistributedDataParallel`` are made.
+
+    Args:
+        network: the network, changed in place.
+        names: path components that are left to be trained.
+
+    Returns:
+        The network itself.
+
+    Raises:
+        InputError: if no parameter that can be trained has one of the names; nothing has been frozen then.
+    """
+    names = _as_list(names)
+    # a module may be registered under several names, of which one is enough
+    parameters = [(name.split("."), value) for name, value in network.named_parameters(remove_duplicate=False)]
+    for name in names:
+        if not any(name in path and parameter.requires_grad for path, parameter in parameters):
+            parts = {part for path, parameter in parameters for part in path if parameter.requires_grad}
+            words = sorted(part for part in parts if not part.isdigit())
+            nearest = difflib.get_close_matches(name, words, n=LISTED_CANDIDATES, cutoff=0.0)
+            raise InputError(
+                f"freeze_except: no parameter of {type(network).__name__} that can be trained has '{name}' in its "
+                f"name; the nearest parts of the names: {', '.join(nearest)}."
+            )
+    kept = {parameter for path, parameter in parameters if not set(names).isdisjoint(path)}
+    for parameter in network.parameters():
+        if parameter not in kept:
+            parameter.requires_grad = False
+            parameter.grad = None
+    modules = list(network.named_modules(remove_duplicate=False))
+    alive = {module for path, module in modules if not set(names).isdisjoint(path.split("."))}
+    for module in network.modules():
+        if module not in alive and not any(True for _ in module.children()):
+            module.register_forward_pre_hook(_evaluate)
+    return network
+
+
+def load_initial_weights(network: nn.Module, path: str | os.PathLike[str], new: str | Sequence[str] = ()) -> nn.Module:
+    """Start a network from the weights of one that lacks some of its parts, which keep the weights they have.
+
+    Args:
+        network: the network, changed in place.
+        path: a state dict, or a checkpoint of ``TrainingCheckpoint``.
+        new: path components of the names (``"nlce"``) that the file may lack.
+
+    Returns:
+        The network itself.
+
+    Raises:
+        InputError: if the file is missing or damaged, or its names or shapes differ elsewhere; the message names the
+            first difference. Nothing has been loaded then.
+    """
+    content = read_weights(path)
+    state: dict[str, Any] = content.get("network", content)
+    parts = set(_as_list(new))
+    start = {name: value for name, value in network.state_dict().items() if not parts.isdisjoint(name.split("."))}
+    load_weights(network, start | state, path)
+    return network
+
+
+def _as_list(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _evaluate(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    module.eval()

@@ -1,0 +1,26 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.networks import NLCEN, AllLogits
+
+
+def test_all_predictions_in_either_mode_with_a_gradient() -> None:
+    network = NLCEN(1).eval()
+    x = torch.rand(2, 1, 32, 40, requires_grad=True)
+    predictions = AllLogits(network)(x)
+    assert [tuple(logits.shape) for logits in predictions] == [(2, 2, 32, 40)] * 5
+    assert torch.equal(predictions[0], network(x))
+    for logits in predictions:
+        assert torch.autograd.grad(logits.sum(), x, retain_graph=True)[0].abs().max() > 0

@@ -1,0 +1,131 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage.color import rgb2hsv, rgb2lab
+from torch import nn
+
+from pipeline.networks import CDNN
+from pipeline.utils import InputError
+
+from .feature_maps import convolution_table, convolutions, doubled
+
+
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_parameter_count(in_channels: int) -> None:
+    network = CDNN(in_channels, out_channels=1)
+    # the paper's "about 5 million": seven color channels, one output
+    assert sum(w.numel() + b.numel() for w, b in convolutions(network) if b is not None) == 5_034_529
+    assert sum(parameter.numel() for parameter in network.parameters()) == 5_039_459
+
+
+def test_layers_at_an_odd_size() -> None:
+    full, half, quarter, eighth, sixteenth = (45, 61), (22, 30), (11, 15), (5, 7), (2, 3)
+    network = CDNN(3)
+    assert convolution_table(network, torch.rand(1, 3, 45, 61)) == [
+        (7, 16, 3, 1, full),
+        (16, 32, 3, 1, full),
+        (32, 64, 3, 1, half),
+        (64, 64, 3, 1, half),
+        (64, 128, 3, 1, quarter),
+        (128, 128, 4, 1, quarter),
+        (128, 256, 3, 1, eighth),
+        (256, 256, 3, 1, eighth),
+        (256, 512, 3, 1, sixteenth),
+        (512, 256, 3, 1, sixteenth),
+        (256, 256, 3, 1, eighth),
+        (256, 128, 3, 1, eighth),
+        (128, 128, 4, 1, quarter),
+        (128, 128, 3, 1, quarter),
+        (128, 64, 3, 1, half),
+        (64, 32, 3, 1, half),
+        (32, 16, 3, 1, full),
+        (16, 2, 3, 1, full),
+    ]
+
+
+def randomized(network: CDNN) -> CDNN:
+    """With running statistics that are not 0 and 1."""
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.copy_(0.1 * torch.randn(module.num_features, generator=generator))
+            module.running_var.copy_(0.1 + 0.2 * torch.rand(module.num_features, generator=generator))
+    return network
+
+
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_is_the_papers_network(in_channels: int) -> None:
+    torch.manual_seed(0)
+    network = randomized(CDNN(in_channels)).eval()
+    norms = iter([module for module in network.modules() if isinstance(module, nn.BatchNorm2d)])
+    remaining = iter(convolutions(network))
+
+    def normalized(x: torch.Tensor) -> torch.Tensor:
+        weight, bias = next(remaining)
+        # a 4 × 4 kernel has one row and column more to the right and below
+        x = F.pad(x, (1, 1, 1, 1) if weight.shape[2] == 3 else (1, 2, 1, 2))
+        norm = next(norms)
+        return F.batch_norm(F.conv2d(x, weight, bias), norm.running_mean, norm.running_var, norm.weight, norm.bias)
+
+    picture = torch.rand(1, in_channels, 32, 48)
+    rgb = picture.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
+    parts = (rgb, rgb2hsv(rgb), rgb2lab(rgb)[..., :1] / 100)
+    x = torch.cat([torch.as_tensor(part).float() for part in parts], dim=-1).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        for _ in range(4):
+            x = F.max_pool2d(F.relu(normalized(F.relu(normalized(x)))), 2)
+        x = F.relu(normalized(F.relu(normalized(x))))
+        for _ in range(3):
+            x = F.relu(normalized(F.relu(normalized(doubled(x)))))
+        expected = normalized(F.relu(normalized(doubled(x))))
+        assert torch.allclose(network(picture), expected, atol=1e-3 * expected.abs().max().item())
+    assert next(remaining, None) is None and next(norms, None) is None
+
+
+def test_drops_half_before_the_fourth_level_and_the_last_but_one_convolution() -> None:
+    torch.manual_seed(0)
+    network = CDNN(1).train()
+    dropped: list[tuple[tuple[int, ...], float]] = []
+
+    def note(_: nn.Module, given: tuple[torch.Tensor], made: torch.Tensor) -> None:
+        assert torch.allclose(made[made != 0], 2 * given[0][made != 0])
+        kept = ((made != 0).sum() / (given[0] != 0).sum()).item()
+        dropped.append((tuple(made.shape[1:]), kept))
+
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.register_forward_hook(note)
+    with torch.no_grad():
+        network(torch.rand(2, 1, 64, 64))
+    assert [shape for shape, _ in dropped] == [(128, 8, 8), (32, 64, 64)]
+    assert all(kept == pytest.approx(0.5, abs=0.05) for _, kept in dropped)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_grey_pictures_can_be_attacked(in_channels: int, level: float) -> None:
+    network = randomized(CDNN(in_channels)).eval()
+    x = torch.full((1, in_channels, 32, 32), level, requires_grad=True)
+    (gradient,) = torch.autograd.grad(network(x)[:, 1].sum(), x)
+    assert gradient.isfinite().all() and gradient.any()
+
+
+def test_bad_channels() -> None:
+    message = "CDNN: in_channels must be 1 (grey) or 3 (RGB), got 7."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        CDNN(7)
