@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .iterative_fgsm import Gradient
 
@@ -61,20 +62,32 @@ def inverse_mask(label: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
+def frozen(network: nn.Module, *, batch_statistics: bool = False) -> Iterator[None]:
     """Hold ``network`` in evaluation mode with constant parameters, and leave it exactly as it was found.
 
     In evaluation mode batch normalization does not see the attacked batch, and dropout is off. Constant parameters
     spare the backward pass their gradients.
+
+    Args:
+        network: the network.
+        batch_statistics: let batch normalization alone use the statistics of the batch, without keeping them. This is
+            the mistake of an attack that forgets the evaluation mode; it is here to show what comes of it.
     """
     modes = {module: module.training for module in network.modules()}
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    tracking = [norm.track_running_stats for norm in norms]
     tracked = {parameter: parameter.requires_grad for parameter in network.parameters()}
     network.eval()
     network.requires_grad_(False)
     try:
+        if batch_statistics:
+            for norm in norms:
+                norm.training, norm.track_running_stats = True, False
         yield
     finally:
         for module, training in modes.items():
             module.training = training
+        for norm, tracks in zip(norms, tracking, strict=True):
+            norm.track_running_stats = tracks
         for parameter, requires_grad in tracked.items():
             parameter.requires_grad_(requires_grad)

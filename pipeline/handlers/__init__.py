@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from .adversarial_evaluation import AdversarialEvaluation, epsilon_name
 from .epoch_seed import EpochSeed
+from .network_wise_training import NetworkWiseTraining
 from .robustness_report import RobustnessReport
+from .run_cost import RunCost
 from .sweep_results import fingerprint_network
 from .track_run import TrackRun
 from .training_checkpoint import TrainingCheckpoint, load_network
@@ -22,7 +24,9 @@ from .training_progress import TrainingProgress
 __all__ = [
     "AdversarialEvaluation",
     "EpochSeed",
+    "NetworkWiseTraining",
     "RobustnessReport",
+    "RunCost",
     "TrackRun",
     "TrainingCheckpoint",
     "TrainingProgress",

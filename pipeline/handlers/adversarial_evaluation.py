@@ -26,6 +26,7 @@ from monai.engines import SupervisedEvaluator
 from monai.metrics import compute_dice, compute_iou
 from monai.networks.utils import one_hot
 from monai.utils import convert_to_tensor
+from torch import nn
 from tqdm import tqdm
 
 from pipeline.attacks import (
@@ -35,6 +36,7 @@ from pipeline.attacks import (
     frozen,
     inverse_mask,
     num_gradients,
+    num_iterations,
     targeted_gradient,
 )
 from pipeline.losses import PixelCrossEntropy
@@ -72,6 +74,11 @@ class AdversarialEvaluation:
         value_range: the picture's grey levels are kept in it; None for equation 6 to the letter.
         loss_function: from logits and target (B, 1, *spatial) to the scalar that the attack lowers; the sum of the
             pixels' cross-entropies (equation 4) by default.
+        grey_level: what ε and α count, in grey levels of 255: 1 by default, 255 / 4095 for levels of 12 bits.
+        attacked: network whose gradient the attack follows, on the evaluator's device; the evaluated one by default.
+        batch_statistics: whether ``attacked`` normalizes with the statistics of the attacked batch, see ``frozen``.
+        transmission: from adversarial pictures in grey levels to what reaches the evaluated network, for example
+            ``torch.round`` for pictures that are saved with 8 bits; nothing happens on the way by default.
         id_key: key of the batch that holds the images' names.
         results_file: JSON file of what has been done, from which an interrupted sweep goes on; None for no such file.
         save_dir: folder for the adversarial pictures of the first ``save_count`` images, one ``<name>.npz`` each, with
@@ -91,6 +98,10 @@ class AdversarialEvaluation:
         step: float = 1.0,
         value_range: tuple[float, float] | None = (0.0, 255.0),
         loss_function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+        grey_level: float = 1.0,
+        attacked: nn.Module | None = None,
+        batch_statistics: bool = False,
+        transmission: Callable[[torch.Tensor], torch.Tensor] | None = None,
         id_key: str = "id",
         results_file: str | os.PathLike[str] | None = None,
         save_dir: str | os.PathLike[str] | None = None,
@@ -101,6 +112,10 @@ class AdversarialEvaluation:
         self.step = step
         self.value_range = value_range
         self.loss_function = PixelCrossEntropy(reduction="sum") if loss_function is None else loss_function
+        self.grey_level = grey_level
+        self.attacked = attacked
+        self.batch_statistics = batch_statistics
+        self.transmission = transmission
         self.id_key = id_key
         self.results_file = None if results_file is None else Path(results_file)
         self.save_dir = None if save_dir is None else Path(save_dir)
@@ -108,6 +123,18 @@ class AdversarialEvaluation:
         self.progress = progress
         self.table: list[dict[str, Any]] = []
         check_attack(torch.empty(0), self.epsilons, step, value_range)
+        # by the scaled value itself: dividing it again could round 1.25 ε over a whole number
+        self._nominal = {epsilon * grey_level: epsilon for epsilon in self.epsilons}
+
+    @property
+    def iterations(self) -> dict[float, int]:
+        """The number of iterations for each ε."""
+        return {epsilon: num_iterations(epsilon) for epsilon in self.epsilons}
+
+    @property
+    def gradients(self) -> int:
+        """The number of gradients that are computed for each batch."""
+        return num_gradients(list(self._nominal), self.step * self.grey_level, iterations=self._iterations)
 
     def attach(self, engine: Engine) -> None:
         """
@@ -132,10 +159,14 @@ class AdversarialEvaluation:
                 "step": self.step,
                 "value_range": self.value_range,
                 "loss_function": _describe(self.loss_function),
+                "grey_level": self.grey_level,
+                "attacked": None if self.attacked is None else _describe_network(self.attacked),
+                "batch_statistics": self.batch_statistics,
+                "transmission": None if self.transmission is None else _describe(self.transmission),
             },
         )
         state: Any = engine.state
-        total = num_gradients(self.epsilons, self.step) * state.epoch_length
+        total = self.gradients * state.epoch_length
         self._bar = tqdm(total=total, desc="attack", unit="gradient", disable=not self.progress or idist.get_rank() > 0)
 
     def attack_batch(self, engine: SupervisedEvaluator) -> None:
@@ -149,31 +180,50 @@ class AdversarialEvaluation:
         for name, digest in zip(names, digests, strict=True):
             _claim_name(self._digests, name, digest)
         if all(self._results.done(name, digest) for name, digest in zip(names, digests, strict=True)):
-            self._bar.update(num_gradients(self.epsilons, self.step))
+            self._bar.update(self.gradients)
             self._saved += len(names)
             return
 
-        def network(x: torch.Tensor) -> torch.Tensor:
-            return engine.inferer(x, engine.network)
-
-        with frozen(engine.network):
-            loss_gradient = targeted_gradient(network, self.loss_function, inverse_mask(label))
-
-            def gradient(x: torch.Tensor) -> torch.Tensor:
-                self._bar.update()
-                return loss_gradient(x)
-
-            clean = image * 255
-            pictures = {0.0: clean} | epsilon_sweep(
-                gradient, clean, self.epsilons, self.step, value_range=self.value_range
-            )
-            with torch.no_grad():
-                predictions = {epsilon: network(x / 255).argmax(1, keepdim=True) for epsilon, x in pictures.items()}
+        clean = image * 255
+        pictures = {0.0: clean} | self._attack(engine, clean, inverse_mask(label))
+        with frozen(engine.network), torch.no_grad():
+            predictions = {
+                epsilon: engine.inferer(x / 255, engine.network).argmax(1, keepdim=True)
+                for epsilon, x in pictures.items()
+            }
         scores = {epsilon: _dic_jsc(prediction, label) for epsilon, prediction in predictions.items()}
         for index, (name, digest) in enumerate(zip(names, digests, strict=True)):
             self._results.add(name, digest, {epsilon: pairs[index] for epsilon, pairs in scores.items()})
             self._save_pictures(name, index, label, pictures, predictions)
         self._results.save()
+
+    def _attack(
+        self, engine: SupervisedEvaluator, clean: torch.Tensor, target: torch.Tensor
+    ) -> dict[float, torch.Tensor]:
+        """For each ε the adversarial pictures, as they reach the evaluated network."""
+        attacked = engine.network if self.attacked is None else self.attacked
+        with frozen(attacked, batch_statistics=self.batch_statistics):
+            loss_gradient = targeted_gradient(lambda x: engine.inferer(x, attacked), self.loss_function, target)
+
+            def gradient(x: torch.Tensor) -> torch.Tensor:
+                self._bar.update()
+                return loss_gradient(x)
+
+            found = epsilon_sweep(
+                gradient,
+                clean,
+                list(self._nominal),
+                self.step * self.grey_level,
+                iterations=self._iterations,
+                value_range=self.value_range,
+            )
+        return {
+            self._nominal[scaled]: picture if self.transmission is None else self.transmission(picture)
+            for scaled, picture in found.items()
+        }
+
+    def _iterations(self, scaled: float) -> int:
+        return num_iterations(self._nominal[scaled])
 
     def complete(self, engine: SupervisedEvaluator) -> None:
         """Gather the scores of all processes into the engine's state and ``table``."""
@@ -265,6 +315,10 @@ def _describe(loss_function: Callable[..., torch.Tensor]) -> str:
         name: value for name, value in attributes if isinstance(value, (int, float, str)) and name != "training"
     }
     return f"{kind.__module__}.{kind.__qualname__} {settings}"
+
+
+def _describe_network(network: nn.Module) -> str:
+    return f"{type(network).__module__}.{type(network).__qualname__} {fingerprint_network(network)}"
 
 
 def _dic_jsc(prediction: torch.Tensor, label: torch.Tensor) -> list[tuple[float, float]]:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,10 +22,11 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.figures import mean_scores, save_epsilon_curve, save_panel
-from pipeline.tracking import Tracker
+from pipeline.tracking import Tracker, describe_environment
 from pipeline.utils import atomic_path
 
 from .adversarial_evaluation import AdversarialEvaluation
+from .run_cost import read_cost
 
 __all__ = ["RobustnessReport"]
 
@@ -33,22 +35,34 @@ class RobustnessReport:
     """Write what ``AdversarialEvaluation`` has found: a table, the table per image, the curve and the panels.
 
     ``summary.csv``, ``per_image.csv``, ``epsilon_curve.png`` and one ``panel_<name>.png`` for each saved picture go to
-    ``output_dir`` and to the tracker; the summary is printed too.
+    ``output_dir`` and to the tracker; the summary is printed too. Last of all comes ``result.json``: ``facts``, what
+    the run has cost, the gradients per image, the iterations for each ε, and with which code and on which machine. A
+    run folder that holds it holds everything.
 
     Args:
         adversarial: the handler that attacks, attached to the same evaluator before this one.
         tracker: the run's tracker.
         output_dir: folder to write to.
         title: title of the curve.
+        facts: what else ``result.json`` is to say of the run, such as the network's name.
+        cost_file: the file of ``RunCost``; None if nothing was measured.
     """
 
     def __init__(
-        self, adversarial: AdversarialEvaluation, tracker: Tracker, output_dir: str | os.PathLike[str], title: str
+        self,
+        adversarial: AdversarialEvaluation,
+        tracker: Tracker,
+        output_dir: str | os.PathLike[str],
+        title: str,
+        facts: Mapping[str, Any] | None = None,
+        cost_file: str | os.PathLike[str] | None = None,
     ) -> None:
         self.adversarial = adversarial
         self.tracker = tracker
         self.output_dir = Path(output_dir)
         self.title = title
+        self.facts = facts or {}
+        self.cost_file = cost_file
 
     def attach(self, engine: Engine) -> None:
         """
@@ -79,6 +93,23 @@ class RobustnessReport:
                 panel = self.output_dir / f"panel_{pictures.stem}.png"
                 save_panel(pictures, panel)
                 self.tracker.log_artifact(panel, "panels")
+        self._write_result()
+
+    def _write_result(self) -> None:
+        environment = describe_environment()
+        result = {
+            **self.facts,
+            **({} if self.cost_file is None else read_cost(self.cost_file)),
+            "gradients_per_image": self.adversarial.gradients,
+            "iterations": self.adversarial.iterations,
+            "commit": environment.get("git.commit"),
+            "dirty": environment.get("git.dirty") == "True",
+            "device": environment["device.name"],
+            "torch": environment["versions.torch"],
+        }
+        with atomic_path(self.output_dir / "result.json") as path:
+            path.write_text(json.dumps(result, indent=2) + "\n")
+        self.tracker.log_artifact(self.output_dir / "result.json")
 
     def _write_csv(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         with atomic_path(self.output_dir / name) as path, open(path, "w", newline="", encoding="utf-8") as file:

@@ -14,12 +14,14 @@ from __future__ import annotations
 from .find_pictures import FoundPictures, check_pictures, find_pictures
 from .overlay import draw_overlay
 from .readable_dataset import ReadableDataset
+from .resize_inferer import ResizeInferer
 from .segmentation_writer import SegmentationWriter
 from .summary import summarize
 
 __all__ = [
     "FoundPictures",
     "ReadableDataset",
+    "ResizeInferer",
     "SegmentationWriter",
     "check_pictures",
     "draw_overlay",

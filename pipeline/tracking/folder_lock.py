@@ -42,8 +42,18 @@ class FolderLock:
         _held.add(self)
         return True
 
+    def fileno(self) -> int:
+        """The descriptor of the held lock: a child process that gets it by ``pass_fds`` holds it as long as it lives.
+
+        Raises:
+            ValueError: if the lock is not held.
+        """
+        if self._handle is None:
+            raise ValueError(f"The lock {self.path} is not held.")
+        return self._handle
+
     def release(self) -> None:
-        """Give the lock back; nothing happens if it is not held."""
+        """Give the lock back; nothing happens if it is not held. A child that shares it keeps it."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None

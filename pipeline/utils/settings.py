@@ -26,7 +26,8 @@ def check_settings(config: Mapping[str, Any], unreferenced: Collection[str]) -> 
     """Refuse a top-level key of a bundle's configuration that nothing uses, such as a misspelled override.
 
     MONAI takes ``--max_epoch 3`` as a new key and trains with the old ``max_epochs``. A key counts as used if the
-    configuration refers to it (``@key`` or ``%key``), or if it is one of ``unreferenced``.
+    configuration refers to it (``@key`` or ``%key``), or if it is one of ``unreferenced``. One that is null may stand
+    there unused: a file laid over another takes out in this way what does not concern it.
 
     Args:
         config: the merged configuration.
@@ -36,8 +37,8 @@ def check_settings(config: Mapping[str, Any], unreferenced: Collection[str]) -> 
         InputError: if there is such a key; the message names it and the nearest existing one.
     """
     used = set(re.findall(r"[@%](\w+)", json.dumps(config, default=str))) | set(unreferenced)
-    for key in config:
-        if key not in used:
+    for key, value in config.items():
+        if key not in used and value is not None:
             near = difflib.get_close_matches(key, used & config.keys(), n=1)
             hint = f"; did you mean '{near[0]}'?" if near else "."
             raise InputError(f"--{key}: the configuration has no such setting{hint}")

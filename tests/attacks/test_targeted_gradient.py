@@ -144,3 +144,18 @@ def test_the_attack_breaks_a_trained_u_net() -> None:
     assert attacked[1e-4] == pytest.approx(clean, abs=1e-3)
     assert attacked[8.0] < attacked[2.0] < clean
     assert attacked[8.0] < clean / 2
+
+
+def test_frozen_with_batch_statistics_normalizes_with_the_batch_and_keeps_nothing() -> None:
+    network = make_network().eval()
+    network[1].momentum = 0.3
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    x = 3 + 2 * torch.rand(4, 1, 6, 6)
+    with frozen(network, batch_statistics=True):
+        features = network[1](network[0](x))
+        assert features.mean((0, 2, 3)).abs().max() < 1e-5
+        # dropout stays off
+        assert torch.equal(network(x), network(x))
+    assert not any(module.training for module in network.modules()) and network[1].track_running_stats
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+    assert network[1](network[0](x)).mean((0, 2, 3)).abs().max() > 0.1

@@ -373,3 +373,86 @@ def test_data_loader_of_tensors_only_is_untouched_by_the_attack() -> None:
     _, attacked, _ = run(make_network())
     assert attacked.state.metrics["DIC"] == plain.state.metrics["DIC"]
     assert len(DataLoader(Dataset(make_data()), batch_size=3)) == attacked.state.iteration
+
+
+def attack(network: nn.Module, entries: list[dict[str, Any]], epsilon: float, **arguments: Any) -> torch.Tensor:
+    image, label = (torch.stack([entry[key] for entry in entries]) for key in ("image", "label"))
+    gradient = targeted_gradient(network, PixelCrossEntropy("sum"), 1 - label)
+    return iterative_fgsm(gradient, image * 255, epsilon, **arguments)
+
+
+def deltas(folder: Path, data: list[dict[str, Any]]) -> torch.Tensor:
+    """(image, ε, C, H, W)."""
+    return torch.stack([torch.from_numpy(np.load(folder / f"{entry['id']}.npz")["delta"]) for entry in data])
+
+
+def test_grey_levels_of_twelve_bits(tmp_path: Path) -> None:
+    network, data = make_network(), make_data()[:3]
+    level = 255 / 4095
+    handler, _, _ = run(network, data, grey_level=level, save_dir=tmp_path, save_count=3)
+    assert handler.iterations == {0.5: 1, 2.0: 3, 8.0: 10, 40.0: 44}
+    assert sorted({row["epsilon"] for row in handler.table}) == [0.0, *EPSILONS]
+    network.eval()
+    for index, (epsilon, iterations) in enumerate(handler.iterations.items()):
+        found = deltas(tmp_path, data)[:, index]
+        # the largest change is so many steps of one level of twelve bits, and not above ε of them
+        assert found.abs().max() <= epsilon * level + 1e-4
+        expected = attack(network, data, epsilon * level, step=level, iterations=lambda _, n=iterations: n)
+        clean = torch.stack([entry["image"] for entry in data]) * 255
+        assert torch.allclose(found, expected - clean, atol=1e-4)
+
+
+def test_attack_on_another_network(tmp_path: Path) -> None:
+    network, other, data = make_network(), make_network(1), make_data()[:3]
+    run(network, data, attacked=other, save_dir=tmp_path, save_count=3, epsilons=(8.0,))
+    other.eval()
+    expected = attack(other, data, 8.0)
+    clean = torch.stack([entry["image"] for entry in data]) * 255
+    assert torch.allclose(deltas(tmp_path, data)[:, 0], expected - clean, atol=1e-4)
+    network.eval()
+    with torch.no_grad():
+        prediction = network(expected / 255).argmax(1)
+    saved = np.load(tmp_path / "image0.npz")["prediction"]
+    assert np.array_equal(saved[1], prediction[0].numpy())
+    assert not torch.allclose(attack(network, data, 8.0), expected)
+
+
+def test_attack_with_the_statistics_of_the_batch(tmp_path: Path) -> None:
+    network, data = make_network(), make_data()[:3]
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    run(network, data, batch_statistics=True, save_dir=tmp_path, save_count=3, epsilons=(8.0,))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    network.eval()
+    network.norm.train()
+    expected = attack(network, data, 8.0)
+    clean = torch.stack([entry["image"] for entry in data]) * 255
+    assert torch.allclose(deltas(tmp_path, data)[:, 0], expected - clean, atol=1e-4)
+    network.load_state_dict(before)
+    network.eval()
+    with torch.no_grad():
+        prediction = network(expected / 255).argmax(1)  # scored in evaluation mode
+    assert np.array_equal(np.load(tmp_path / "image1.npz")["prediction"][1], prediction[1].numpy())
+
+
+def test_transmission_comes_before_the_prediction(tmp_path: Path) -> None:
+    network, data = make_network(), make_data()[:3]
+    run(network, data, transmission=torch.round, save_dir=tmp_path, save_count=3, epsilons=(0.5, 8.0))
+    clean = torch.stack([entry["image"] for entry in data]) * 255
+    received = clean.unsqueeze(1) + deltas(tmp_path, data)
+    assert torch.allclose(received, received.round(), atol=1e-4)
+    network.eval()
+    with torch.no_grad():
+        prediction = network(attack(network, data, 8.0).round() / 255).argmax(1)
+    assert np.array_equal(np.load(tmp_path / "image0.npz")["prediction"][2], prediction[0].numpy())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"grey_level": 0.5}, {"attacked": make_network(1)}, {"batch_statistics": True}, {"transmission": torch.round}],
+    ids=["grey_level", "attacked", "batch_statistics", "transmission"],
+)
+def test_results_of_another_reading_are_not_taken(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    file = tmp_path / "sweep.json"
+    run(make_network(), results_file=file)
+    _, _, gradients = run(make_network(), results_file=file, **arguments)
+    assert gradients > 0

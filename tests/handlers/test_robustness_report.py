@@ -12,13 +12,16 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.figures import mean_scores
-from pipeline.handlers import AdversarialEvaluation, RobustnessReport
+from pipeline.handlers import AdversarialEvaluation, RobustnessReport, RunCost
+from pipeline.tracking import describe_environment
 
 from .engines import make_data, make_evaluator, make_network
 
@@ -38,7 +41,15 @@ def report(folder: Path, epsilons: tuple[float, ...]) -> tuple[AdversarialEvalua
     adversarial = AdversarialEvaluation(epsilons, progress=False, save_dir=folder / "adversarial", save_count=1)
     notes = Notes()
     make_evaluator(
-        make_network(), make_data(4), [adversarial, RobustnessReport(adversarial, notes, folder / "report", "NLCEN")]
+        make_network(),
+        make_data(4),
+        [
+            adversarial,
+            RunCost(folder / "cost.json", "evaluation", torch.device("cpu")),
+            RobustnessReport(
+                adversarial, notes, folder / "report", "NLCEN", {"network": "Tiny", "seed": 3}, folder / "cost.json"
+            ),
+        ],
     ).run()
     return adversarial, notes
 
@@ -55,6 +66,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("per_image.csv", None),
         ("epsilon_curve.png", None),
         ("panel_image0.png", "panels"),
+        ("result.json", None),
     ]
     assert notes.artifacts == expected
     assert {path.name for path in (tmp_path / "report").iterdir()} == {name for name, _ in expected}
@@ -74,5 +86,24 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_report_without_a_sweep(tmp_path: Path) -> None:
     adversarial, notes = report(tmp_path, ())
-    assert [name for name, _ in notes.artifacts] == ["summary.csv", "per_image.csv", "epsilon_curve.png"]
+    assert [name for name, _ in notes.artifacts] == ["summary.csv", "per_image.csv", "epsilon_curve.png", "result.json"]
     assert [row["epsilon"] for row in read(tmp_path / "report" / "summary.csv")] == ["0.0"]
+
+
+def test_result(tmp_path: Path) -> None:
+    report(tmp_path, (2.0, 8.0))
+    result = json.loads((tmp_path / "report" / "result.json").read_text())
+    environment = describe_environment()
+    assert result == {
+        "network": "Tiny",
+        "seed": 3,
+        **json.loads((tmp_path / "cost.json").read_text()),
+        # ten iterations, of which ε = 2 shares all of its three
+        "gradients_per_image": 10,
+        "iterations": {"2.0": 3, "8.0": 10},
+        "commit": environment.get("git.commit"),
+        "dirty": environment.get("git.dirty") == "True",
+        "device": environment["device.name"],
+        "torch": environment["versions.torch"],
+    }
+    assert result["evaluation_seconds"] > 0

@@ -1,0 +1,50 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.inferers import SimpleInferer
+from monai.transforms import Resize
+from monai.utils import convert_to_tensor
+
+__all__ = ["ResizeInferer"]
+
+
+class ResizeInferer(SimpleInferer):
+    """Reduces pictures to the network's size as the bundles' preprocessing does, then runs the network.
+
+    The gradient goes through both, so that an attack can act on the picture at its original resolution. What the
+    network predicts is not enlarged again.
+
+    Args:
+        spatial_size: rows and columns that the network takes.
+    """
+
+    def __init__(self, spatial_size: Sequence[int]) -> None:
+        super().__init__()
+        self.resize = Resize(spatial_size, mode="bilinear", anti_aliasing=True)
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        """
+        Args:
+            inputs: pictures (B, C, H, W) in [0, 1], of any size.
+            network: from pictures (B, C, *spatial_size) to whatever it gives.
+            args: passed on to the network.
+            kwargs: passed on to the network.
+        """
+        resized = torch.stack([convert_to_tensor(self.resize(picture), track_meta=False) for picture in inputs])
+        return super().__call__(resized, network, *args, **kwargs)

@@ -1,0 +1,43 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import torch
+from monai.transforms import Resized
+from torch import nn
+
+from pipeline.inference import ResizeInferer
+
+
+def test_pictures_are_reduced_as_in_the_preprocessing() -> None:
+    pictures = torch.rand(3, 2, 40, 24)
+    found = ResizeInferer([16, 12])(pictures, nn.Identity())
+    resize = Resized(keys="image", spatial_size=[16, 12], mode="bilinear", anti_aliasing=True)
+    for picture, reduced in zip(pictures, found, strict=True):
+        assert torch.equal(resize({"image": picture})["image"].as_tensor(), reduced)
+    assert type(found) is torch.Tensor
+
+
+def test_the_gradient_reaches_the_picture() -> None:
+    inferer = ResizeInferer([6, 5])
+    picture = torch.rand(1, 1, 17, 14, requires_grad=True)
+    weights = torch.rand(1, 1, 6, 5)
+
+    def loss(x: torch.Tensor) -> torch.Tensor:
+        return (inferer(x, nn.Identity()) * weights).double().sum()
+
+    gradient = torch.autograd.grad(loss(picture), picture)[0]
+    for row, column in ((0, 0), (8, 7), (16, 13)):
+        shift = torch.zeros_like(picture)
+        shift[0, 0, row, column] = 0.1  # linear: a large step has no other error than rounding
+        slope = (loss(picture + shift) - loss(picture - shift)) / 0.2
+        assert torch.allclose(gradient[0, 0, row, column].double(), slope, atol=1e-5)
