@@ -1,0 +1,211 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigParser, ConfigWorkflow
+
+from pipeline.networks import NLCE
+from tests.bundles.conftest import ROOT
+
+BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
+NETWORKS = {"cdnn": "CDNN", "invertednet": "InvertedNet", "nwcn": "NWCN", "slsdeep": "SLSDeep", "unet": "UNet"}
+
+
+def read(name: str, file: str) -> dict[str, Any]:
+    return json.loads((ROOT / "bundles" / name / "configs" / file).read_text())
+
+
+def parser(bundle: str, *files: str, **overrides: Any) -> ConfigParser:
+    folder = ROOT / "bundles" / bundle
+    parsed = ConfigParser()
+    parsed.read_config([str(folder / file) for file in files])
+    parsed.update(overrides)
+    return parsed
+
+
+def test_the_bundles_differ_in_what_the_data_sets_ask_for_only() -> None:
+    inference = {"bundle_root", "in_channels", "backbone"}
+    training = inference | {"imports", "dataset_dir", "experiment_name", "train"}
+    for file, different in (("train.json", training), ("inference.json", inference)):
+        chest, skin = (read(bundle, file) for bundle in BUNDLES)
+        assert list(chest) == list(skin)
+        assert {key for key in chest if chest[key] != skin[key]} == different
+    chest, skin = (read(bundle, "train.json") for bundle in BUNDLES)
+    assert [line for line in skin["imports"] if line not in chest["imports"]] == ["$import math"]
+    assert {key for key in chest["train"] if chest["train"][key] != skin["train"][key]} == {"random_transforms"}
+    assert chest["train"]["random_transforms"] == []
+    assert skin["bundle_root"] == chest["bundle_root"].replace("nlcen_jsrt", "nlcen_isbi2016")
+
+
+@pytest.mark.parametrize("name", ["evaluate.json", "logging.conf", "networks", "ablation", "recipes", "claim"])
+def test_what_both_bundles_share_is_there_once(name: str) -> None:
+    chest, skin = (ROOT / "bundles" / bundle / "configs" / name for bundle in BUNDLES)
+    assert skin.resolve() == chest.resolve()
+    for bundle in BUNDLES:
+        assert (ROOT / "bundles" / bundle / name).exists()
+
+
+def test_every_network_has_two_overlays_that_differ_in_the_switch() -> None:
+    folder = ROOT / "bundles" / "nlcen_jsrt" / "networks"
+    expected = {f"{name}{end}" for name in NETWORKS for end in ("", "_nlce")}
+    assert {path.stem for path in folder.glob("*.json")} == expected
+    for name in NETWORKS:
+        plain, with_nlce = (json.loads((folder / f"{name}{end}.json").read_text()) for end in ("", "_nlce"))
+        assert plain.pop("nlce") is False and with_nlce.pop("nlce") is True
+        assert plain == with_nlce
+
+
+@pytest.mark.parametrize("bundle, channels", [("nlcen_jsrt", 1), ("nlcen_isbi2016", 3)])
+@pytest.mark.parametrize("base", ["train.json", "inference.json"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_overlays_build_their_network(bundle: str, channels: int, base: str, name: str) -> None:
+    for end, count in (("", 0), ("_nlce", 2 if name == "nwcn" else 1)):
+        config = parser(bundle, base, f"networks/{name}{end}.json")
+        network = config.get_parsed_content("network_def")
+        assert type(network).__name__ == NETWORKS[name]
+        assert sum(isinstance(module, NLCE) for module in network.modules()) == count
+        assert config.get_parsed_content("network_name") == NETWORKS[name] + (" + NLCE" if count else "")
+    with torch.no_grad():
+        assert network.eval()(torch.rand(1, channels, 32, 40)).shape == (1, 2, 32, 40)
+
+
+def test_an_overlay_takes_the_ablations_of_nlce() -> None:
+    config = parser("nlcen_jsrt", "train.json", "networks/unet_nlce.json", context=False)
+    (module,) = (m for m in config.get_parsed_content("network_def").modules() if isinstance(m, NLCE))
+    assert module.non_local and not module.context
+
+
+def attack(reading: str, *files: str, **overrides: Any) -> Any:
+    config = parser("nlcen_jsrt", "train.json", *files, "evaluate.json", f"claim/{reading}.json", **overrides)
+    config["validate#adversarial#results_file"] = config["validate#adversarial#save_dir"] = None
+    config["validate#adversarial#progress"] = False
+    return config, config.get_parsed_content("validate#adversarial")
+
+
+def test_readings_of_the_attack() -> None:
+    readings = {path.stem for path in (ROOT / "bundles" / "nlcen_jsrt" / "claim").glob("*.json")}
+    assert readings == {
+        "after_normalization",
+        "all_outputs",
+        "batch_statistics",
+        "eight_bit",
+        "original_resolution",
+        "probabilities",
+        "scaled_attention",
+        "transfer",
+        "twelve_bit",
+        "unbounded",
+        "w_z_random",
+    }
+    assert attack("twelve_bit")[1].grey_level == 255 / 4095
+    _, handler = attack("after_normalization")
+    assert handler.value_range is None
+    config, _ = attack("unbounded")
+    deviation = config.get_parsed_content("network").normalization.std
+    assert handler.grey_level == pytest.approx(deviation.item(), abs=1e-3)
+    assert attack("unbounded")[1].value_range is None
+    assert attack("batch_statistics")[1].batch_statistics
+    picture = torch.tensor([0.4, 0.6])
+    assert attack("eight_bit")[1].transmission(picture).tolist() == [0.0, 1.0]
+
+
+def test_reading_probabilities_is_a_softmax_too_many() -> None:
+    logits, target = torch.randn(2, 2, 3, 3), torch.randint(0, 2, (2, 1, 3, 3)).float()
+    expected = 0.0
+    for image in range(2):
+        for row in range(3):
+            for column in range(3):
+                first = torch.softmax(logits[image, :, row, column].double(), 0)
+                second = torch.softmax(first, 0)
+                expected -= second[int(target[image, 0, row, column])].log().item()
+    loss = attack("probabilities")[1].loss_function(logits, target)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_reading_all_outputs_lowers_the_weighted_sum_of_five_losses() -> None:
+    config, handler = attack("all_outputs")
+    network = config.get_parsed_content("network").eval()
+    x, target = torch.rand(1, 1, 32, 32), torch.ones(1, 1, 32, 32)
+    with torch.no_grad():
+        loss = handler.loss_function(handler.attacked.eval()(x), target)
+        losses = [-logits.log_softmax(1)[:, 1].sum() for logits in network.all_logits(x)]
+    assert loss.item() == pytest.approx(sum(losses).item() / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("nlce", [True, False])
+def test_reading_transfer_loads_the_other_network(tmp_path: Path, nlce: bool) -> None:
+    config = parser("nlcen_jsrt", "train.json", nlce=nlce)
+    torch.manual_seed(1)
+    other = config.get_parsed_content("network_def")
+    torch.save(other.state_dict(), tmp_path / "other.pt")
+    settings = {"surrogate_weights": str(tmp_path / "other.pt"), "surrogate_nlce": nlce}
+    config, handler = attack("transfer", "networks/unet.json", **settings)
+    assert type(config.get_parsed_content("network")).__name__ == "UNet"
+    state = handler.attacked.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in other.state_dict().items())
+
+
+def test_readings_that_are_trained_anew() -> None:
+    modules = [
+        next(m for m in parser("nlcen_jsrt", "train.json", f"claim/{name}.json").get_parsed_content("network_def").nlce)
+        for name in ("scaled_attention", "w_z_random")
+    ]
+    assert modules[0].scaled and not modules[1].scaled
+    assert modules[0].w_z.weight.abs().max() == 0 and modules[1].w_z.weight.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "name, loss, rates",
+    [
+        ("cdnn", "DiceLoss", [3e-3]),
+        ("invertednet", "DiceLoss", [1e-5]),
+        ("unet", "DeepSupervisionLoss", [1e-3]),
+        # the polynomial has come to its end
+        ("slsdeep", "CrossEntropyEndPointError", [0.0, 0.0]),
+    ],
+)
+def test_recipes_of_the_networks_own_papers(
+    tmp_path: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch, name: str, loss: str, rates: list[float]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
+    workflow = ConfigWorkflow(
+        config_file=[f"bundles/nlcen_jsrt/{file}.json" for file in ("train", f"networks/{name}", f"recipes/{name}")],
+        workflow_type="train",
+        logging_file=False,
+        dataset_dir=str(phantoms),
+        output_dir=str(tmp_path / "runs"),
+        ckpt_dir=str(tmp_path),
+        tracking_uri=f"sqlite:///{tmp_path}/mlruns.db",
+        image_size=[32, 32],
+        max_epochs=2,
+        batch_size=3,
+        sweep=False,
+        progress=False,
+    )
+    workflow.initialize()
+    before = {key: value.clone() for key, value in workflow.parser.get_parsed_content("network").state_dict().items()}
+    workflow.run()
+    workflow.finalize()
+    assert type(workflow.parser.get_parsed_content("loss")).__name__ == loss
+    optimizer = workflow.parser.get_parsed_content("optimizer")
+    assert [group["lr"] for group in optimizer.param_groups] == rates
+    after = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert all(not torch.equal(after[key], before[key]) for key in before if key.endswith("conv.weight"))
+    assert all(value.isfinite().all() for value in after.values())
