@@ -11,7 +11,19 @@
 
 from __future__ import annotations
 
+from .comparison_curves import Curve, CurvePanel, save_comparison_curves
+from .comparison_panel import AttackedPicture, save_attack_panel, save_prediction_panel
 from .epsilon_curve import mean_scores, save_epsilon_curve
 from .panel import save_panel
 
-__all__ = ["mean_scores", "save_epsilon_curve", "save_panel"]
+__all__ = [
+    "AttackedPicture",
+    "Curve",
+    "CurvePanel",
+    "mean_scores",
+    "save_attack_panel",
+    "save_comparison_curves",
+    "save_epsilon_curve",
+    "save_panel",
+    "save_prediction_panel",
+]

@@ -1,0 +1,52 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fire.parser import DefaultParseValue
+
+from .cell import Cell
+from .matrix import ROOT
+
+__all__ = ["BUNDLE_PROGRAM", "bundle_command"]
+
+BUNDLE_PROGRAM = (sys.executable, "-m", "monai.bundle")
+
+
+def bundle_command(cell: Cell, locations: Mapping[str, Any], program: Sequence[str] = BUNDLE_PROGRAM) -> list[str]:
+    """Return the command that runs a cell from the repository's root.
+
+    Args:
+        cell: the cell.
+        locations: settings that say where it reads and writes and where it is shown; those that are None are left out.
+        program: what stands for ``python -m monai.bundle``.
+    """
+    files = cell.config_files[0] if len(cell.config_files) == 1 else str(list(cell.config_files))
+    command = [*program, "run", cell.run_id, "--config_file", files]
+    for key, value in {**cell.settings, **locations}.items():
+        if value is not None or key in cell.settings:
+            command += [f"--{key}", _text(value)]
+    return command
+
+
+def _text(value: Any) -> str:
+    """What Fire, MONAI's command line, reads back as ``value``."""
+    if isinstance(value, Path):
+        # short and independent of where the repository lies, as far as that goes
+        value = os.path.relpath(value, ROOT) if value.is_relative_to(ROOT) else str(value)
+    text = str(value)
+    return text if DefaultParseValue(text) == value else repr(value)

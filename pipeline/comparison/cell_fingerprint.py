@@ -1,0 +1,67 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import chdir
+from functools import lru_cache
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from pipeline.tracking import fingerprint_config
+from pipeline.tracking.fingerprint import IGNORED_KEYS
+from pipeline.utils import InputError
+
+from .cell import Cell
+from .matrix import ROOT
+
+__all__ = ["fingerprint_cells"]
+
+# where a cell's data and weights lie and how it is shown; the content of the data has a fingerprint of its own
+_IGNORED = IGNORED_KEYS | {"ckpt_dir", "dataset_dir", "description", "tracker"}
+
+
+def fingerprint_cells(cells: Iterable[Cell]) -> dict[str, str]:
+    """Return for each cell's name a fingerprint of all that its result depends on, but for data and code.
+
+    That is its configuration, all files merged, its settings, and the same of the cells whose weights it takes.
+
+    Args:
+        cells: none before those that it needs.
+
+    Raises:
+        InputError: if a configuration file cannot be read.
+    """
+    fingerprints: dict[str, str] = {}
+    for cell in cells:
+        content = {
+            "run_id": cell.run_id,
+            "config": _merged(cell.config_files),
+            "settings": cell.settings,
+            "needs": {setting: fingerprints[name] for setting, name in cell.needs.items()},
+        }
+        fingerprints[cell.name] = fingerprint_config(content, _IGNORED)
+    return fingerprints
+
+
+@lru_cache
+def _merged(files: tuple[str, ...]) -> Any:
+    """The content of configuration files as MONAI merges them, macros (``%file::key``) replaced."""
+    parser = ConfigParser()
+    with chdir(ROOT):
+        try:
+            parser.read_config(list(files))
+            parser.resolve_macro_and_relative_ids()
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"The configuration of {' and '.join(files)} cannot be read ({error}).") from error
+    return parser.get()

@@ -1,0 +1,139 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.utils import InputError
+
+from .cell import Cell
+from .matrix import PROPOSED, ROOT, TRANSFER, WITHOUT_NLCE, Matrix, network_name
+
+__all__ = ["make_cells"]
+
+
+def make_cells(matrix: Matrix) -> list[Cell]:
+    """Return all cells of a matrix: none before those that it needs, and all of one seed before the next.
+
+    Raises:
+        InputError: if a configuration file that a cell needs does not exist.
+    """
+    parts = (_compared, _ablated, _claimed)
+    return [cell for seed in matrix.seeds for part in parts for cell in part(matrix, seed)]
+
+
+def _compared(matrix: Matrix, seed: int) -> Iterator[Cell]:
+    """Every network with or without NLCE on every data set."""
+    for data in matrix.comparison["data"]:
+        for network in matrix.networks:
+            for nlce in matrix.comparison["nlce"]:
+                name = f"{data}-{network_name(network, nlce)}-seed{seed}"
+                yield _cell(matrix, name, data, network, nlce, seed)
+
+
+def _ablated(matrix: Matrix, seed: int) -> Iterator[Cell]:
+    """The stages of the ablation, the first of which is a cell of the comparison."""
+    if matrix.ablation is None:
+        return
+    for data in matrix.ablation["data"]:
+        names = {WITHOUT_NLCE: f"{data}-{network_name(PROPOSED, False)}-seed{seed}"}
+        for stage, options in matrix.ablation["stages"].items():
+            names[stage] = f"{data}-ablation-{stage}-seed{seed}"
+            yield _cell(
+                matrix,
+                names[stage],
+                data,
+                PROPOSED,
+                True,
+                seed,
+                variant=stage,
+                overlays=[f"ablation/{options['overlay']}"],
+                settings=options.get("settings", {}),
+                needs={"initial_weights": names[options["from"]]},
+            )
+
+
+def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
+    """The comparison's networks under other readings of the attack, and the proposed one read otherwise itself."""
+    if matrix.claim is None:
+        return
+    networks = {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
+    transfer = matrix.claim.get(TRANSFER, {})
+    for data in matrix.claim["data"]:
+        for reading in [*matrix.claim["readings"], *([TRANSFER] if transfer else [])]:
+            for title in matrix.claim.get("only", {}).get(reading, matrix.claim["networks"]):
+                needs = {"ckpt_path": f"{data}-{title}-seed{seed}"}
+                settings = {}
+                if reading == TRANSFER:
+                    needs["surrogate_weights"] = f"{data}-{transfer[title]}-seed{seed}"
+                    settings["surrogate_nlce"] = networks[transfer[title]][1]
+                yield _cell(
+                    matrix,
+                    f"{data}-claim-{reading}-{title}-seed{seed}",
+                    data,
+                    *networks[title],
+                    seed,
+                    reading=reading,
+                    overlays=["evaluate", f"claim/{reading}"],
+                    settings=settings,
+                    needs=needs,
+                    run_id="evaluating",
+                )
+        for variant in matrix.claim.get("trained", ()):
+            name = f"{data}-claim-{variant}-{network_name(PROPOSED, True)}-seed{seed}"
+            yield _cell(matrix, name, data, PROPOSED, True, seed, variant=variant, overlays=[f"claim/{variant}"])
+
+
+def _cell(
+    matrix: Matrix,
+    name: str,
+    data: str,
+    network: str,
+    nlce: bool,
+    seed: int,
+    *,
+    variant: str = "",
+    reading: str = "",
+    overlays: Iterable[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    needs: Mapping[str, str] | None = None,
+    run_id: str = "training",
+) -> Cell:
+    plain = [] if network == PROPOSED else [f"networks/{network}"]
+    return Cell(
+        name=name,
+        labels={
+            "data": data,
+            "network": network,
+            "nlce": nlce,
+            "variant": variant,
+            "reading": reading,
+            "seed": seed,
+        },
+        run_id=run_id,
+        config_files=tuple(_config_file(matrix, data, file) for file in ("train", *plain, *overlays)),
+        settings={**matrix.settings, **matrix.data[data].settings, **(settings or {}), "nlce": nlce, "seed": seed},
+        needs=needs or {},
+    )
+
+
+def _config_file(matrix: Matrix, data: str, name: str) -> str:
+    file = Path(matrix.data[data].bundle, f"{name}.json")
+    if not (ROOT / file).is_file():
+        there = ", ".join(sorted(other.stem for other in (ROOT / file).parent.glob("*.json"))) or "none"
+        raise InputError(
+            f"{matrix.path}: '{file.stem}' needs the file {file}, which does not exist; in its folder there are: "
+            f"{there}."
+        )
+    return str(file)

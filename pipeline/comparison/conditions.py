@@ -1,0 +1,113 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "FULL_STAGE",
+    "LAST_STAGE",
+    "METRICS",
+    "NETWORKS",
+    "READINGS",
+    "STAGES",
+    "Condition",
+    "in_order",
+    "network_title",
+]
+
+METRICS = ("DIC", "JSC")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the runs behind one curve have in common: all that a row of the results tells but seed, ε and image.
+
+    Args:
+        data: name of the data set, such as ``jsrt``.
+        network: name of the network, such as ``unet``.
+        nlce: whether it has NLCE modules.
+        variant: stage of the ablation or another way of training; empty for the paper's main recipe.
+        reading: another reading of the attack; empty for the paper's as we read it.
+    """
+
+    data: str
+    network: str
+    nlce: bool
+    variant: str = ""
+    reading: str = ""
+
+    @property
+    def title(self) -> str:
+        """Name of the curve, without its data set."""
+        if self.variant in STAGES:
+            name = f"ablation: {STAGES[self.variant]}"
+        elif self.network == "nlcen":
+            name = "NLCEN" if self.nlce else "NLCEN w/o NLCE"
+        else:
+            name = network_title(self.network) + (" + NLCE" if self.nlce else "")
+        return f"{name}, {self.reading_title}" if self.reading_keys else name
+
+    @property
+    def reading_keys(self) -> list[str]:
+        """What is read otherwise than in the main recipe: a training, an attack."""
+        return [key for key in (self.variant, self.reading) if key and key not in STAGES]
+
+    @property
+    def reading_title(self) -> str:
+        """What is read otherwise, in words."""
+        return ", ".join(READINGS.get(key, key.replace("_", " ")) for key in self.reading_keys) or "the paper's attack"
+
+
+# in the paper's order (Figure 6); a network that is not named here goes by its own name
+NETWORKS = {
+    "slsdeep": "SLSDeep",
+    "nwcn": "NWCN",
+    "unet": "UNet",
+    "invertednet": "InvertedNet",
+    "cdnn": "CDNN",
+    "nlcen": "NLCEN",
+}
+
+# the ablation's trained variants; its start, "w/o NLCE", is the network nlcen without NLCE of the main recipe
+STAGES = {
+    "without_nl": "w/o NL",
+    "without_ce": "w/o CE",
+    "frozen": "NLCEN",
+    "fine_tuned": "fine-tuned",
+}
+FULL_STAGE, LAST_STAGE = "frozen", "fine_tuned"
+
+READINGS = {
+    "twelve_bit": "ε in levels of 12 bits",
+    "after_normalization": "added after normalization",
+    "original_resolution": "added before resizing",
+    "batch_statistics": "batch normalization in training mode",
+    "all_outputs": "summed loss of all five outputs",
+    "eight_bit": "saved as 8-bit pictures",
+    "transfer": "made on another network",
+    "probabilities": "loss of probabilities",
+    "unbounded": "no clip to 0 to 255",
+    "scaled_attention": "NLCE with 1/√d",
+    "w_z_random": "W_z not zero at the start",
+}
+
+
+def network_title(network: str) -> str:
+    """Return the name of ``network`` as people write it."""
+    return NETWORKS.get(network, network)
+
+
+def in_order(networks: Sequence[str]) -> list[str]:
+    """Return ``networks`` once each, in the paper's order, followed by those that the paper does not have."""
+    return [name for name in NETWORKS if name in networks] + sorted(set(networks) - set(NETWORKS))

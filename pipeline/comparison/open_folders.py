@@ -1,0 +1,34 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .cell_fingerprint import fingerprint_cells
+from .cell_folder import CellFolder
+from .cells import make_cells
+from .matrix import Matrix
+
+__all__ = ["open_folders"]
+
+
+def open_folders(matrix: Matrix, results_dir: Path) -> dict[str, CellFolder]:
+    """Return the folders of all cells of a matrix by the cells' names, none before those that it needs.
+
+    Nothing is made on the disk: ``collect(open_folders(matrix, results_dir).values())`` is the table of what is there.
+
+    Raises:
+        InputError: if a configuration file does not exist or cannot be read.
+    """
+    cells = make_cells(matrix)
+    fingerprints = fingerprint_cells(cells)
+    return {cell.name: CellFolder(results_dir, cell, fingerprints[cell.name]) for cell in cells}

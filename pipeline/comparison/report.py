@@ -1,0 +1,96 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.utils import atomic_path
+
+from .conditions import METRICS
+from .pairs import differences
+from .paper_numbers import PAPER_NLCEN
+from .report_curves import draw_curves
+from .report_pictures import draw_pictures
+from .statistics import check_results, summarize
+from .summary_page import summary_page
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    table: pd.DataFrame,
+    costs: pd.DataFrame,
+    titles: Mapping[str, str],
+    results_dir: Path,
+    runs: Mapping[str, Path] | None = None,
+) -> list[Path]:
+    """Write what the results come to: tables, differences, figures, and one page that holds them together.
+
+    Everything follows from the arguments alone: the same results give the same files, byte for byte.
+
+    Args:
+        table: one row per condition, seed, ε and image, see ``check_results``.
+        costs: one row per cell: ``cell``, ``parameters``, ``gradients_per_image``, ``training_seconds``,
+            ``evaluation_seconds``, ``peak_memory_mb``, ``device`` and ``commit``; what was not measured is missing.
+        titles: name for readers of each data set, such as ``{"jsrt": "JSRT"}``. The paper's numbers stand beside those
+            of data sets titled ``JSRT`` or ``ISBI 2016``, and no others.
+        results_dir: folder for ``summary.csv`` (mean and deviation for each condition and ε), ``differences.csv`` (with
+            95 % intervals), ``summary.md`` and ``figures``.
+        runs: run folders by cell, for the pictures under attack; without them there are no such figures.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: if the table is not whole (see ``check_results``), the two of a pair were scored on other images, or
+            a file of adversarial pictures is damaged.
+    """
+    check_results(table)
+    titles = {data: titles.get(data, data) for data in table["data"].unique()}
+    summary = summarize(table)
+    compared = differences(table)
+    figures = {}
+    for data, title in titles.items():
+        folder = results_dir / "figures"
+        pictures = draw_pictures(table, data, title, runs or {}, folder)
+        figures[data] = [*pictures, *draw_curves(summary, data, title, folder)]
+    written = [
+        _write_csv(_beside_paper(summary, titles), results_dir / "summary.csv"),
+        _write_csv(compared, results_dir / "differences.csv"),
+        *(file for drawn in figures.values() for figure in drawn for file in figure.files),
+    ]
+    with atomic_path(results_dir / "summary.md") as path:
+        path.write_text(summary_page(table, summary, compared, costs, titles, figures), encoding="utf-8")
+    return [*written, results_dir / "summary.md"]
+
+
+def _beside_paper(summary: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Add the paper's numbers to the rows that they belong to."""
+    summary = summary.copy()
+    is_paper = (summary["network"] == "nlcen") & summary["nlce"] & (summary["variant"] == "")
+    is_paper &= summary["reading"] == ""
+    for metric in METRICS:
+        numbers = [
+            PAPER_NLCEN.get(titles[data], {}).get(metric, {}).get(epsilon) if own else None
+            for data, epsilon, own in zip(summary["data"], summary["epsilon"], is_paper, strict=True)
+        ]
+        summary[f"{metric}_paper"] = pd.Series(numbers, index=summary.index, dtype="float64")
+    return summary
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> Path:
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+    return path

@@ -1,0 +1,195 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.utils import InputError, atomic_path
+
+from .cell_folder import CellFolder
+
+__all__ = ["COLUMNS", "collect", "collect_costs", "describe_commits", "write_table"]
+
+COLUMNS = [
+    "data",
+    "network",
+    "nlce",
+    "variant",
+    "reading",
+    "seed",
+    "epsilon",
+    "image",
+    "DIC",
+    "JSC",
+    "iterations",
+    "commit",
+    "data_fingerprint",
+    "cell",
+]
+_SCORES = ["DIC", "JSC"]
+_COSTS = ["parameters", "gradients_per_image", "training_seconds", "evaluation_seconds", "peak_memory_mb"]
+# an evaluation has no training, and a run without attacks no gradients
+_NEEDED = ["commit", "dirty", "data_fingerprint", "iterations", "device", "parameters"]
+
+
+def collect(folders: Iterable[CellFolder]) -> pd.DataFrame:
+    """Return the scores of all finished cells, one row per cell, image and ε.
+
+    Columns: ``data``, ``network``, ``nlce``, ``variant``, ``reading`` and ``seed`` (see ``Cell.labels``); ``epsilon``
+    in grey levels, 0 for the clean image; ``image``; ``DIC`` and ``JSC`` in [0, 1]; the attack's ``iterations``;
+    ``commit``, with ``+dirty`` where files differed from it; ``data_fingerprint``; ``cell``.
+
+    Args:
+        folders: the folders of a matrix's cells; those that are not finished are left out.
+
+    Raises:
+        InputError: if no cell is finished, a folder was made with another configuration, a result is damaged, or the
+            cells of a data set do not have the same data, images and intensities.
+    """
+    cells = {folder: _read_scores(folder) for folder in folders if _is_finished(folder)}
+    if not cells:
+        raise InputError("No cell of the matrix is finished; run some with `python -m pipeline.comparison run`.")
+    _check_alike(cells)
+    return pd.concat(cells.values(), ignore_index=True)[COLUMNS]
+
+
+def collect_costs(folders: Iterable[CellFolder]) -> pd.DataFrame:
+    """Return what each finished cell has cost: one row per cell.
+
+    Columns: ``cell``, its labels, ``parameters``, ``gradients_per_image``, ``training_seconds`` (none for cells that
+    only evaluate), ``evaluation_seconds``, ``peak_memory_mb`` (MB of 10⁶ bytes), ``device`` and ``commit``.
+
+    Raises:
+        InputError: if a result is damaged.
+    """
+    rows = []
+    for folder in folders:
+        if _is_finished(folder):
+            result = _read_result(folder)
+            costs = {key: result.get(key) for key in _COSTS}
+            rows.append({"cell": folder.cell.name, **folder.cell.labels, **costs, "device": result["device"]})
+            rows[-1]["commit"] = _commit(result)
+    return pd.DataFrame(rows)
+
+
+def describe_commits(table: pd.DataFrame) -> str:
+    """Return one sentence if the cells of a table were made by more than one state of the code, else nothing."""
+    counts = table.groupby("commit", sort=False)["cell"].nunique()
+    if len(counts) == 1 and not counts.index[0].endswith("+dirty"):
+        return ""
+    parts = ", ".join(f"{commit} ({count} of {counts.sum()} cells)" for commit, count in counts.items())
+    return f"The results come from {parts}: compare them with care, their code may differ."
+
+
+def write_table(table: pd.DataFrame, costs: pd.DataFrame, results_dir: Path) -> None:
+    """Write ``results.csv``, ``results.parquet`` and ``costs.csv`` to the folder of all results."""
+    with atomic_path(results_dir / "results.csv") as file:
+        table.to_csv(file, index=False)
+    with atomic_path(results_dir / "results.parquet") as file:
+        table.to_parquet(file, index=False)
+    with atomic_path(results_dir / "costs.csv") as file:
+        costs.to_csv(file, index=False)
+
+
+def _is_finished(folder: CellFolder) -> bool:
+    folder.check()
+    return folder.result is not None
+
+
+def _read_scores(folder: CellFolder) -> pd.DataFrame:
+    result = _read_result(folder)
+    file = _run(folder) / "per_image.csv"
+    try:
+        # every name of an image is text, even 001 or NA
+        scores = pd.read_csv(file, dtype=str, keep_default_na=False)
+        missing = [column for column in ("image", "epsilon", *_SCORES) if column not in scores]
+        if missing:
+            raise _damaged(folder, file, f"has no column '{missing[0]}'")
+        scores = scores[["image"]].join(scores[["epsilon", *_SCORES]].astype(float))
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, file, f"cannot be read ({error})") from error
+    for column in _SCORES:
+        # not a number is not between
+        if not scores[column].between(0, 1).all():
+            raise _damaged(folder, file, f"has a {column} that is not between 0 and 1")
+    grid = scores["image"].nunique() * scores["epsilon"].nunique()
+    if not grid or len(scores) != grid or scores.duplicated(["image", "epsilon"]).any():
+        raise _damaged(folder, file, "does not have one row for each image and ε")
+    iterations = {0.0: 0, **result["iterations"]}
+    lacking = sorted(set(scores["epsilon"]) - iterations.keys())
+    if lacking:
+        raise _damaged(folder, _run(folder) / "result.json", f"has no number of iterations for ε = {lacking[0]:g}")
+    return scores.assign(
+        **folder.cell.labels,
+        iterations=scores["epsilon"].map(iterations).astype(int),
+        commit=_commit(result),
+        data_fingerprint=result["data_fingerprint"],
+        cell=folder.cell.name,
+    )
+
+
+def _read_result(folder: CellFolder) -> dict[str, Any]:
+    file = _run(folder) / "result.json"
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+        missing = [key for key in _NEEDED if key not in result]
+        if missing:
+            raise _damaged(folder, file, f"lacks '{missing[0]}'")
+        iterations = {float(epsilon): int(count) for epsilon, count in result["iterations"].items()}
+    except InputError:
+        raise
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise _damaged(folder, file, f"cannot be read ({error})") from error
+    return {**result, "iterations": iterations}
+
+
+def _check_alike(cells: Mapping[CellFolder, pd.DataFrame]) -> None:
+    """Refuse cells of one data set with other data, images or intensities than most of its cells."""
+    for data in sorted({folder.cell.labels["data"] for folder in cells}):
+        members = {folder: table for folder, table in cells.items() if folder.cell.labels["data"] == data}
+        _check_equal(members, "data_fingerprint", "different data")
+        _check_equal(members, "image", "different images")
+        _check_equal(members, "epsilon", "different intensities")
+
+
+def _check_equal(members: Mapping[CellFolder, pd.DataFrame], column: str, difference: str) -> None:
+    values = {folder: frozenset(table[column]) for folder, table in members.items()}
+    usual, _ = Counter(values.values()).most_common(1)[0]
+    common = next(folder for folder, value in values.items() if value == usual)
+    for folder, value in values.items():
+        if value != usual:
+            raise InputError(
+                f"{_run(folder) / 'per_image.csv'} has results on {difference} than {_run(common) / 'per_image.csv'}; "
+                f"remove the folder {folder.path} and run again."
+            )
+
+
+def _run(folder: CellFolder) -> Path:
+    run = folder.result
+    assert run is not None  # only finished cells are read
+    return run
+
+
+def _commit(result: Mapping[str, Any]) -> str:
+    return (result["commit"] or "unknown") + ("+dirty" if result["dirty"] else "")
+
+
+def _damaged(folder: CellFolder, file: Path, what: str) -> InputError:
+    return InputError(f"{file} {what}: it is damaged; remove the folder {folder.path} and run again.")

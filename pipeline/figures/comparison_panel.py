@@ -1,0 +1,173 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+from monai.metrics import compute_dice
+
+from .paper_style import STYLE, WIDTH, save_figure
+
+__all__ = ["AttackedPicture", "save_attack_panel", "save_prediction_panel"]
+
+Array = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.integer]
+
+# what was predicted, against the truth; told apart in grey too
+MAP = {
+    (1, 1): ("#FFFFFF", "predicted and true"),
+    (1, 0): ("#E69F00", "predicted, not true"),
+    (0, 1): ("#00508C", "true, not predicted"),
+    (0, 0): ("#000000", "neither"),
+}
+TRUTH = "#CC3311"
+
+
+@dataclass(frozen=True)
+class AttackedPicture:
+    """One picture under attack against one network.
+
+    Args:
+        title: the network's name.
+        image: (C, H, W) in grey levels of 0 to 255, C being 1 or 3.
+        label: (H, W), 0 or 1.
+        delta: (C, H, W), the perturbation in grey levels.
+        adversarial: (H, W), prediction on ``image + delta``.
+        clean: (H, W), prediction on ``image``.
+    """
+
+    title: str
+    image: Array
+    label: Mask
+    delta: Array
+    adversarial: Mask
+    clean: Mask
+
+
+@rc_context(STYLE)
+def save_attack_panel(pictures: Sequence[AttackedPicture], epsilon: float, stem: str | os.PathLike[str]) -> list[Path]:
+    """Draw one picture under attack against several networks, one column each (the paper's Figure 1).
+
+    The rows are the input and its mask, perturbations, adversarial pictures, predictions on these and on the input.
+
+    Args:
+        pictures: the same picture for each network.
+        epsilon: intensity in grey levels, by which the perturbation is scaled.
+        stem: path of the files to write, without ending.
+
+    Returns:
+        The files written, PNG and PDF.
+    """
+    columns = max(len(pictures), 2)
+    cell = min(1.35, (WIDTH - 0.4) / columns)
+    figure = Figure(
+        figsize=(columns * cell + 0.4, 5 * cell + 0.75), layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
+    )
+    axes = figure.subplots(5, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    first = pictures[0]
+    start = (columns - 2) // 2
+    _show(axes[0, start], first.image, "input")
+    _show(axes[0, start + 1], np.stack([255 * first.label]), "ground truth")
+    for column, picture in enumerate(pictures):
+        attacked = picture.image + picture.delta
+        _show(axes[1, column], 127.5 + picture.delta * (127.5 / epsilon), picture.title)
+        _show(axes[2, column], attacked)
+        _show_prediction(axes[3, column], picture.label, picture.adversarial)
+        _show_prediction(axes[4, column], picture.label, picture.clean)
+    labels = (
+        f"perturbation\n−{epsilon:g} black, +{epsilon:g} white",
+        f"adversarial,\nε = {epsilon:g}",
+        f"prediction,\nε = {epsilon:g}",
+        "prediction,\nclean",
+    )
+    for row, label in enumerate(labels, start=1):
+        axes[row, 0].text(
+            -0.06, 0.5, label, transform=axes[row, 0].transAxes, rotation=90, ha="right", va="center", fontsize=7
+        )
+    _add_legend(figure)
+    return save_figure(figure, stem)
+
+
+@rc_context(STYLE)
+def save_prediction_panel(rows: Sequence[Sequence[AttackedPicture]], stem: str | os.PathLike[str]) -> list[Path]:
+    """Draw what several networks predict under attack, one picture to a row (the paper's Figure 6).
+
+    Args:
+        rows: for each picture its attacks against the networks, these in the same order in every row.
+        stem: path of the files to write, without ending.
+
+    Returns:
+        The files written, PNG and PDF.
+    """
+    columns = len(rows[0]) + 1
+    cell = min(1.35, WIDTH / columns)
+    figure = Figure(
+        figsize=(columns * cell, len(rows) * (cell + 0.06) + 0.25),
+        layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02),
+    )
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for row, pictures in enumerate(rows):
+        _show(axes[row, 0], pictures[0].image, "" if row else "input")
+        _outline(axes[row, 0], pictures[0].label)
+        for column, picture in enumerate(pictures, start=1):
+            axis = axes[row, column]
+            _show_prediction(axis, picture.label, picture.adversarial)
+            axis.set_title("" if row else picture.title)
+    _add_legend(figure)
+    return save_figure(figure, stem)
+
+
+def _show(axis: Axes, picture: Array, title: str = "") -> None:
+    channels_last = np.moveaxis(np.broadcast_to(picture, (3, *picture.shape[1:])), 0, -1)
+    axis.imshow(np.clip(channels_last / 255, 0, 1), interpolation="nearest")
+    axis.set_title(title)
+
+
+def _show_prediction(axis: Axes, label: Mask, prediction: Mask) -> None:
+    colors = np.zeros((3, *label.shape))
+    for (predicted, true), (color, _) in MAP.items():
+        colors[:, (prediction == predicted) & (label == true)] = np.array(to_rgb(color))[:, None]
+    _show(axis, 255 * colors)
+    axis.text(
+        0.5, -0.02, f"DIC {_dic(prediction, label):.3f}", transform=axis.transAxes, ha="center", va="top", fontsize=7
+    )
+
+
+def _outline(axis: Axes, label: Mask) -> None:
+    if label.min() < label.max():
+        axis.contour(label, levels=[0.5], colors=TRUTH, linewidths=0.8)
+
+
+def _add_legend(figure: Figure) -> None:
+    patches = [Patch(facecolor=color, edgecolor="#777777", linewidth=0.5, label=name) for color, name in MAP.values()]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False, handlelength=1.2)
+
+
+def _dic(prediction: Mask, label: Mask) -> float:
+    predicted, truth = (torch.from_numpy(np.asarray(mask))[None, None] for mask in (prediction, label))
+    return float(compute_dice(predicted, truth, ignore_empty=False).item())

@@ -1,0 +1,58 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+Score = Callable[[int, float, int], float]
+
+
+def cell_rows(
+    score: Score,
+    *,
+    data: str = "jsrt",
+    network: str = "nlcen",
+    nlce: bool = True,
+    variant: str = "",
+    reading: str = "",
+    seeds: Iterable[int] = (0, 1, 2),
+    epsilons: Iterable[float] = (0.0, 32.0),
+    images: Iterable[int] = (0, 1),
+) -> pd.DataFrame:
+    """Rows of the table of results, of one condition; ``score`` is DIC by seed, ε and image."""
+    name = "-".join(filter(None, (data, network + "_nlce" * nlce, variant, reading)))
+    labels = {"data": data, "network": network, "nlce": nlce, "variant": variant, "reading": reading}
+    return pd.DataFrame(
+        [
+            {
+                **labels,
+                "seed": seed,
+                "epsilon": epsilon,
+                "image": f"image{image}",
+                "DIC": score(seed, epsilon, image),
+                "JSC": score(seed, epsilon, image) / (2 - score(seed, epsilon, image)),
+                "iterations": 1,
+                "commit": "abc1234",
+                "data_fingerprint": "f",
+                "cell": f"{name}-seed{seed}",
+            }
+            for seed in seeds
+            for epsilon in epsilons
+            for image in images
+        ]
+    )
+
+
+def join(*parts: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat(parts, ignore_index=True)

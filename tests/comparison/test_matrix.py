@@ -1,0 +1,294 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.comparison.bundle_command import bundle_command
+from pipeline.comparison.cell import Cell
+from pipeline.comparison.cell_fingerprint import fingerprint_cells
+from pipeline.comparison.cells import make_cells
+from pipeline.comparison.matrix import ROOT, read_matrix
+from pipeline.comparison.selection import select_names
+from pipeline.utils import InputError
+
+from .conftest import CELLS, Project
+
+
+def test_cells_of_a_matrix_in_the_order_in_which_they_can_run(project: Project) -> None:
+    cells = make_cells(read_matrix(project.matrix))
+    assert [cell.name for cell in cells] == CELLS
+    bundle = project.folder / "bundle"
+    trained, without, frozen, tuned, twelve_bit, transfer = cells
+    assert trained.labels == {
+        "data": "lungs",
+        "network": "nlcen",
+        "nlce": True,
+        "variant": "",
+        "reading": "",
+        "seed": 0,
+    }
+    assert trained.config_files == (f"{bundle}/train.json",)
+    assert trained.settings == {"max_epochs": 3, "nlce": True, "seed": 0}
+    assert without.settings == {"max_epochs": 3, "nlce": False, "seed": 0}
+    assert frozen.settings == {"max_epochs": 3, "non_local": False, "nlce": True, "seed": 0}
+    assert frozen.config_files == (f"{bundle}/train.json", f"{bundle}/ablation/frozen.json")
+    assert frozen.needs == {"initial_weights": without.name}
+    assert (frozen.labels["variant"], frozen.labels["reading"]) == ("frozen", "")
+    assert tuned.needs == {"initial_weights": frozen.name}
+    assert twelve_bit.needs == {"ckpt_path": trained.name}
+    assert twelve_bit.run_id == "evaluating"
+    assert twelve_bit.config_files[1:] == (f"{bundle}/evaluate.json", f"{bundle}/claim/twelve_bit.json")
+    assert (twelve_bit.labels["variant"], twelve_bit.labels["reading"]) == ("", "twelve_bit")
+    assert transfer.needs == {"ckpt_path": trained.name, "surrogate_weights": without.name}
+    assert transfer.settings["surrogate_nlce"] is False
+
+
+def test_a_network_is_one_word_more_and_a_reading_may_be_a_training(project: Project) -> None:
+    claim = {"data": ["lungs"], "networks": ["unet"], "readings": ["twelve_bit"], "trained": ["scaled_attention"]}
+    project.change(networks=["nlcen", "unet", "cdnn"], seeds=[3, 1], ablation=None, claim=claim)
+    cells = make_cells(read_matrix(project.matrix))
+    names = [cell.name for cell in cells]
+    assert len(set(names)) == len(names) == 2 * (6 + 2)
+    assert names[8:] == [name.replace("seed3", "seed1") for name in names[:8]]
+    assert names[4:8] == [
+        "lungs-cdnn_nlce-seed3",
+        "lungs-cdnn-seed3",
+        "lungs-claim-twelve_bit-unet-seed3",
+        "lungs-claim-scaled_attention-nlcen_nlce-seed3",
+    ]
+    bundle = project.folder / "bundle"
+    assert cells[5].config_files == (f"{bundle}/train.json", f"{bundle}/networks/cdnn.json")
+    assert cells[6].labels == {
+        "data": "lungs",
+        "network": "unet",
+        "nlce": False,
+        "variant": "",
+        "reading": "twelve_bit",
+        "seed": 3,
+    }
+    assert [Path(file).stem for file in cells[6].config_files] == ["train", "unet", "evaluate", "twelve_bit"]
+    assert cells[7].run_id == "training" and cells[7].labels["variant"] == "scaled_attention" and not cells[7].needs
+
+
+def test_a_reading_for_some_networks_only(project: Project) -> None:
+    claim = {"data": ["lungs"], "networks": ["nlcen_nlce", "nlcen"], "readings": ["twelve_bit"]}
+    project.change(claim={**claim, "only": {"twelve_bit": ["nlcen"]}}, ablation=None)
+    names = [cell.name for cell in make_cells(read_matrix(project.matrix))]
+    assert names[2:] == ["lungs-claim-twelve_bit-nlcen-seed0"]
+
+
+@pytest.mark.parametrize("name", ["paper", "phantoms"])
+def test_the_matrices_of_the_repository(name: str) -> None:
+    matrix = read_matrix(ROOT / "experiments" / f"{name}.json")
+    cells = make_cells(matrix)
+    place = {cell.name: index for index, cell in enumerate(cells)}
+    assert len(place) == len(cells)
+    assert all(place[need] < place[cell.name] for cell in cells for need in cell.needs.values())
+    # each cell of its own: no two with the same configuration
+    fingerprints = fingerprint_cells(cells)
+    assert len(set(fingerprints.values())) == len(cells)
+
+
+def test_folders_of_data_sets_can_be_given(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+    assert read_matrix(project.matrix, {"lungs": "mine"}).data["lungs"].dataset_dir == str(project.folder / "mine")
+    with pytest.raises(InputError) as error:
+        read_matrix(project.matrix, {"lung": "mine"})
+    assert str(error.value) == f"--data lung=mine: {project.matrix} has no data set 'lung'; it has lungs."
+
+
+FORM = "See pipeline/comparison/matrix_schema.json for the form."
+STAGE = {"from": "without_nlce", "overlay": "frozen"}
+CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"sedes": [0]}, f"Additional properties are not allowed ('sedes' was unexpected). {FORM}"),
+        ({"seeds": None}, f"'seeds' is a required property. {FORM}"),
+        ({"seeds": []}, f"seeds: [] should be non-empty. {FORM}"),
+        ({"seeds": [0, "1"]}, f"seeds: 1: '1' is not of type 'integer'. {FORM}"),
+        ({"seeds": [True]}, f"seeds: 0: True is not of type 'integer'. {FORM}"),
+        ({"seeds": [-1]}, f"seeds: 0: -1 is less than the minimum of 0. {FORM}"),
+        ({"seeds": [1, 1]}, f"seeds: [1, 1] has non-unique elements. {FORM}"),
+        ({"networks": []}, f"networks: [] should be non-empty. {FORM}"),
+        ({"networks": ["../unet"]}, f"networks: 0: '../unet' does not match '^[A-Za-z0-9_]+$'. {FORM}"),
+        ({"comparison": {"data": ["lungs"], "nlce": []}}, f"comparison: nlce: [] should be non-empty. {FORM}"),
+        (
+            {"networks": ["unet_nlce"], "ablation": None, "claim": None},
+            "networks: 'unet_nlce': name the network without '_nlce'; 'comparison: nlce' says whether it gets NLCE.",
+        ),
+        ({"settings": {"seed": 1}}, "settings: 'seed' is set for each cell by the runner; remove it."),
+        (
+            {"comparison": {"data": ["skin"], "nlce": [True]}},
+            "comparison: data: there is no 'skin'; there are: lungs.",
+        ),
+        (
+            {"ablation": {"data": ["lungs"], "stages": {"frozen": {**STAGE, "from": "tuned"}}}},
+            "ablation: stages: frozen: from: there is no 'tuned'; there are: without_nlce.",
+        ),
+        (
+            {"networks": ["unet"], "claim": None},
+            "ablation starts from the comparison's networks: there is no 'nlcen'; there are: unet_nlce, unet.",
+        ),
+        (
+            {"claim": {**CLAIM, "networks": ["unet"]}},
+            "claim: networks: there is no 'unet'; there are: nlcen_nlce, nlcen.",
+        ),
+        (
+            {"claim": {**CLAIM, "transfer": {"nlcen": "unet"}}},
+            "claim: transfer: there is no 'unet'; there are: nlcen_nlce, nlcen.",
+        ),
+        (
+            {"claim": {**CLAIM, "only": {"eight_bit": ["nlcen"]}}},
+            "claim: only: there is no 'eight_bit'; there are: twelve_bit.",
+        ),
+        (
+            {"claim": {**CLAIM, "only": {"twelve_bit": ["unet"]}}},
+            "claim: only: twelve_bit: there is no 'unet'; there are: nlcen.",
+        ),
+        (
+            {"claim": {**CLAIM, "transfer": {}, "networks": ["nlcen"]}},
+            "claim: transfer: say on which network the attack samples for 'nlcen' are made.",
+        ),
+        (
+            {"claim": {**CLAIM, "trained": ["twelve_bit"]}},
+            "claim: 'twelve_bit' can stand in one of readings, transfer and trained only.",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_matrix(project: Project, parts: dict[str, Any], message: str) -> None:
+    project.change(**parts)
+    with pytest.raises(InputError) as error:
+        read_matrix(project.matrix)
+    assert str(error.value) == f"{project.matrix}: {message}"
+
+
+def test_a_matrix_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    with pytest.raises(InputError) as error:
+        read_matrix(file)
+    assert str(error.value) == f"There is no matrix {file}; name one such as experiments/paper.json."
+    file.write_text('{"data": ')
+    with pytest.raises(InputError) as error:
+        read_matrix(file)
+    assert str(error.value) == (
+        f"The matrix {file} cannot be read as JSON (Expecting value: line 1 column 10 (char 9))."
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "file", "there"),
+    [
+        ({"networks": ["nlcen", "unett"]}, "networks/unett", "cdnn, unet"),
+        ({"claim": {**CLAIM, "readings": ["ten_bit"]}}, "claim/ten_bit", "scaled_attention, transfer, twelve_bit"),
+        (
+            {"ablation": {"data": ["lungs"], "stages": {"a": {**STAGE, "overlay": "b"}}}},
+            "ablation/b",
+            "fine_tuned, frozen",
+        ),
+    ],
+)
+def test_an_overlay_that_does_not_exist(project: Project, parts: dict[str, Any], file: str, there: str) -> None:
+    project.change(**parts)
+    with pytest.raises(InputError) as error:
+        make_cells(read_matrix(project.matrix))
+    assert str(error.value) == (
+        f"{project.matrix}: '{Path(file).stem}' needs the file {project.folder}/bundle/{file}.json, which does not "
+        f"exist; in its folder there are: {there}."
+    )
+
+
+def _fingerprints(project: Project) -> dict[str, str]:
+    # the merged files are remembered for one process of the command line
+    from pipeline.comparison import cell_fingerprint
+
+    cell_fingerprint._merged.cache_clear()
+    return fingerprint_cells(make_cells(read_matrix(project.matrix)))
+
+
+def test_fingerprints_see_what_changes_a_result_and_nothing_else(project: Project) -> None:
+    before = _fingerprints(project)
+    assert len(set(before.values())) == len(CELLS)
+
+    train = project.folder / "bundle" / "train.json"
+    config = json.loads(train.read_text())
+    elsewhere = {"dataset_dir": "x", "output_dir": "x", "ckpt_dir": "x", "tracking_uri": "x", "parent_run": "x"}
+    train.write_text(json.dumps(elsewhere | config | {"tracker": {"tags": "x"}, "progress": False}))
+    assert _fingerprints(project) == before
+
+    frozen = project.folder / "bundle" / "ablation" / "frozen.json"
+    frozen.write_text(json.dumps({"learning_rate": 0.5}))
+    changed = {name for name, print_ in _fingerprints(project).items() if print_ != before[name]}
+    # the fine-tuned cell starts from the frozen one's weights
+    assert changed == {"lungs-ablation-frozen-seed0", "lungs-ablation-fine_tuned-seed0"}
+
+    frozen.write_text("{}")
+    project.change(settings={"max_epochs": 4})
+    assert not set(_fingerprints(project).values()) & set(before.values())
+
+
+def test_a_broken_configuration_file_is_named(project: Project) -> None:
+    file = project.folder / "bundle" / "train.json"
+    file.write_text("{")
+    with pytest.raises(InputError) as error:
+        _fingerprints(project)
+    assert str(error.value).startswith(f"The configuration of {file} cannot be read (")
+
+
+def test_a_command_line_that_fire_reads_back(tmp_path: Path) -> None:
+    from fire.parser import DefaultParseValue
+
+    settings = {
+        "seed": 3,
+        "nlce": False,
+        "backbone_weights": None,
+        "betas": [0.9, 0.999],
+        "text": "12",
+        "name": "resnet18",
+        "data": ROOT / "data" / "my set",
+        "out": tmp_path,
+        "#": "$@a + 1",
+    }
+    cell = Cell("a", {}, "evaluating", ("a/train.json", "b/evaluate.json"), settings)
+    command = bundle_command(cell, {"parent_run": "0123", "tracking_uri": None}, ["bundle"])
+    assert command[:5] == ["bundle", "run", "evaluating", "--config_file", "['a/train.json', 'b/evaluate.json']"]
+    given = dict(zip(command[5::2], map(DefaultParseValue, command[6::2]), strict=True))
+    assert given == {f"--{key}": value for key, value in settings.items()} | {
+        "--data": "data/my set",
+        "--out": str(tmp_path),
+        "--parent_run": "0123",
+    }
+    assert bundle_command(Cell("a", {}, "training", ("a/train.json",), {}), {}, ["bundle"]) == [
+        "bundle",
+        "run",
+        "training",
+        "--config_file",
+        "a/train.json",
+    ]
+
+
+def test_selecting_cells() -> None:
+    assert select_names(CELLS, None) == CELLS
+    assert select_names(CELLS, ["*transfer*", "lungs-nlcen-seed?"]) == [CELLS[1], CELLS[5]]
+    with pytest.raises(InputError) as error:
+        select_names(CELLS, ["*", "lungs-nlcn-seed0"])
+    assert str(error.value).startswith("--only lungs-nlcn-seed0: matches no cell; near it are: lungs-nlcen-seed0, ")
+    with pytest.raises(InputError) as error:
+        select_names(CELLS, ["zzz"])
+    assert str(error.value) == "--only zzz: matches no cell; list all with --dry-run."

@@ -1,0 +1,211 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.comparison import report, results
+from pipeline.comparison.__main__ import main
+
+from .conftest import CELLS, FakeParent, Project
+
+WITH, WITHOUT, FROZEN, TUNED, READING, TRANSFER = CELLS
+
+
+@pytest.fixture
+def finished(project: Project, parent: FakeParent, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """All cells finished, no report yet."""
+    monkeypatch.setattr(report, "write_report", lambda *_: [])
+    assert project.run("--jobs", "3", "--no-report") == 0
+    return project
+
+
+@pytest.fixture
+def make_report(finished: Project, capsys: pytest.CaptureFixture[str]) -> Callable[[], tuple[int, str, str]]:
+    """Runs the command line ``report``: exit status, output, errors."""
+
+    def make() -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(["report", str(finished.matrix), "--results", str(finished.results)])
+        return status, *capsys.readouterr()
+
+    return make
+
+
+def _run(project: Project, cell: str) -> Path:
+    kind = "evaluating" if "claim" in cell else "training"
+    return project.results / "cells" / cell / "runs" / f"{kind}_1"
+
+
+def _change(file: Path, **values: object) -> None:
+    content = {**json.loads(file.read_text()), **values}
+    file.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+
+
+def test_the_table(finished: Project, make_report: Callable[[], tuple[int, str, str]]) -> None:
+    assert make_report() == (0, "", "")
+    table = pd.read_parquet(finished.results / "results.parquet")
+    assert list(table.columns) == results.COLUMNS
+    assert len(table) == len(CELLS) * 2 * 3
+    row = table[(table["cell"] == TUNED) & (table["epsilon"] == 32.0) & (table["image"] == "NA")]
+    assert row.to_dict("records") == [
+        {
+            "data": "lungs",
+            "network": "nlcen",
+            "nlce": True,
+            "variant": "fine_tuned",
+            "reading": "",
+            "seed": 0,
+            "epsilon": 32.0,
+            "image": "NA",
+            "DIC": 0.75,
+            "JSC": 0.5 + len(TUNED) / 1000,
+            "iterations": 36,
+            "commit": "abc123",
+            "data_fingerprint": "f00",
+            "cell": TUNED,
+        }
+    ]
+    assert set(table["image"]) == {"001", "NA"}
+    assert dict(zip(table["epsilon"], table["iterations"], strict=True)) == {0.0: 0, 0.5: 1, 32.0: 36}
+    assert set(table.loc[table["cell"] == READING, "reading"]) == {"twelve_bit"}
+    assert not table.loc[table["cell"] == WITHOUT, "nlce"].any()
+    text = pd.read_csv(finished.results / "results.csv", dtype={"image": str}, keep_default_na=False)
+    pd.testing.assert_frame_equal(text, table, check_dtype=False)
+
+    costs = pd.read_csv(finished.results / "costs.csv").set_index("cell")
+    assert list(costs.index) == CELLS
+    assert costs.loc[WITH, "training_seconds"] == 2.5 and pd.isna(costs.loc[READING, "training_seconds"])
+    assert costs.loc[READING, ["parameters", "gradients_per_image", "device", "commit"]].tolist() == [
+        12,
+        69,
+        "a processor",
+        "abc123",
+    ]
+
+
+def test_the_report_gets_the_table_and_where_the_runs_are(
+    finished: Project, make_report: Callable[[], tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(report, "write_report", lambda *arguments: given.extend(arguments) or [Path("a.png")])
+    (_run(finished, TRANSFER) / "result.json").unlink()
+    status, out, _ = make_report()
+    assert (status, out) == (0, "a.png\n1 of 6 cells are not finished and therefore not in it.\n")
+    table, costs, titles, folder, runs = given
+    assert isinstance(table, pd.DataFrame) and isinstance(costs, pd.DataFrame)
+    assert set(table["cell"]) == set(costs["cell"]) == set(CELLS[:-1])
+    assert (titles, folder) == ({"lungs": "Lungs"}, finished.results)
+    assert runs == {name: _run(finished, name) for name in CELLS[:-1]}
+
+
+def test_cells_of_several_commits_are_said_and_marked(
+    finished: Project, make_report: Callable[[], tuple[int, str, str]]
+) -> None:
+    _change(_run(finished, WITHOUT) / "result.json", commit="def456", dirty=True)
+    result = json.loads((_run(finished, FROZEN) / "result.json").read_text())
+    (_run(finished, FROZEN) / "result.json").write_text(json.dumps({**result, "commit": None}))
+    status, out, _ = make_report()
+    assert (status, out) == (
+        0,
+        "The results come from abc123 (4 of 6 cells), def456+dirty (1 of 6 cells), unknown (1 of 6 cells): compare "
+        "them with care, their code may differ.\n",
+    )
+    table = pd.read_parquet(finished.results / "results.parquet")
+    assert set(table.loc[table["cell"] == WITHOUT, "commit"]) == {"def456+dirty"}
+
+
+HEAD = "image,epsilon,DIC,JSC\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "cannot be read (No columns to parse from file)"),
+        ("image,epsilon,DIC\na,0.0,0.5\n", "has no column 'JSC'"),
+        (HEAD, "does not have one row for each image and ε"),
+        (f"{HEAD}001,0.0,0.5,0.5\n001,0.5,0.5,0.5\nNA,0.0,0.5,0.5\n", "does not have one row for each image and ε"),
+        (f"{HEAD}001,0.0,0.5,0.5\n001,0.0,0.5,0.5\n", "does not have one row for each image and ε"),
+        (f"{HEAD}001,0.0,0.5,\n", "cannot be read (could not convert string to float: '')"),
+        (f"{HEAD}001,0.0,nan,0.5\n", "has a DIC that is not between 0 and 1"),
+        (f"{HEAD}001,0.0,0.5,1.5\n", "has a JSC that is not between 0 and 1"),
+    ],
+)
+def test_a_damaged_table_of_a_cell(
+    finished: Project, make_report: Callable[[], tuple[int, str, str]], text: str, problem: str
+) -> None:
+    file = _run(finished, WITHOUT) / "per_image.csv"
+    file.write_text(text)
+    status, _, error = make_report()
+    folder = finished.results / "cells" / WITHOUT
+    assert (status, error) == (
+        2,
+        f"error: {file} {problem}: it is damaged; remove the folder {folder} and run again.\n",
+    )
+    assert not (finished.results / "results.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"iterations": None}, "lacks 'iterations'"),
+        ({"iterations": {"0.5": 1}}, "has no number of iterations for ε = 32"),
+        ({"iterations": {"half": 1}}, "cannot be read (could not convert string to float: 'half')"),
+        ({"iterations": [1]}, "cannot be read ('list' object has no attribute 'items')"),
+    ],
+)
+def test_a_damaged_result_of_a_cell(
+    finished: Project, make_report: Callable[[], tuple[int, str, str]], values: dict[str, object], problem: str
+) -> None:
+    file = _run(finished, READING) / "result.json"
+    _change(file, **values)
+    folder = finished.results / "cells" / READING
+    status, _, error = make_report()
+    assert (status, error) == (
+        2,
+        f"error: {file} {problem}: it is damaged; remove the folder {folder} and run again.\n",
+    )
+    file.write_text(file.read_text()[:40])
+    status, _, error = make_report()
+    assert status == 2 and error.startswith(f"error: {file} cannot be read (Unterminated string")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "difference"),
+    [("NA", "003", "images"), ("0.5", "0.25", "intensities"), ("f00", "f01", "data")],
+)
+def test_cells_of_a_data_set_must_be_about_the_same(
+    finished: Project, make_report: Callable[[], tuple[int, str, str]], old: str, new: str, difference: str
+) -> None:
+    # the first cell is the odd one: the others outvote it
+    run = _run(finished, WITH)
+    for file in (run / "per_image.csv", run / "result.json"):
+        file.write_text(file.read_text().replace(old, new))
+    status, _, error = make_report()
+    other = _run(finished, WITHOUT) / "per_image.csv"
+    assert (status, error) == (
+        2,
+        f"error: {run / 'per_image.csv'} has results on different {difference} than {other}; "
+        f"remove the folder {finished.results / 'cells' / WITH} and run again.\n",
+    )
+
+
+def test_no_results(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(project.matrix), "--results", str(project.results)]) == 2
+    assert capsys.readouterr().err == (
+        "error: No cell of the matrix is finished; run some with `python -m pipeline.comparison run`.\n"
+    )
