@@ -5,16 +5,22 @@ BIN := .venv/bin
 TORCH_INDEX ?=
 DEMO := demo
 BUNDLE := bundles/nlcen_jsrt
+RESULTS ?= $(if $(DATA)$(SKIN),results/paper,results/phantoms)
+MATRIX ?= $(if $(DATA)$(SKIN),experiments/paper.json,experiments/phantoms.json)
+JOBS ?= 2
+PAPER_DATA := $(if $(DATA),--data jsrt=$(DATA) --only 'jsrt-*') $(if $(SKIN),--data isbi2016=$(SKIN) --only 'isbi2016-*')
 DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt_dir $(DEMO)/models \
 	--experiment_name demo --max_epochs 16 --panels 2
 
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check format bench ui clean
+.PHONY: help environment demo paper test check format bench ui clean
 
 help:
 	@echo "make demo     train, attack and track NLCEN on phantoms (10 minutes on two cores)"
+	@echo "make paper    the paper's whole comparison on phantoms at toy size (15 minutes); DATA=data/jsrt SKIN=data/isbi2016"
+	@echo "              for the real one (resumable: type it again; MINUTES=10 stops cleanly, JOBS=2 side by side)"
 	@echo "make test     the test suite     make bench   the benchmarks     make ui  the MLflow UI"
 	@echo "make check    lint and types     make format  format the code"
 
@@ -35,6 +41,14 @@ demo: .venv/.runtime
 	$(BIN)/python -m data_prep phantoms --output $(DEMO)/phantoms --count 40 --seed 0
 	$(BIN)/python -m monai.bundle run training --config_file $(BUNDLE)/train.json $(DEMO_SETTINGS)
 	@echo "Look into $(DEMO)/runs for tables and pictures, or type 'make ui'."
+
+paper: .venv/.runtime
+ifeq ($(DATA)$(SKIN),)
+	$(BIN)/python -m data_prep phantoms --output $(DEMO)/paper/chest --count 16 --size 96 --seed 0
+	$(BIN)/python -m data_prep phantoms --kind skin --output $(DEMO)/paper/skin --count 16 --size 96 --seed 0
+endif
+	$(BIN)/python -m pipeline.comparison run $(MATRIX) --results $(RESULTS) --jobs $(JOBS) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(PAPER_DATA)
 
 test: .venv/.runtime
 	$(BIN)/python -m pytest
