@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pipeline.comparison.conditions import Condition, in_order
-from pipeline.comparison.pairs import differences, wanted_pairs
-from pipeline.comparison.statistics import (
+from pipeline.comparison.report.conditions import Condition, in_order
+from pipeline.comparison.report.pairs import differences, wanted_pairs
+from pipeline.comparison.report.statistics import (
     bootstrap_interval,
     by_condition,
     check_results,

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.comparison.results import describe_commits
+
 from .conditions import METRICS, STAGES, Condition, in_order
 from .drawn_figure import DrawnFigure
 from .paper_numbers import PAPER_NLCEN
-from .results import describe_commits
 from .statistics import MIN_SEEDS, by_condition
 
 __all__ = ["summary_page"]

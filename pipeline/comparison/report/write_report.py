@@ -19,10 +19,10 @@ import pandas as pd
 from pipeline.utils import atomic_path
 
 from .conditions import METRICS
+from .curves import draw_curves
 from .pairs import differences
 from .paper_numbers import PAPER_NLCEN
-from .report_curves import draw_curves
-from .report_pictures import draw_pictures
+from .pictures import draw_pictures
 from .statistics import check_results, summarize
 from .summary_page import summary_page
 

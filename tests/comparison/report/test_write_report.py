@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.comparison.conditions import Condition
 from pipeline.comparison.report import write_report
+from pipeline.comparison.report.conditions import Condition
+from pipeline.comparison.report.statistics import by_condition, paired_differences
 from pipeline.comparison.results import describe_commits
-from pipeline.comparison.statistics import by_condition, paired_differences
 from pipeline.figures import Curve, CurvePanel
 from pipeline.utils import InputError
 
@@ -218,8 +218,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[CurvePanel]]:
         figures[stem.name] = panels
         return [stem]
 
-    monkeypatch.setattr("pipeline.comparison.report_curves.save_comparison_curves", save)
-    monkeypatch.setattr("pipeline.comparison.report_pictures.save_attack_panel", lambda *arguments: [arguments[-1]])
+    monkeypatch.setattr("pipeline.comparison.report.curves.save_comparison_curves", save)
+    monkeypatch.setattr("pipeline.comparison.report.pictures.save_attack_panel", lambda *arguments: [arguments[-1]])
     return figures
 
 
