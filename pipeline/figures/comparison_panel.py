@@ -18,16 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
-from monai.metrics import compute_dice
 
 from .paper_style import STYLE, WIDTH, save_figure
+from .pictures import dic, show_picture
 
 __all__ = ["AttackedPicture", "save_attack_panel", "save_prediction_panel"]
 
@@ -89,12 +88,12 @@ def save_attack_panel(pictures: Sequence[AttackedPicture], epsilon: float, stem:
         axis.set_axis_off()
     first = pictures[0]
     start = (columns - 2) // 2
-    _show(axes[0, start], first.image, "input")
-    _show(axes[0, start + 1], np.stack([255 * first.label]), "ground truth")
+    show_picture(axes[0, start], first.image, "input")
+    show_picture(axes[0, start + 1], np.stack([255 * first.label]), "ground truth")
     for column, picture in enumerate(pictures):
         attacked = picture.image + picture.delta
-        _show(axes[1, column], 127.5 + picture.delta * (127.5 / epsilon), picture.title)
-        _show(axes[2, column], attacked)
+        show_picture(axes[1, column], 127.5 + picture.delta * (127.5 / epsilon), picture.title)
+        show_picture(axes[2, column], attacked)
         _show_prediction(axes[3, column], picture.label, picture.adversarial)
         _show_prediction(axes[4, column], picture.label, picture.clean)
     labels = (
@@ -132,7 +131,7 @@ def save_prediction_panel(rows: Sequence[Sequence[AttackedPicture]], stem: str |
     for axis in axes.flat:
         axis.set_axis_off()
     for row, pictures in enumerate(rows):
-        _show(axes[row, 0], pictures[0].image, "" if row else "input")
+        show_picture(axes[row, 0], pictures[0].image, "" if row else "input")
         _outline(axes[row, 0], pictures[0].label)
         for column, picture in enumerate(pictures, start=1):
             axis = axes[row, column]
@@ -142,19 +141,13 @@ def save_prediction_panel(rows: Sequence[Sequence[AttackedPicture]], stem: str |
     return save_figure(figure, stem)
 
 
-def _show(axis: Axes, picture: Array, title: str = "") -> None:
-    channels_last = np.moveaxis(np.broadcast_to(picture, (3, *picture.shape[1:])), 0, -1)
-    axis.imshow(np.clip(channels_last / 255, 0, 1), interpolation="nearest")
-    axis.set_title(title)
-
-
 def _show_prediction(axis: Axes, label: Mask, prediction: Mask) -> None:
     colors = np.zeros((3, *label.shape))
     for (predicted, true), (color, _) in MAP.items():
         colors[:, (prediction == predicted) & (label == true)] = np.array(to_rgb(color))[:, None]
-    _show(axis, 255 * colors)
+    show_picture(axis, 255 * colors)
     axis.text(
-        0.5, -0.02, f"DIC {_dic(prediction, label):.3f}", transform=axis.transAxes, ha="center", va="top", fontsize=7
+        0.5, -0.02, f"DIC {dic(prediction, label):.3f}", transform=axis.transAxes, ha="center", va="top", fontsize=7
     )
 
 
@@ -166,8 +159,3 @@ def _outline(axis: Axes, label: Mask) -> None:
 def _add_legend(figure: Figure) -> None:
     patches = [Patch(facecolor=color, edgecolor="#777777", linewidth=0.5, label=name) for color, name in MAP.values()]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False, handlelength=1.2)
-
-
-def _dic(prediction: Mask, label: Mask) -> float:
-    predicted, truth = (torch.from_numpy(np.asarray(mask))[None, None] for mask in (prediction, label))
-    return float(compute_dice(predicted, truth, ignore_empty=False).item())

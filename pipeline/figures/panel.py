@@ -14,18 +14,20 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import torch
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from monai.metrics import compute_dice
 
 from pipeline.utils import atomic_path
+
+from .pictures import dic, show_picture
 
 __all__ = ["save_panel"]
 
 SHOWN_EPSILONS = (0.5, 2.0, 8.0, 16.0, 32.0)
 
 
+@rc_context({"axes.titlesize": 8})
 def save_panel(pictures: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     """Draw one image under attack (the paper's Figures 1 and 6): perturbation, adversarial picture and prediction.
 
@@ -41,35 +43,21 @@ def save_panel(pictures: str | os.PathLike[str], path: str | os.PathLike[str]) -
     axes = figure.subplots(3, len(shown) + 1, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    _show(axes[0, 0], image, "input")
-    _show(axes[1, 0], np.stack([255 * label] * 3), "mask")
+    show_picture(axes[0, 0], image, "input")
+    show_picture(axes[1, 0], np.stack([255 * label] * 3), "mask")
     _show_mask(axes[2, 0], image, label, prediction[0])
-    axes[2, 0].set_title(f"clean, DIC {_dic(prediction[0], label):.3f}", fontsize=8)
+    axes[2, 0].set_title(f"clean, DIC {dic(prediction[0], label):.3f}")
     for column, index in enumerate(shown, start=1):
         epsilon = epsilons[index]
-        _show(axes[0, column], 127.5 + delta[index] * (127.5 / epsilon), f"perturbation, ±{epsilon:g}")
-        _show(axes[1, column], image + delta[index], f"adversarial, ε = {epsilon:g}")
+        show_picture(axes[0, column], 127.5 + delta[index] * (127.5 / epsilon), f"perturbation, ±{epsilon:g}")
+        show_picture(axes[1, column], image + delta[index], f"adversarial, ε = {epsilon:g}")
         _show_mask(axes[2, column], image + delta[index], label, prediction[index + 1])
-        axes[2, column].set_title(f"prediction, DIC {_dic(prediction[index + 1], label):.3f}", fontsize=8)
+        axes[2, column].set_title(f"prediction, DIC {dic(prediction[index + 1], label):.3f}")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
 
-def _show(axis: Axes, picture: np.ndarray, title: str) -> None:
-    """Show a picture (C, H, W) in grey levels."""
-    channels_last = np.moveaxis(picture, 0, -1) if picture.shape[0] == 3 else np.stack([picture[0]] * 3, axis=-1)
-    axis.imshow(np.clip(channels_last / 255, 0, 1), interpolation="nearest")
-    axis.set_title(title, fontsize=8)
-
-
 def _show_mask(axis: Axes, picture: np.ndarray, label: np.ndarray, prediction: np.ndarray) -> None:
-    _show(axis, picture, "")
+    show_picture(axis, picture)
     axis.imshow(np.ma.masked_equal(prediction, 0), cmap="autumn", alpha=0.45, vmin=0, vmax=1, interpolation="nearest")
     axis.contour(label, levels=[0.5], colors="cyan", linewidths=0.8)
-
-
-def _dic(prediction: np.ndarray, label: np.ndarray) -> float:
-    dic = compute_dice(
-        torch.from_numpy(prediction)[None, None], torch.from_numpy(label)[None, None], ignore_empty=False
-    )
-    return float(dic.item())

@@ -1,0 +1,35 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.axes import Axes
+from monai.metrics import compute_dice
+
+__all__ = ["dic", "show_picture"]
+
+
+def show_picture(axis: Axes, picture: npt.NDArray[Any], title: str = "") -> None:
+    """Show a picture (C, H, W) in grey levels of 0 to 255, C being 1 or 3; other levels become black or white."""
+    channels_last = np.moveaxis(np.broadcast_to(picture, (3, *picture.shape[1:])), 0, -1)
+    axis.imshow(np.clip(channels_last / 255, 0, 1), interpolation="nearest")
+    axis.set_title(title)
+
+
+def dic(prediction: npt.NDArray[Any], label: npt.NDArray[Any]) -> float:
+    """Return DIC of two masks (H, W) of 0 and 1; two empty ones have 1."""
+    predicted, truth = (torch.from_numpy(np.asarray(mask))[None, None] for mask in (prediction, label))
+    return float(compute_dice(predicted, truth, ignore_empty=False).item())
