@@ -32,23 +32,27 @@ def mean_scores(table: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     return summary
 
 
-def save_epsilon_curve(table: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str) -> None:
+def save_epsilon_curve(
+    table: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str, grey_level: float = 1.0
+) -> None:
     """Draw DIC and JSC against ε (the paper's Figures 4 and 5): the mean, and the middle half of the images.
 
     Args:
-        table: one row per image and ε, with ``epsilon`` in grey levels, ``DIC`` and ``JSC`` in [0, 1].
+        table: one row per image and ε, with ``epsilon``, ``DIC`` and ``JSC`` in [0, 1].
         path: the picture file to write.
         title: title of the figure.
+        grey_level: what ε counts, in grey levels of 255.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
+    unit = "grey levels of 255" if grey_level == 1 else f"{grey_level:.3g} grey levels of 255"
     epsilons = sorted({row["epsilon"] for row in table})
     for axis, metric, color in zip(axes, ("DIC", "JSC"), ("tab:blue", "tab:orange"), strict=True):
         values = [sorted(row[metric] for row in table if row["epsilon"] == epsilon) for epsilon in epsilons]
         quarter = [(v[len(v) // 4], v[-1 - len(v) // 4]) for v in values]
         axis.fill_between(epsilons, *zip(*quarter, strict=True), color=color, alpha=0.2, linewidth=0)
         axis.plot(epsilons, [sum(v) / len(v) for v in values], marker="o", markersize=4, color=color)
-        axis.set(xlabel="ε (grey levels of 255)", ylabel=metric, ylim=(-0.02, 1.02))
+        axis.set(xlabel=f"ε ({unit})", ylabel=metric, ylim=(-0.02, 1.02))
         axis.grid(alpha=0.3)
     count = len({row["image"] for row in table})
     figure.suptitle(f"{title}: mean of {count} images (band: middle half)", fontsize=10)

@@ -86,12 +86,12 @@ class RobustnessReport:
         print("    ε     DIC     JSC")
         for row in summary:
             print(f"{row['epsilon']:5.1f}  {row['DIC']:.4f}  {row['JSC']:.4f}")
-        save_epsilon_curve(table, self.output_dir / "epsilon_curve.png", self.title)
+        save_epsilon_curve(table, self.output_dir / "epsilon_curve.png", self.title, self.adversarial.grey_level)
         self.tracker.log_artifact(self.output_dir / "epsilon_curve.png")
         if self.adversarial.save_dir is not None and self.adversarial.epsilons:
             for pictures in sorted(self.adversarial.save_dir.glob("*.npz")):
                 panel = self.output_dir / f"panel_{pictures.stem}.png"
-                save_panel(pictures, panel)
+                save_panel(pictures, panel, self.adversarial.grey_level)
                 self.tracker.log_artifact(panel, "panels")
         self._write_result()
 

@@ -19,6 +19,8 @@ from monai.inferers import SimpleInferer
 from monai.transforms import Resize
 from monai.utils import convert_to_tensor
 
+from pipeline.utils import InputError
+
 __all__ = ["ResizeInferer"]
 
 
@@ -30,10 +32,14 @@ class ResizeInferer(SimpleInferer):
 
     Args:
         spatial_size: rows and columns that the network takes.
+
+    Raises:
+        InputError: if a picture has this size already, and an original resolution has been lost before.
     """
 
     def __init__(self, spatial_size: Sequence[int]) -> None:
         super().__init__()
+        self.spatial_size = tuple(spatial_size)
         self.resize = Resize(spatial_size, mode="bilinear", anti_aliasing=True)
 
     def __call__(
@@ -46,5 +52,10 @@ class ResizeInferer(SimpleInferer):
             args: passed on to the network.
             kwargs: passed on to the network.
         """
+        if tuple(inputs.shape[2:]) == self.spatial_size:
+            raise InputError(
+                f"ResizeInferer: the pictures have the network's size {self.spatial_size} already; prepare the data at "
+                "its original resolution, or give a smaller --image_size."
+            )
         resized = torch.stack([convert_to_tensor(self.resize(picture), track_meta=False) for picture in inputs])
         return super().__call__(resized, network, *args, **kwargs)

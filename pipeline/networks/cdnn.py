@@ -41,6 +41,7 @@ class CDNN(nn.Module):
     - "deconvolutions" are convolutions after a plain (nearest neighbor) upsampling, which here goes to the size that
       the map had before the pooling, so that any size of picture will do;
     - a picture of one channel counts as grey RGB, with hue and saturation 0;
+    - weights start as torch's do;
     - the paper's bagging of six networks and its thresholds after the network are left out.
 
     Args:

@@ -43,7 +43,7 @@ class NWCN(nn.Module):
       to the input's size. That makes 0.13 million parameters each, about what is said of the original's;
     - the foreground is handed on as the first's softmax, which does not hide the first from an attack: in evaluation
       mode the gradient passes both;
-    - the image is normalized inside, so that an attack acts on the picture itself.
+    - the image is normalized inside, so that an attack acts on the picture itself; weights start as torch's do.
 
     The places of an NLCE, between the last downsampling and the upsampling, are behind ``first.bottleneck`` and
     ``second.bottleneck``.
@@ -92,11 +92,13 @@ class NWCN(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.normalization(x)
-        logits = self.first(x)
-        if self.training:
-            if self.stage == 0:
+        if self.training and self.stage == 1:
+            with torch.no_grad():
+                logits = self.first(x)
+        else:
+            logits = self.first(x)
+            if self.training:
                 return logits
-            logits = logits.detach()
         found = torch.softmax(logits, dim=1)[:, 1:]
         return self.second(torch.cat([x, found], dim=1))
 

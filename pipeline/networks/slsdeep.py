@@ -45,7 +45,8 @@ class SLSDeep(nn.Module):
     - the image is normalized inside, so that an attack acts on the picture itself;
     - no pre-training unless ``backbone_weights`` is given (the code's encoder is pre-trained).
 
-    An NLCE's place, between the last downsampling and the first upsampling, is behind ``encoder``. The weights are kept
+    An NLCE's place is behind ``encoder``, after the last strided layer and before anything is upsampled (the pyramid's
+    pooled features are the first). The weights are kept
     channels-last, the faster layout.
 
     Args:

@@ -16,9 +16,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.transforms import Resize
 
 from pipeline.networks import NLCE
 from tests.bundles.conftest import ROOT
@@ -209,3 +211,43 @@ def test_recipes_of_the_networks_own_papers(
     after = torch.load(tmp_path / "model.pt", weights_only=True)
     assert all(not torch.equal(after[key], before[key]) for key in before if key.endswith("conv.weight"))
     assert all(value.isfinite().all() for value in after.values())
+
+
+def test_reading_original_resolution_attacks_the_picture_before_it_is_reduced(
+    tmp_path: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
+    torch.manual_seed(0)
+    network = parser("nlcen_jsrt", "train.json").get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    files = ("train", "evaluate", "claim/original_resolution")
+    workflow = ConfigWorkflow(
+        config_file=[f"bundles/nlcen_jsrt/{file}.json" for file in files],
+        workflow_type="train",
+        logging_file=False,
+        dataset_dir=str(phantoms),
+        output_dir=str(tmp_path / "runs"),
+        ckpt_dir=str(tmp_path),
+        tracking_uri=f"sqlite:///{tmp_path}/mlruns.db",
+        image_size=[32, 32],
+        epsilons=[4.0],
+        panels=1,
+        progress=False,
+    )
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+    (run_dir,) = (tmp_path / "runs").glob("evaluating_*")
+    assert len((run_dir / "per_image.csv").read_text().splitlines()) == 1 + 2 * 2
+    (file,) = (run_dir / "adversarial").glob("*.npz")
+    with np.load(file) as saved:
+        assert saved["image"].shape == (1, 64, 64) and saved["delta"].shape == (1, 1, 64, 64)
+        assert saved["label"].shape == (32, 32) and saved["prediction"].shape == (2, 32, 32)
+        assert np.abs(saved["delta"]).max() == pytest.approx(4.0, abs=1e-3)
+        image = saved["image"] + saved["delta"][0]
+        expected = saved["prediction"][1]
+    reduce = Resize((32, 32), mode="bilinear", anti_aliasing=True)
+    with torch.no_grad():
+        logits = network.eval()(reduce(torch.from_numpy(image) / 255).as_tensor().unsqueeze(0))
+    assert (logits.argmax(1)[0].numpy() == expected).mean() > 0.99

@@ -129,3 +129,33 @@ def test_panel_of_an_empty_mask_and_unusual_intensities(tmp_path: Path, monkeypa
     titles = [axis.get_title() for axis in figures[0].axes]
     assert titles[6:] == ["clean, DIC 1.000", "prediction, DIC 1.000", "prediction, DIC 1.000"]
     assert titles[1:3] == ["perturbation, ±3", "perturbation, ±5"]
+
+
+def test_panel_of_a_picture_that_was_attacked_at_its_original_resolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = np.zeros((5, 4), np.uint8)
+    label[1:4, 1:3] = 1
+    content = {"delta": np.zeros((1, 1, 20, 16)), "prediction": np.stack([label, 1 - label])}
+    np.savez(tmp_path / "a.npz", image=np.zeros((1, 20, 16)), label=label, epsilons=np.array([8.0]), **content)
+    figures = keep_figures("pipeline.figures.panel", monkeypatch)
+    save_panel(tmp_path / "a.npz", tmp_path / "panel.png")
+    clean, attacked = figures[0].axes[4:]
+    for axis, mask, title in ((clean, label, "clean, DIC 1.000"), (attacked, 1 - label, "prediction, DIC 0.000")):
+        assert axis.get_title() == title
+        assert np.array_equal(np.ma.getdata(axis.images[1].get_array()), np.kron(mask, np.ones((4, 4))))
+
+
+def test_other_grey_levels_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = keep_figures("pipeline.figures.epsilon_curve", monkeypatch)
+    save_epsilon_curve(TABLE, tmp_path / "curve.png", "NLCEN", 255 / 4095)
+    assert figures[0].axes[0].get_xlabel() == "ε (0.0623 grey levels of 255)"
+    level, mask = 0.25, np.zeros((8, 8), np.uint8)
+    delta = np.full((1, 1, 8, 8), 8 * level)
+    content = {"delta": delta, "prediction": np.stack([mask] * 2), "epsilons": np.array([8.0])}
+    np.savez(tmp_path / "a.npz", image=np.zeros((1, 8, 8)), label=mask, **content)
+    figures = keep_figures("pipeline.figures.panel", monkeypatch)
+    save_panel(tmp_path / "a.npz", tmp_path / "panel.png", level)
+    axis = figures[0].axes[1]
+    assert axis.get_title() == "perturbation, ±2"
+    assert np.allclose(np.asarray(axis.images[0].get_array()), 1.0)

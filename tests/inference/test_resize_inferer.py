@@ -11,11 +11,15 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 import torch
 from monai.transforms import Resized
 from torch import nn
 
 from pipeline.inference import ResizeInferer
+from pipeline.utils import InputError
 
 
 def test_pictures_are_reduced_as_in_the_preprocessing() -> None:
@@ -41,3 +45,12 @@ def test_the_gradient_reaches_the_picture() -> None:
         shift[0, 0, row, column] = 0.1  # linear: a large step has no other error than rounding
         slope = (loss(picture + shift) - loss(picture - shift)) / 0.2
         assert torch.allclose(gradient[0, 0, row, column].double(), slope, atol=1e-5)
+
+
+def test_a_picture_of_the_networks_size_has_no_original_resolution() -> None:
+    message = (
+        "ResizeInferer: the pictures have the network's size (6, 5) already; prepare the data at its original "
+        "resolution, or give a smaller --image_size."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        ResizeInferer([6, 5])(torch.rand(1, 1, 6, 5), nn.Identity())
