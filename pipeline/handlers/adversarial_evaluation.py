@@ -83,7 +83,7 @@ class AdversarialEvaluation:
         results_file: JSON file of what has been done, from which an interrupted sweep goes on; None for no such file.
         save_dir: folder for the adversarial pictures of the first ``save_count`` images, one ``<name>.npz`` each, with
             ``image`` (C, *spatial), ``label``, ``epsilons`` (E,), ``delta`` (E, C, *spatial) in grey levels, and
-            ``prediction`` (E + 1, *spatial), the clean one first.
+            ``prediction`` (E + 1, *spatial), the clean one first; masks have the network's size, pictures their own.
         save_count: number of images of each process to save.
         progress: whether to show a progress bar.
 
@@ -159,6 +159,7 @@ class AdversarialEvaluation:
                 "step": self.step,
                 "value_range": self.value_range,
                 "loss_function": _describe(self.loss_function),
+                "inferer": _describe(engine.inferer),
                 "grey_level": self.grey_level,
                 "attacked": None if self.attacked is None else _describe_network(self.attacked),
                 "batch_statistics": self.batch_statistics,
@@ -307,14 +308,19 @@ def _claim_name(digests: dict[str, str], name: str, digest: str) -> None:
         )
 
 
-def _describe(loss_function: Callable[..., torch.Tensor]) -> str:
-    """What tells one loss from another: its name and, of an object, its plain settings."""
-    kind = loss_function if hasattr(loss_function, "__qualname__") else type(loss_function)
-    attributes = getattr(loss_function, "__dict__", {}).items()
+def _describe(function: Callable[..., Any]) -> str:
+    """What tells one loss or inferer from another: its name and, of an object and its parts, its plain settings."""
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    parts = dict(function.named_modules()) if isinstance(function, nn.Module) else {"": function}
     settings = {
-        name: value for name, value in attributes if isinstance(value, (int, float, str)) and name != "training"
+        f"{part} {type(module).__name__}.{name}": value
+        for part, module in parts.items()
+        for name, value in getattr(module, "__dict__", {}).items()
+        if isinstance(value, (int, float, str, list, tuple)) and name != "training"
     }
-    return f"{kind.__module__}.{kind.__qualname__} {settings}"
+    code = getattr(function, "__code__", None)  # two lambdas differ in nothing else
+    body = hashlib.sha256(repr((code.co_code, code.co_consts, code.co_names)).encode()).hexdigest() if code else ""
+    return f"{kind.__module__}.{kind.__qualname__} {settings} {body}"
 
 
 def _describe_network(network: nn.Module) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -71,13 +72,16 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
     return network
 
 
-def load_initial_weights(network: nn.Module, path: str | os.PathLike[str], new: str | Sequence[str] = ()) -> nn.Module:
+def load_initial_weights(
+    network: nn.Module, path: str | os.PathLike[str], new: str | Sequence[str] = (), setting: str = "initial_weights"
+) -> nn.Module:
     """Start a network from the weights of one that lacks some of its parts, which keep the weights they have.
 
     Args:
         network: the network, changed in place.
         path: a state dict, or a checkpoint of ``TrainingCheckpoint``.
         new: path components of the names (``"nlce"``) that the file may lack.
+        setting: the setting that names the file, for the message if it is missing.
 
     Returns:
         The network itself.
@@ -86,6 +90,8 @@ def load_initial_weights(network: nn.Module, path: str | os.PathLike[str], new: 
         InputError: if the file is missing or damaged, or its names or shapes differ elsewhere; the message names the
             first difference. Nothing has been loaded then.
     """
+    if not Path(path).is_file():
+        raise InputError(f"There is no file {path}; name the weights with --{setting}.")
     content = read_weights(path)
     state: dict[str, Any] = content.get("network", content)
     parts = set(_as_list(new))

@@ -20,15 +20,18 @@ from typing import Any
 
 __all__ = ["IGNORED_KEYS", "fingerprint_config"]
 
-# Where a run is kept and shown and how fast it goes, but not what comes out of it
+# Where a run is kept and shown, where it finds what it takes (whose content counts), and how fast it goes, but not what
+# comes out of it
 IGNORED_KEYS = frozenset(
     {
         "_desc_",
         "_meta_",
         "bundle_root",
         "ckpt_dir",
+        "ckpt_path",
         "dataset_dir",
         "experiment_name",
+        "initial_weights",
         "num_workers",
         "output_dir",
         "parent_run",
@@ -37,6 +40,7 @@ IGNORED_KEYS = frozenset(
         "prefetch_factor",
         "progress",
         "show_progress",
+        "surrogate_weights",
         "tracking_uri",
     }
 )

@@ -23,11 +23,13 @@ import torch
 from mlflow import MlflowClient
 from monai.data import DataLoader, Dataset
 from monai.handlers import MLFlowHandler
+from monai.losses import DeepSupervisionLoss
 from monai.utils.misc import path_to_sqlite_uri
 from torch import nn
 
 from pipeline.attacks import iterative_fgsm, targeted_gradient
 from pipeline.handlers import AdversarialEvaluation, epsilon_name
+from pipeline.handlers.adversarial_evaluation import _describe
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
 
@@ -446,9 +448,27 @@ def test_transmission_comes_before_the_prediction(tmp_path: Path) -> None:
     assert np.array_equal(np.load(tmp_path / "image0.npz")["prediction"][2], prediction[0].numpy())
 
 
+def test_losses_are_told_apart() -> None:
+    losses = [
+        PixelCrossEntropy("sum"),
+        DeepSupervisionLoss(PixelCrossEntropy("sum"), weights=[0.5]),
+        DeepSupervisionLoss(PixelCrossEntropy("sum"), weights=[0.25]),
+        DeepSupervisionLoss(PixelCrossEntropy("mean"), weights=[0.5]),
+        lambda logits, target: logits.sum(),
+        lambda logits, target: logits.softmax(1).sum(),
+    ]
+    assert len({_describe(loss) for loss in losses}) == len(losses)
+    assert _describe(PixelCrossEntropy("sum")) == _describe(PixelCrossEntropy("sum").eval())
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [{"grey_level": 0.5}, {"attacked": make_network(1)}, {"batch_statistics": True}, {"transmission": torch.round}],
+    [
+        {"grey_level": 0.5},
+        {"attacked": make_network(1)},
+        {"batch_statistics": True},
+        {"transmission": torch.round},
+    ],
     ids=["grey_level", "attacked", "batch_statistics", "transmission"],
 )
 def test_results_of_another_reading_are_not_taken(tmp_path: Path, arguments: dict[str, Any]) -> None:
