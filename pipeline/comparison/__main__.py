@@ -16,23 +16,26 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.transforms import datalist_fingerprint
 from pipeline.utils import InputError
 
 from .bundle_command import BUNDLE_PROGRAM, bundle_command
 from .cell_folder import CellFolder, Status
+from .data_list import DataList, read_data_list
 from .environments import cell_environments
 from .matrix import ROOT, Matrix, read_matrix
 from .open_folders import open_folders
-from .results import collect, collect_costs, describe_commits, write_table
+from .results import collect, collect_costs, collect_descriptions, describe_commits, write_table
 from .runner import Runner, Task
 from .selection import select_names
+from .unsent_runs import unsent_runs
 
 __all__ = ["main"]
 
+_MINUTES_HELP = "stop after this time, plus up to a minute in which cells save themselves; the next call goes on"
 _FAILED, _BAD_INPUT, _WORK_LEFT = 1, 2, 3  # exit statuses beside 0
 
 
@@ -44,21 +47,24 @@ def main(arguments: Sequence[str] | None = None, program: Sequence[str] = BUNDLE
         program: what stands for ``python -m monai.bundle``.
 
     Returns:
-        exit status: 0 when all selected cells are finished, 1 when one has failed, 2 when something given is wrong (one
-        line on the error output), 3 when work is left after the time was up, an interruption, or to another runner.
+        exit status: 0 when all selected cells are finished; 2 when something given is wrong (one line on the error
+        output); 3 whenever work is left that can go on, after the time was up, an interruption, or to another runner,
+        even if a cell has failed; 1 when only failed cells, and those that need them, are left.
     """
+    begin = time.monotonic()
     options = _parser().parse_args(arguments)
     try:
         matrix = read_matrix(options.matrix, dict(options.data))
         folders = open_folders(matrix, options.results)
         if options.command == "report":
-            _report(matrix, folders, options.results)
+            _report(folders, options.results)
             return 0
         names = select_names(list(folders), options.only)
         if options.dry_run:
             _list(folders, names, options)
             return 0
-        return _run(matrix, folders, names, options, program)
+        end = None if options.minutes is None else begin + 60 * options.minutes
+        return _run(matrix, folders, names, options, program, end)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return _BAD_INPUT
@@ -82,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="run all cells that are not finished, then make the report",
         description="Run all cells that are not finished, then make the report. Type it again to go on. Exit status: 0 "
-        "all selected cells are finished, 1 one has failed, 2 bad input, 3 work is left.",
+        "all selected cells are finished, 1 nothing is left but what has failed and what needs it, 2 bad input, 3 "
+        "whenever work is left that can go on.",
     )
     report = commands.add_parser("report", help="make tables and figures of the cells that are finished")
     for command in (run, report):
@@ -99,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only", metavar="PATTERN", action="append", help="cells with such names; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="only list each cell's status and the command that runs it")
     run.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells side by side (1)")
-    run.add_argument("--minutes", metavar="M", type=_minutes, help="stop after this time; the next call goes on")
+    run.add_argument("--minutes", metavar="M", type=_minutes, help=_MINUTES_HELP)
     run.add_argument("--no-report", action="store_true", help="leave tables and figures for later")
     return parser
 
@@ -146,19 +153,27 @@ def _run(
     names: Sequence[str],
     options: argparse.Namespace,
     program: Sequence[str],
+    end: float | None,
 ) -> int:
     selected = [folders[name] for name in names]
     _check_needs(folders, names)
     for folder in selected:
         folder.check()
     if any(folder.result is None for folder in selected):
-        outcomes = _run_cells(matrix, folders, selected, options, program)
+        outcomes = _run_cells(matrix, folders, selected, options, program, end)
     else:
         print(f"All {len(selected)} cells are finished already.")
         outcomes = dict.fromkeys(names, Status.FINISHED)
     status = _summarize(folders, outcomes)
+    _list_unsent(selected)
+    for folder in selected:
+        # one that was finished may have taken weights that have been made anew since
+        folder.check()
     if status == 0 and not options.no_report:
-        _report(matrix, folders, options.results)
+        _report(folders, options.results)
+    elif not options.no_report:
+        command = ["python", "-m", "pipeline.comparison", "report", options.matrix, "--results", str(options.results)]
+        print(f"Tables and figures of what is finished: {shlex.join(command)}")
     return status
 
 
@@ -167,7 +182,6 @@ def _check_needs(folders: Mapping[str, CellFolder], names: Sequence[str]) -> Non
         if folders[name].result is not None:
             continue
         for need in folders[name].cell.needs.values():
-            folders[need].check()
             if need not in names and folders[need].result is None:
                 raise InputError(
                     f"{name} takes the weights of {need}, which is not finished; run that first, or add --only {need}."
@@ -180,8 +194,9 @@ def _run_cells(
     selected: Sequence[CellFolder],
     options: argparse.Namespace,
     program: Sequence[str],
+    end: float | None,
 ) -> dict[str, Status]:
-    fingerprints = _check_data(matrix, selected)
+    data_lists = _check_data(matrix, selected)
     # MLflow takes seconds to import, which a list of cells does without
     from .parent_run import open_parent_run
 
@@ -192,35 +207,37 @@ def _run_cells(
     tasks = []
     for folder in selected:
         cell, data = folder.cell, folder.cell.labels["data"]
-        needs = {setting: folders[name] for setting, name in cell.needs.items()}
         locations = {
             "dataset_dir": ROOT / matrix.data[data].dataset_dir,
             "output_dir": folder.runs.absolute(),
             "ckpt_dir": folder.models.absolute(),
-            **{setting: need.weights.absolute() for setting, need in needs.items()},
+            **{setting: need.weights.absolute() for setting, need in folder.needs.items()},
             "experiment_name": matrix.name,
             "tracking_uri": parent.tracking_uri,
             "parent_run": parent.run_id,
         }
         command = bundle_command(cell, locations, program)
         # a cell of a data set whose cells are all finished needs no data
-        tasks.append(Task(folder, tuple(needs.values()), command, fingerprints.get(data, "")))
-    seconds = None if options.minutes is None else 60 * options.minutes
-    outcomes = Runner(tasks, options.jobs, seconds, cell_environments(options.jobs)).run()
-    ends = set(outcomes.values())
-    parent.close("FINISHED" if ends == {Status.FINISHED} else "FAILED" if Status.FAILED in ends else "KILLED")
+        tasks.append(Task(folder, command, data_lists.get(data, DataList("", ""))))
+    status = "FAILED"
+    try:
+        outcomes = Runner(tasks, end, cell_environments(options.jobs)).run()
+        # of the whole matrix: the parent stands for all its cells, also those that are not selected
+        states = {folder.status() for folder in folders.values()}
+        status = "FINISHED" if states == {Status.FINISHED} else "FAILED" if Status.FAILED in states else "KILLED"
+    finally:
+        parent.close(status)
     return outcomes
 
 
-def _check_data(matrix: Matrix, selected: Sequence[CellFolder]) -> dict[str, str]:
-    """The fingerprints of the data sets of cells to run, before anything starts."""
-    to_run = {folder.cell.labels["data"]: folder for folder in selected if folder.result is None}
-    fingerprints = {
-        data: datalist_fingerprint(ROOT / matrix.data[data].dataset_dir / "datalist.json") for data in to_run
-    }
+def _check_data(matrix: Matrix, selected: Sequence[CellFolder]) -> dict[str, DataList]:
+    """The data lists of the data sets of cells to run, before anything starts."""
+    to_run = {folder.cell.labels["data"] for folder in selected if folder.result is None}
+    data_lists = {data: read_data_list(ROOT / matrix.data[data].dataset_dir) for data in sorted(to_run)}
     for folder in selected:
-        folder.check(fingerprints.get(folder.cell.labels["data"]))
-    return fingerprints
+        data = folder.cell.labels["data"]
+        folder.check(data_lists[data].fingerprint if data in data_lists else None)
+    return data_lists
 
 
 def _summarize(folders: Mapping[str, CellFolder], outcomes: Mapping[str, Status]) -> int:
@@ -245,7 +262,14 @@ def _summarize(folders: Mapping[str, CellFolder], outcomes: Mapping[str, Status]
     return _WORK_LEFT if left else _FAILED
 
 
-def _report(matrix: Matrix, folders: Mapping[str, CellFolder], results_dir: Path) -> None:
+def _list_unsent(folders: Iterable[CellFolder]) -> None:
+    runs = unsent_runs(folders)
+    if runs:
+        command = shlex.join(["python", "-m", "pipeline.tracking", "upload", *map(str, runs)])
+        print(f"MLflow has not got all of {len(runs)} finished cells; this sends the rest: {command}")
+
+
+def _report(folders: Mapping[str, CellFolder], results_dir: Path) -> None:
     from .report import write_report  # matplotlib takes seconds to import
 
     table = collect(folders.values())
@@ -254,9 +278,9 @@ def _report(matrix: Matrix, folders: Mapping[str, CellFolder], results_dir: Path
     if sentence:
         print(sentence)
     write_table(table, costs, results_dir)
-    titles = {name: data.title for name, data in matrix.data.items()}
+    descriptions = collect_descriptions(folders.values())
     runs = {name: folder.result for name, folder in folders.items() if folder.result is not None}
-    for file in write_report(table, costs, titles, results_dir, runs):
+    for file in write_report(table, costs, descriptions, results_dir, runs):
         print(file)
     unfinished = len(folders) - len(runs)
     if unfinished:

@@ -24,9 +24,9 @@ class Cell:
 
     Attributes:
         name: its unique name, also that of its folder: letters, digits, ``_`` and ``-``.
-        labels: what it is in the table of results: ``data``, ``network``, ``nlce``, ``variant`` (an ablation's stage or
-            a training of the claim; else empty), ``reading`` (a reading of the attack; empty for the paper's) and
-            ``seed``.
+        labels: what it is in the table of results: ``data``, ``network``, ``nlce``, ``stage`` (of the ablation; else
+            empty), ``variant`` (a training of the claim; else empty), ``reading`` (a reading of the attack; empty for
+            the paper's) and ``seed``.
         run_id: what the bundle runs, ``"training"`` or ``"evaluating"``.
         config_files: the bundle's configuration and what is laid over it, from the repository's root.
         settings: overrides of the configuration.

@@ -48,7 +48,8 @@ def fingerprint_cells(cells: Iterable[Cell]) -> dict[str, str]:
             "run_id": cell.run_id,
             "config": _merged(cell.config_files),
             "settings": cell.settings,
-            "needs": {setting: fingerprints[name] for setting, name in cell.needs.items()},
+            # pairs, since a run's own fingerprint ignores keys of such names, where they hold places
+            "needs": sorted((setting, fingerprints[name]) for setting, name in cell.needs.items()),
         }
         fingerprints[cell.name] = fingerprint_config(content, _IGNORED)
     return fingerprints

@@ -11,12 +11,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from pipeline.tracking.folder_lock import FolderLock
 from pipeline.utils import InputError, atomic_path
 
 from .cell import Cell
+from .data_list import DataList
 
 __all__ = ["STOPPED", "CellFolder", "Status"]
 
@@ -32,6 +36,7 @@ STOPPED = (None, 143, 130, -15, -2)
 
 _PROMPT = "$ "
 _TAIL = 65536  # bytes of a log that hold its last error
+_RECORDED = {"fingerprint", "data_fingerprint", "data_description", "needs", "exit_status"}
 _ERROR = re.compile(r"error: |[\w.]*(Error|Exception|Interrupt)\b")
 
 
@@ -57,11 +62,15 @@ class CellFolder:
         results_dir: the folder of all results.
         cell: the cell.
         fingerprint: its fingerprint, see ``fingerprint_cells``.
+        needs: the folders of the cells whose weights it takes, by the setting that gets their file.
     """
 
-    def __init__(self, results_dir: Path, cell: Cell, fingerprint: str) -> None:
+    def __init__(
+        self, results_dir: Path, cell: Cell, fingerprint: str, needs: Mapping[str, CellFolder] | None = None
+    ) -> None:
         self.cell = cell
         self.fingerprint = fingerprint
+        self.needs = needs or {}
         self.path = results_dir / "cells" / cell.name
         self.log = self.path / "log.txt"
         self.runs = self.path / "runs"
@@ -77,8 +86,22 @@ class CellFolder:
         files = sorted(self.runs.glob("*/result.json"), key=lambda file: file.stat().st_mtime)
         return files[-1].parent if files else None
 
+    @property
+    def weights_fingerprint(self) -> str | None:
+        """SHA-256 of the weights; None if there are none."""
+        if not self.weights.exists():
+            return None
+        stat = self.weights.stat()
+        return _sha256(self.weights, stat.st_mtime_ns, stat.st_size)
+
+    @property
+    def data_description(self) -> str:
+        """What the cell's data list said that the data is."""
+        record = self._record()
+        return "" if record is None else str(record["data_description"])
+
     def check(self, data_fingerprint: str | None = None) -> None:
-        """Refuse what another matrix, configuration or data list has left here.
+        """Refuse what another matrix, configuration, data list or other weights have left here or in what it needs.
 
         Args:
             data_fingerprint: of the cell's data list; None not to look at it.
@@ -86,6 +109,8 @@ class CellFolder:
         Raises:
             InputError: if there is such a thing, or ``cell.json`` is damaged.
         """
+        for need in self.needs.values():
+            need.check(data_fingerprint)
         record = self._record()
         if record is None:
             if self.result is not None or self.weights.exists():
@@ -95,6 +120,10 @@ class CellFolder:
             raise InputError(f"{self.path} was made with another configuration or other settings; {self._advice()}")
         if data_fingerprint not in (None, record["data_fingerprint"]):
             raise InputError(f"{self.path} was made with other data; {self._advice()}")
+        for setting, need in self.needs.items():
+            # weights that are being made, or were removed when they had served, contradict nothing
+            if need.result is not None and need.weights_fingerprint not in (None, record["needs"][setting]):
+                raise InputError(f"{self.path} was made with other weights of {need.cell.name}; {self._advice()}")
 
     def status(self) -> Status:
         """What has become of the cell, whether or not it waits for others.
@@ -112,13 +141,15 @@ class CellFolder:
         self.lock.release()
         return Status.INTERRUPTED if record["exit_status"] in STOPPED else Status.FAILED
 
-    def begin(self, command: list[str], data_fingerprint: str) -> None:
-        """Note that a process starts."""
+    def begin(self, command: list[str], data: DataList) -> None:
+        """Note that a process starts, on which data and with which weights."""
         self._own = {
             "name": self.cell.name,
             "labels": dict(self.cell.labels),
             "fingerprint": self.fingerprint,
-            "data_fingerprint": data_fingerprint,
+            "data_fingerprint": data.fingerprint,
+            "data_description": data.description,
+            "needs": {setting: need.weights_fingerprint for setting, need in self.needs.items()},
             "command": command,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "exit_status": None,
@@ -157,7 +188,7 @@ class CellFolder:
     def _record(self) -> dict[str, Any] | None:
         try:
             record = json.loads(self._file.read_text(encoding="utf-8"))
-            if {"fingerprint", "data_fingerprint", "exit_status"} <= record.keys():
+            if record.keys() >= _RECORDED and record["needs"].keys() == self.needs.keys():
                 return dict(record)
         except FileNotFoundError:
             return None
@@ -171,3 +202,10 @@ class CellFolder:
 
     def _advice(self) -> str:
         return "remove this folder to run the cell again, or give another --results."
+
+
+@lru_cache
+def _sha256(file: Path, modified: int, size: int) -> str:
+    """The hash of a file, computed anew when its time or size has changed."""
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

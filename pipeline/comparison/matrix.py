@@ -55,14 +55,12 @@ class DataSet:
 
     Attributes:
         name: its name in the matrix.
-        title: its name for readers.
         bundle: the folder of its bundle, from the repository's root.
         dataset_dir: the folder that ``data_prep`` has written, from the repository's root.
         settings: overrides of the bundle's settings for this data set.
     """
 
     name: str
-    title: str
     bundle: str
     dataset_dir: str
     settings: Mapping[str, Any]

@@ -31,4 +31,8 @@ def open_folders(matrix: Matrix, results_dir: Path) -> dict[str, CellFolder]:
     """
     cells = make_cells(matrix)
     fingerprints = fingerprint_cells(cells)
-    return {cell.name: CellFolder(results_dir, cell, fingerprints[cell.name]) for cell in cells}
+    folders: dict[str, CellFolder] = {}
+    for cell in cells:
+        needs = {setting: folders[name] for setting, name in cell.needs.items()}
+        folders[cell.name] = CellFolder(results_dir, cell, fingerprints[cell.name], needs)
+    return folders

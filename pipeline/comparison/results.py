@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,13 @@ from pipeline.utils import InputError, atomic_path
 
 from .cell_folder import CellFolder
 
-__all__ = ["COLUMNS", "collect", "collect_costs", "describe_commits", "write_table"]
+__all__ = ["COLUMNS", "collect", "collect_costs", "collect_descriptions", "describe_commits", "write_table"]
 
 COLUMNS = [
     "data",
     "network",
     "nlce",
+    "stage",
     "variant",
     "reading",
     "seed",
@@ -50,9 +50,10 @@ _NEEDED = ["commit", "dirty", "data_fingerprint", "iterations", "device", "param
 def collect(folders: Iterable[CellFolder]) -> pd.DataFrame:
     """Return the scores of all finished cells, one row per cell, image and ε.
 
-    Columns: ``data``, ``network``, ``nlce``, ``variant``, ``reading`` and ``seed`` (see ``Cell.labels``); ``epsilon``
-    in grey levels, 0 for the clean image; ``image``; ``DIC`` and ``JSC`` in [0, 1]; the attack's ``iterations``;
-    ``commit``, with ``+dirty`` where files differed from it; ``data_fingerprint``; ``cell``.
+    Columns: ``data``, ``network``, ``nlce``, ``stage``, ``variant``, ``reading`` and ``seed`` (see ``Cell.labels``);
+    ``epsilon``, 0 for the clean image, in grey levels of 255, or in the unit of the reading (``twelve_bit``: 1/4095 of
+    the range; ``after_normalization``: 1/255 of a standard deviation); ``image``; ``DIC`` and ``JSC`` in [0, 1]; the
+    attack's ``iterations``; ``commit``, with ``+dirty`` where files differed from it; ``data_fingerprint``; ``cell``.
 
     Args:
         folders: the folders of a matrix's cells; those that are not finished are left out.
@@ -87,10 +88,22 @@ def collect_costs(folders: Iterable[CellFolder]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def collect_descriptions(folders: Iterable[CellFolder]) -> dict[str, str]:
+    """Return what the data list of each data set said that it is when its finished cells ran; empty for nothing.
+
+    The cells of a data set have the same data, see ``collect``: the first speaks for all.
+    """
+    descriptions: dict[str, str] = {}
+    for folder in folders:
+        if folder.result is not None:
+            descriptions.setdefault(folder.cell.labels["data"], folder.data_description)
+    return descriptions
+
+
 def describe_commits(table: pd.DataFrame) -> str:
-    """Return one sentence if the cells of a table were made by more than one state of the code, else nothing."""
+    """Return one sentence if the cells of a table were made by several states of the code or unknown ones, else ""."""
     counts = table.groupby("commit", sort=False)["cell"].nunique()
-    if len(counts) == 1 and not counts.index[0].endswith("+dirty"):
+    if len(counts) == 1 and counts.index[0] != "unknown" and not counts.index[0].endswith("+dirty"):
         return ""
     parts = ", ".join(f"{commit} ({count} of {counts.sum()} cells)" for commit, count in counts.items())
     return f"The results come from {parts}: compare them with care, their code may differ."
@@ -161,7 +174,7 @@ def _read_result(folder: CellFolder) -> dict[str, Any]:
 
 
 def _check_alike(cells: Mapping[CellFolder, pd.DataFrame]) -> None:
-    """Refuse cells of one data set with other data, images or intensities than most of its cells."""
+    """Refuse cells of one data set with different data, images or intensities."""
     for data in sorted({folder.cell.labels["data"] for folder in cells}):
         members = {folder: table for folder, table in cells.items() if folder.cell.labels["data"] == data}
         _check_equal(members, "data_fingerprint", "different data")
@@ -171,13 +184,12 @@ def _check_alike(cells: Mapping[CellFolder, pd.DataFrame]) -> None:
 
 def _check_equal(members: Mapping[CellFolder, pd.DataFrame], column: str, difference: str) -> None:
     values = {folder: frozenset(table[column]) for folder, table in members.items()}
-    usual, _ = Counter(values.values()).most_common(1)[0]
-    common = next(folder for folder, value in values.items() if value == usual)
+    first = next(iter(values))
     for folder, value in values.items():
-        if value != usual:
+        if value != values[first]:
             raise InputError(
-                f"{_run(folder) / 'per_image.csv'} has results on {difference} than {_run(common) / 'per_image.csv'}; "
-                f"remove the folder {folder.path} and run again."
+                f"{_run(first) / 'per_image.csv'} and {_run(folder) / 'per_image.csv'} have results on {difference}; "
+                f"remove the one of the folders {first.path} and {folder.path} that is wrong, and run again."
             )
 
 

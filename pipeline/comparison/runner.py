@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Any
 
 from .cell_folder import CellFolder, Status
+from .data_list import DataList
 from .matrix import ROOT
 
 __all__ = ["Runner", "Task"]
@@ -37,15 +38,13 @@ class Task:
 
     Attributes:
         folder: its folder.
-        needs: the folders of the cells whose weights it takes.
         command: what runs it.
-        data_fingerprint: of its data list.
+        data: what it runs on.
     """
 
     folder: CellFolder
-    needs: tuple[CellFolder, ...]
     command: list[str]
-    data_fingerprint: str
+    data: DataList
 
     @property
     def name(self) -> str:
@@ -63,35 +62,38 @@ class _Running:
 class Runner:
     """Runs cells as processes, side by side, until all are finished, none can go on, or it is told to stop.
 
-    A cell starts when those that it needs are finished. A failed cell stops only those that need it. A cell that
+    A cell starts when those that it needs are finished. A failed cell stops only those that need it; those that failed
+    before come last, so that they do not take the time of the others call after call. A cell that
     another runner has taken is left to it: its folder is locked as long as its process lives, even if the runner is
     killed.
 
-    On SIGTERM, SIGINT or at the end of its time it starts no cell any more, sends SIGTERM to those that run, which save
-    themselves, and SIGKILL to those that still run a minute later, or at once after a second signal.
+    On SIGTERM, SIGINT, SIGHUP or at the end of its time it starts no cell any more, sends SIGTERM to those that run,
+    which save themselves, and SIGKILL to those that still run a minute later, or at once after a second signal.
 
     Args:
         tasks: the cells, none before those that it needs.
-        jobs: how many run side by side.
-        seconds: how long to run; None until all is done.
-        environments: variables for the cells that run at a time, one mapping for each of ``jobs``.
+        end: when to stop, as ``clock`` tells it; None when all is done.
+        environments: variables for the cells that run side by side, one mapping for each.
         grace: seconds between SIGTERM and SIGKILL.
+        clock: the time in seconds.
     """
 
     def __init__(
         self,
         tasks: Sequence[Task],
-        jobs: int = 1,
-        seconds: float | None = None,
+        end: float | None = None,
         environments: Sequence[Mapping[str, str]] = ({},),
         grace: float = _GRACE,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tasks = tasks
         self.environments = environments
         self.grace = grace
-        self._begin = time.monotonic()
-        self._end = None if seconds is None else self._begin + seconds
-        self._slots = list(range(jobs))
+        self.end = end
+        self.clock = clock
+        self._begin = clock()
+        self._queue = sorted(tasks, key=lambda task: task.folder.status() == Status.FAILED)
+        self._slots = list(range(len(environments)))
         self._outcomes: dict[str, Status] = {}
         self._running: list[_Running] = []
         self._stop = ""  # why to stop; empty to go on
@@ -114,7 +116,7 @@ class Runner:
         for running in list(self._running):
             if running.process.poll() is not None:
                 self._reap(running)
-        if self._end is not None and time.monotonic() >= self._end:
+        if self.end is not None and self.clock() >= self.end:
             self._stop = self._stop or "the time is up"
         if self._stop:
             self._stop_running()
@@ -129,12 +131,12 @@ class Runner:
 
     def _start_ready(self) -> None:
         going = {running.task.name for running in self._running}
-        for task in self.tasks:
+        for task in self._queue:
             if not self._slots:
                 return
             if task.name in self._outcomes or task.name in going:
                 continue
-            if all(need.result is not None for need in task.needs):
+            if all(need.result is not None for need in task.folder.needs.values()):
                 self._start(task)
 
     def _start(self, task: Task) -> None:
@@ -147,8 +149,8 @@ class Runner:
             folder.lock.release()
             self._outcomes[task.name] = Status.FINISHED
             return
-        folder.check(task.data_fingerprint)
-        folder.begin(task.command, task.data_fingerprint)
+        folder.check(task.data.fingerprint)
+        folder.begin(task.command, task.data)
         slot = self._slots.pop(0)
         log = folder.open_log(task.command)
         try:
@@ -166,7 +168,7 @@ class Runner:
             )
         finally:
             os.close(log)
-        self._running.append(_Running(task, process, slot, time.monotonic()))
+        self._running.append(_Running(task, process, slot, self.clock()))
         self._say("started", task.name)
 
     def _reap(self, running: _Running) -> None:
@@ -178,7 +180,7 @@ class Runner:
         outcome = folder.end(code)
         folder.lock.release()
         self._outcomes[running.task.name] = outcome
-        took = timedelta(seconds=int(time.monotonic() - running.started))
+        took = timedelta(seconds=int(self.clock() - running.started))
         left = sum(self._outcomes.get(task.name) != Status.FINISHED for task in self.tasks)
         text = f"{running.task.name} after {took}, {left} of {len(self.tasks)} cells left"
         if outcome == Status.FAILED:
@@ -188,13 +190,13 @@ class Runner:
 
     def _stop_running(self) -> None:
         if self._kill_at is None:
-            self._kill_at = time.monotonic() + self.grace
+            self._kill_at = self.clock() + self.grace
             if self._running:
                 names = ", ".join(running.task.name for running in self._running)
                 self._say("stopping", f"{names}: {self._stop}")
             for running in self._running:
                 running.process.terminate()
-        elif time.monotonic() >= self._kill_at:
+        elif self.clock() >= self._kill_at:
             for running in self._running:
                 # with its workers
                 os.killpg(running.process.pid, signal.SIGKILL)
@@ -206,7 +208,7 @@ class Runner:
         status = task.folder.status()
         if status in (Status.FINISHED, Status.RUNNING):
             return status
-        if any(need.result is None for need in task.needs):
+        if any(need.result is None for need in task.folder.needs.values()):
             return Status.WAITING
         # one that failed in an earlier call has not been tried in this one
         return Status.TO_DO if status == Status.FAILED else status
@@ -218,8 +220,11 @@ class Runner:
                 self._kill_at = 0.0
             self._stop = self._stop or signal.Signals(number).name
 
+        # what is ignored, as SIGHUP under nohup, stays so
         previous: dict[int, Any] = {
-            number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) != signal.SIG_IGN
         }
         try:
             yield
@@ -228,5 +233,5 @@ class Runner:
                 signal.signal(number, handler)
 
     def _say(self, what: str, text: str) -> None:
-        elapsed = timedelta(seconds=int(time.monotonic() - self._begin))
+        elapsed = timedelta(seconds=int(self.clock() - self._begin))
         print(f"{elapsed}  {what:<11} {text}", flush=True)

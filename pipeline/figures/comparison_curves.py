@@ -34,7 +34,7 @@ class Curve:
     Args:
         label: its name in the legend.
         line: which of ``LINES`` it is drawn with, so that a network looks the same in every figure.
-        epsilons: intensities in grey levels, rising.
+        epsilons: intensities, rising.
         mean: mean score at each.
         deviation: half the width of the band at each; None for no band.
     """
@@ -65,7 +65,7 @@ class CurvePanel:
 
 @rc_context(STYLE)
 def save_comparison_curves(
-    panels: Sequence[CurvePanel], stem: str | os.PathLike[str], columns: int, marker_label: str = ""
+    panels: Sequence[CurvePanel], stem: str | os.PathLike[str], columns: int, marker_label: str, epsilon_label: str
 ) -> list[Path]:
     """Draw scores against ε in a grid of diagrams with one legend (the paper's Figures 4, 5, 7 and 8).
 
@@ -74,6 +74,7 @@ def save_comparison_curves(
         stem: path of the files to write, without ending.
         columns: diagrams in a row.
         marker_label: name of the markers in the legend.
+        epsilon_label: what stands below the diagrams: ε and its unit.
 
     Returns:
         The files written, PNG and PDF.
@@ -96,7 +97,7 @@ def save_comparison_curves(
     axes[0, 0].set(xlim=(-0.03 * largest, 1.03 * largest), ylim=(-0.02, 1.02), yticks=np.linspace(0, 1, 6))
     if largest == 32:
         axes[0, 0].set_xticks(range(0, 33, 8 if columns < 4 else 16))
-    figure.supxlabel("ε (grey levels of 255)", fontsize=STYLE["axes.labelsize"])
+    figure.supxlabel(epsilon_label, fontsize=STYLE["axes.labelsize"])
     entries = {
         label: handle
         for axis in axes.flat[: len(panels)]

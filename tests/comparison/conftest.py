@@ -81,9 +81,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         file.write_text(json.dumps(content))
     write_data(tmp_path / "data")
     matrix = {
-        "data": {
-            "lungs": {"title": "Lungs", "bundle": str(tmp_path / "bundle"), "dataset_dir": str(tmp_path / "data")}
-        },
+        "data": {"lungs": {"bundle": str(tmp_path / "bundle"), "dataset_dir": str(tmp_path / "data")}},
         "settings": {"max_epochs": 3},
         "seeds": [0],
         "networks": ["nlcen"],
@@ -116,7 +114,7 @@ def write_data(folder: Path, pixels: bytes = b"pixels") -> None:
         for kind in ("image", "label"):
             (folder / f"{section}_{kind}.png").write_bytes(pixels)
         lists[section] = [{"image": f"{section}_image.png", "label": f"{section}_label.png"}]
-    (folder / "datalist.json").write_text(json.dumps(lists))
+    (folder / "datalist.json").write_text(json.dumps({"description": "2 lungs", **lists}))
 
 
 class FakeParent:

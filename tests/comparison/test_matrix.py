@@ -37,6 +37,7 @@ def test_cells_of_a_matrix_in_the_order_in_which_they_can_run(project: Project) 
         "data": "lungs",
         "network": "nlcen",
         "nlce": True,
+        "stage": "",
         "variant": "",
         "reading": "",
         "seed": 0,
@@ -47,7 +48,7 @@ def test_cells_of_a_matrix_in_the_order_in_which_they_can_run(project: Project) 
     assert frozen.settings == {"max_epochs": 3, "non_local": False, "nlce": True, "seed": 0}
     assert frozen.config_files == (f"{bundle}/train.json", f"{bundle}/ablation/frozen.json")
     assert frozen.needs == {"initial_weights": without.name}
-    assert (frozen.labels["variant"], frozen.labels["reading"]) == ("frozen", "")
+    assert (frozen.labels["stage"], frozen.labels["variant"], frozen.labels["reading"]) == ("frozen", "", "")
     assert tuned.needs == {"initial_weights": frozen.name}
     assert twelve_bit.needs == {"ckpt_path": trained.name}
     assert twelve_bit.run_id == "evaluating"
@@ -76,6 +77,7 @@ def test_a_network_is_one_word_more_and_a_reading_may_be_a_training(project: Pro
         "data": "lungs",
         "network": "unet",
         "nlce": False,
+        "stage": "",
         "variant": "",
         "reading": "twelve_bit",
         "seed": 3,

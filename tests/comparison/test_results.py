@@ -67,7 +67,8 @@ def test_the_table(finished: Project, make_report: Callable[[], tuple[int, str, 
             "data": "lungs",
             "network": "nlcen",
             "nlce": True,
-            "variant": "fine_tuned",
+            "stage": "fine_tuned",
+            "variant": "",
             "reading": "",
             "seed": 0,
             "epsilon": 32.0,
@@ -106,10 +107,10 @@ def test_the_report_gets_the_table_and_where_the_runs_are(
     (_run(finished, TRANSFER) / "result.json").unlink()
     status, out, _ = make_report()
     assert (status, out) == (0, "a.png\n1 of 6 cells are not finished and therefore not in it.\n")
-    table, costs, titles, folder, runs = given
+    table, costs, descriptions, folder, runs = given
     assert isinstance(table, pd.DataFrame) and isinstance(costs, pd.DataFrame)
     assert set(table["cell"]) == set(costs["cell"]) == set(CELLS[:-1])
-    assert (titles, folder) == ({"lungs": "Lungs"}, finished.results)
+    assert (descriptions, folder) == ({"lungs": "2 lungs"}, finished.results)
     assert runs == {name: _run(finished, name) for name in CELLS[:-1]}
 
 
@@ -127,6 +128,19 @@ def test_cells_of_several_commits_are_said_and_marked(
     )
     table = pd.read_parquet(finished.results / "results.parquet")
     assert set(table.loc[table["cell"] == WITHOUT, "commit"]) == {"def456+dirty"}
+
+
+def test_one_commit_that_is_not_known_is_said(
+    finished: Project, make_report: Callable[[], tuple[int, str, str]]
+) -> None:
+    for cell in CELLS:
+        file = _run(finished, cell) / "result.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "commit": None}))
+    assert make_report() == (
+        0,
+        "The results come from unknown (6 of 6 cells): compare them with care, their code may differ.\n",
+        "",
+    )
 
 
 HEAD = "image,epsilon,DIC,JSC\n"
@@ -191,7 +205,6 @@ def test_a_damaged_result_of_a_cell(
 def test_cells_of_a_data_set_must_be_about_the_same(
     finished: Project, make_report: Callable[[], tuple[int, str, str]], old: str, new: str, difference: str
 ) -> None:
-    # the first cell is the odd one: the others outvote it
     run = _run(finished, WITH)
     for file in (run / "per_image.csv", run / "result.json"):
         file.write_text(file.read_text().replace(old, new))
@@ -199,8 +212,9 @@ def test_cells_of_a_data_set_must_be_about_the_same(
     other = _run(finished, WITHOUT) / "per_image.csv"
     assert (status, error) == (
         2,
-        f"error: {run / 'per_image.csv'} has results on different {difference} than {other}; "
-        f"remove the folder {finished.results / 'cells' / WITH} and run again.\n",
+        f"error: {run / 'per_image.csv'} and {other} have results on different {difference}; remove the one of the "
+        f"folders {finished.results / 'cells' / WITH} and {finished.results / 'cells' / WITHOUT} that is wrong, and "
+        "run again.\n",
     )
 
 

@@ -11,19 +11,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.comparison import __main__ as command_line
 from pipeline.comparison import environments, report
 from pipeline.comparison.bundle_command import bundle_command
 from pipeline.comparison.cell_folder import CellFolder, Status
+from pipeline.comparison.data_list import DataList
 from pipeline.comparison.environments import cell_environments
 from pipeline.comparison.matrix import read_matrix
 from pipeline.comparison.open_folders import open_folders
@@ -75,7 +80,10 @@ def test_a_matrix_is_run_once_and_each_cell_gets_what_it_needs(
     assert options[TRANSFER]["--ckpt_path"] == str(cells / WITH / "models" / "model.pt")
     assert options[TRANSFER]["--surrogate_weights"] == str(cells / WITHOUT / "models" / "model.pt")
     record = json.loads((cells / TUNED / "cell.json").read_text())
-    assert record["labels"]["variant"] == "fine_tuned" and record["exit_status"] == 0
+    assert record["labels"]["stage"] == "fine_tuned" and record["exit_status"] == 0
+    assert record["data_description"] == "2 lungs"
+    weights = cells / FROZEN / "models" / "model.pt"
+    assert record["needs"] == {"initial_weights": hashlib.sha256(weights.read_bytes()).hexdigest()}
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [f"0:00:00  started     {WITH}", lines[1]]
     assert lines[1].partition(" after ")[0].endswith(f"finished    {WITH}") and "5 of 6 cells left" in lines[1]
@@ -99,11 +107,13 @@ def test_a_failed_cell_stops_only_those_that_need_it_and_is_tried_again(
     assert parent.statuses == ["FAILED"] and not reports
     lines = capsys.readouterr().out.splitlines()
     cells = project.results / "cells"
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         f"failed      {FROZEN}: see {cells / FROZEN / 'log.txt'}: error: the network is tired",
         f"failed      {READING}: see {cells / READING / 'log.txt'}: no output",
         f"waiting     {TUNED}: it takes the weights of {FROZEN}",
         "3 of 6 cells are finished. Type the same command again to go on.",
+        "Tables and figures of what is finished: python -m pipeline.comparison report "
+        f"{project.matrix} --results {project.results}",
     ]
     assert any("(exit status 1; " in line and FROZEN in line for line in lines)
 
@@ -114,37 +124,179 @@ def test_a_failed_cell_stops_only_those_that_need_it_and_is_tried_again(
     assert log.count("\n$ ") + log.startswith("$ ") == 2 and "the network is tired" in log
 
 
-@pytest.mark.parametrize("behavior", ["stop the runner", "interrupt the runner"])
+@pytest.mark.parametrize(
+    ("behavior", "sign"),
+    [("stop the runner", "SIGTERM"), ("interrupt the runner", "SIGINT"), ("hang up the runner", "SIGHUP")],
+)
 def test_an_interrupted_runner_stops_its_cells_and_goes_on_next_time(
     project: Project,
     parent: FakeParent,
     reports: list[int],
     misbehave: Misbehave,
     behavior: str,
+    sign: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
     misbehave({WITHOUT: behavior})
     assert project.run() == 3
     assert project.called() == [WITH, WITHOUT]
     assert parent.statuses == ["KILLED"]
     out = capsys.readouterr().out
-    sign = "SIGTERM" if behavior == "stop the runner" else "SIGINT"
     assert f"stopping    {WITHOUT}: {sign}\n" in out
     assert f"interrupted {WITHOUT}: see {project.results}/cells/{WITHOUT}/log.txt\n" in out
     assert f"to do       {READING}: not started\n" in out
     assert json.loads((project.results / "cells" / WITHOUT / "cell.json").read_text())["exit_status"] == 143
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert [signal.getsignal(number) for number in numbers] == before
     misbehave({})
     assert project.run() == 0
     assert project.called()[2:] == [WITHOUT, *CELLS[2:]]
 
 
-def test_the_time_of_a_call_ends(project: Project, parent: FakeParent, misbehave: Misbehave) -> None:
+def test_the_time_of_a_call_ends(project: Project, misbehave: Misbehave) -> None:
     misbehave({WITH: "wait"})
-    assert project.run("--minutes", "0.005") == 3
-    assert project.called() in ([WITH], [])  # a busy machine may not get it to its first line
-    assert _folders(project)[WITH].status() == Status.INTERRUPTED
+    folders = _folders(project)
+    tasks = [_task(project, folders[name]) for name in (WITH, WITHOUT)]
+    # the cell has come to its first line when the time is up
+    runner = Runner(tasks, end=10.0, clock=lambda: 10.0 if project.called() else 9.9)
+    assert runner.run() == {WITH: Status.INTERRUPTED, WITHOUT: Status.TO_DO}
+    assert project.called() == [WITH]
+
+
+def test_the_time_of_a_call_begins_before_the_data_is_read(
+    project: Project, parent: FakeParent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # reading the data takes a minute and a half
+    clock, read = [0.0], command_line.read_data_list
+
+    def read_slowly(folder: Path) -> DataList:
+        clock[0] += 90
+        return read(folder)
+
+    monkeypatch.setattr(command_line, "read_data_list", read_slowly)
+    monkeypatch.setattr(command_line, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(command_line, "Runner", lambda *arguments: Runner(*arguments, clock=lambda: clock[0]))
+    assert project.run("--minutes", "1") == 3
+    assert not project.calls()
+    clock[0] = 0.0
+    assert project.run("--minutes", "2", "--only", WITH, "--no-report") == 0
+
+
+def test_what_has_failed_before_comes_last(
+    project: Project, parent: FakeParent, reports: list[int], misbehave: Misbehave
+) -> None:
+    misbehave({WITH: "fail", WITHOUT: "stop the runner"})
+    # work is left beside what has failed
+    assert project.run() == 3
+    assert project.called() == [WITH, WITHOUT]
+    misbehave({})
+    assert project.run() == 0
+    assert project.called()[2:] == [WITHOUT, FROZEN, TUNED, WITH, READING, TRANSFER]
+
+
+def test_hanging_up_stays_ignored_under_nohup(project: Project) -> None:
+    def hang_up() -> float:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return 0.0
+
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert Runner([_task(project, _folders(project)[WITH])], clock=hang_up).run() == {WITH: Status.FINISHED}
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+def test_the_parent_run_is_closed_whatever_happens_and_stands_for_the_whole_matrix(
+    project: Project, parent: FakeParent, reports: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(self: Runner) -> dict[str, Status]:
+        raise InputError("it broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Runner, "run", break_down)
+        assert project.run() == 2
+    assert parent.statuses == ["FAILED"]
+    assert project.run("--only", WITH) == 0
+    assert parent.statuses == ["FAILED", "KILLED"]
+    assert project.run() == 0
+    assert parent.statuses == ["FAILED", "KILLED", "FINISHED"]
+
+
+def test_results_of_weights_that_exist_no_longer_are_refused(
+    project: Project,
+    parent: FakeParent,
+    reports: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert project.run() == 0
+    cells = project.results / "cells"
+    advice = "remove this folder to run the cell again, or give another --results."
+    # without the file, or with the same made anew, nothing contradicts
+    (cells / WITHOUT / "models" / "model.pt").unlink()
+    assert project.run() == 0
+    shutil.rmtree(cells / WITHOUT)
+    assert project.run() == 0
+    assert project.called()[6:] == [WITHOUT]
+
+    monkeypatch.setenv("FAKE_WEIGHTS", "other")
+    shutil.rmtree(cells / WITHOUT)
+    made = len(reports)
+    assert project.run("--no-report") == 2
+    error = f"error: {cells / FROZEN} was made with other weights of {WITHOUT}; {advice}\n"
+    assert capsys.readouterr().err == error
+    # also in a report, and through a cell that is selected alone
+    assert command_line.main(["report", str(project.matrix), "--results", str(project.results)]) == 2
+    assert capsys.readouterr().err == error
+    assert project.run("--only", TUNED, "--no-report") == 2
+    assert capsys.readouterr().err == error
+    shutil.rmtree(cells / FROZEN)
+    # now nothing runs before it is found out
+    assert project.run() == 2
+    assert capsys.readouterr().err == f"error: {cells / TRANSFER} was made with other weights of {WITHOUT}; {advice}\n"
+    shutil.rmtree(cells / TRANSFER)
+    assert project.run() == 2
+    assert capsys.readouterr().err == f"error: {cells / TUNED} was made with other weights of {FROZEN}; {advice}\n"
+    shutil.rmtree(cells / TUNED)
+    assert len(reports) == made
+    assert project.run() == 0
+    assert project.called()[7:] == [WITHOUT, FROZEN, TRANSFER, TUNED]
+
+
+def test_the_weights_of_an_evaluation_must_be_of_the_same_data(
+    project: Project, parent: FakeParent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project.run("--only", WITH, "--no-report") == 0
+    write_data(project.folder / "data", b"other pixels")
+    assert project.run("--only", READING, "--no-report") == 2
+    assert capsys.readouterr().err == (
+        f"error: {project.results / 'cells' / WITH} was made with other data; remove this folder to run the cell "
+        "again, or give another --results.\n"
+    )
+    assert project.called() == [WITH]
+
+
+def test_what_mlflow_has_not_got_is_said(
+    project: Project, parent: FakeParent, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE_UNSENT", f"{WITHOUT} {READING}")
+    assert project.run("--no-report") == 0
+    runs = [project.results / "cells" / WITHOUT / "runs" / "training_1"]
+    runs += [project.results / "cells" / READING / "runs" / "evaluating_1"]
+    said = "MLflow has not got all of {} finished cells; this sends the rest: python -m pipeline.tracking upload {}\n"
+    assert capsys.readouterr().out.endswith(said.format(2, f"{runs[0]} {runs[1]}"))
+    # also of cells that have finished before; killed before anything was sent
+    (runs[0] / "upload.json").unlink()
+    note = json.loads((runs[1] / "upload.json").read_text())
+    size = (runs[1] / "journal.jsonl").stat().st_size
+    (runs[1] / "upload.json").write_text(json.dumps({**note, "offset": size, "status": "RUNNING"}))
+    assert project.run("--no-report") == 0
+    assert capsys.readouterr().out.endswith(said.format(2, f"{runs[0]} {runs[1]}"))
+    for run in runs:
+        (run / "upload.json").write_text(json.dumps({**note, "offset": size}))
+    assert project.run("--no-report") == 0
+    assert "MLflow" not in capsys.readouterr().out
 
 
 def test_a_cell_that_does_not_end_is_killed(project: Project, misbehave: Misbehave) -> None:
@@ -259,7 +411,7 @@ def test_a_place_that_cannot_be_written(
     project.results.write_text("a file")
     assert project.run() == 2
     assert capsys.readouterr().err == (
-        f"error: Cannot write or read {project.results}/cells/{WITHOUT}/cell.json: Not a directory. "
+        f"error: Cannot write or read {project.results}/cells/{WITH}/cell.json: Not a directory. "
         "Correct this and run the same again.\n"
     )
 
@@ -335,7 +487,7 @@ def _folders(project: Project) -> dict[str, CellFolder]:
 
 def _task(project: Project, folder: CellFolder) -> Task:
     locations = {"output_dir": folder.runs, "ckpt_dir": folder.models}
-    return Task(folder, (), bundle_command(folder.cell, locations, FAKE_BUNDLE), "f00")
+    return Task(folder, bundle_command(folder.cell, locations, FAKE_BUNDLE), DataList("f00", ""))
 
 
 def _run_two_cells(environment: dict[str, str], project: Project) -> None:

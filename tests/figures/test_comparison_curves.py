@@ -29,7 +29,7 @@ EPSILONS = [0.0, 2.0, 32.0]
 
 def draw(path: Path, monkeypatch: pytest.MonkeyPatch, panels: list[CurvePanel], columns: int) -> Figure:
     figures = keep_figures(MODULE, monkeypatch)
-    files = save_comparison_curves(panels, path / "figure", columns, "the paper")
+    files = save_comparison_curves(panels, path / "figure", columns, "the paper", "ε (levels)")
     assert files == [path / "figure.png", path / "figure.pdf"]
     assert sorted(file.name for file in path.iterdir()) == ["figure.pdf", "figure.png"]
     with Image.open(files[0]) as picture:
@@ -46,7 +46,7 @@ def test_curves_bands_and_markers(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     figure = draw(tmp_path, monkeypatch, panels, 2)
     left, right = figure.axes
     assert (left.get_ylabel(), right.get_ylabel()) == ("DIC", "JSC")
-    assert figure.get_supxlabel() == "ε (grey levels of 255)"
+    assert figure.get_supxlabel() == "ε (levels)"
     assert left.get_ylim() == right.get_ylim() == (-0.02, 1.02)
     assert left.get_xticks().tolist() == [0, 8, 16, 24, 32]
     assert [line.get_label() for line in left.lines] == ["NLCEN", "UNet", "the paper"]
@@ -85,8 +85,8 @@ def test_a_grid_that_is_not_full_and_unusual_intensities(tmp_path: Path, monkeyp
 
 def test_the_same_curves_give_the_same_bytes(tmp_path: Path) -> None:
     panel = CurvePanel("DIC", [Curve("NLCEN", 0, EPSILONS, [0.9, 0.8, 0.1], [0.02, 0.01, 0.03])])
-    files = [save_comparison_curves([panel], tmp_path / name / "figure", 1) for name in ("a", "b")]
+    files = [save_comparison_curves([panel], tmp_path / name / "figure", 1, "", "ε") for name in ("a", "b")]
     assert [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
     other = CurvePanel("DIC", [Curve("NLCEN", 0, EPSILONS, [0.9, 0.8, 0.2], [0.02, 0.01, 0.03])])
-    changed = save_comparison_curves([other], tmp_path / "c" / "figure", 1)
+    changed = save_comparison_curves([other], tmp_path / "c" / "figure", 1, "", "ε")
     assert changed[0].read_bytes() != files[0][0].read_bytes()

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
@@ -19,11 +19,16 @@ __all__ = [
     "LAST_STAGE",
     "METRICS",
     "NETWORKS",
-    "READINGS",
+    "PART_STAGES",
     "STAGES",
+    "UNET_FOOTNOTE",
+    "UNET_UNCHANGED",
     "Condition",
+    "claim_trios",
     "in_order",
     "network_title",
+    "stage_title",
+    "without_nlce",
 ]
 
 METRICS = ("DIC", "JSC")
@@ -37,21 +42,23 @@ class Condition:
         data: name of the data set, such as ``jsrt``.
         network: name of the network, such as ``unet``.
         nlce: whether it has NLCE modules.
-        variant: stage of the ablation or another way of training; empty for the paper's main recipe.
+        stage: stage of the ablation; empty for the paper's main recipe.
+        variant: another way of training; empty for the paper's main recipe.
         reading: another reading of the attack; empty for the paper's as we read it.
     """
 
     data: str
     network: str
     nlce: bool
+    stage: str = ""
     variant: str = ""
     reading: str = ""
 
     @property
     def title(self) -> str:
         """Name of the curve, without its data set."""
-        if self.variant in STAGES:
-            name = f"ablation: {STAGES[self.variant]}"
+        if self.stage:
+            name = f"ablation: {stage_title(self.stage)}"
         elif self.network == "nlcen":
             name = "NLCEN" if self.nlce else "NLCEN w/o NLCE"
         else:
@@ -61,7 +68,7 @@ class Condition:
     @property
     def reading_keys(self) -> list[str]:
         """What is read otherwise than in the main recipe: a training, an attack."""
-        return [key for key in (self.variant, self.reading) if key and key not in STAGES]
+        return [key for key in (self.variant, self.reading) if key]
 
     @property
     def reading_title(self) -> str:
@@ -79,18 +86,19 @@ NETWORKS = {
     "nlcen": "NLCEN",
 }
 
-# the ablation's trained variants; its start, "w/o NLCE", is the network nlcen without NLCE of the main recipe
+# the ablation's trained stages, of which one that is not named here goes by its own name; its start, "w/o NLCE", is the
+# network nlcen without NLCE of the main recipe
 STAGES = {
     "without_nl": "w/o NL",
     "without_ce": "w/o CE",
     "frozen": "NLCEN",
     "fine_tuned": "fine-tuned",
 }
-FULL_STAGE, LAST_STAGE = "frozen", "fine_tuned"
+PART_STAGES, FULL_STAGE, LAST_STAGE = ("without_nl", "without_ce"), "frozen", "fine_tuned"
 
 READINGS = {
     "twelve_bit": "ε in levels of 12 bits",
-    "after_normalization": "added after normalization",
+    "after_normalization": "added after normalization, ε in 1/255 of a standard deviation",
     "original_resolution": "added before resizing",
     "batch_statistics": "batch normalization in training mode",
     "all_outputs": "summed loss of all five outputs",
@@ -102,6 +110,13 @@ READINGS = {
     "w_z_random": "W_z not zero at the start",
 }
 
+# readings that are the paper's attack for UNet: it has one output and no batch normalization
+UNET_UNCHANGED = ("batch_statistics", "all_outputs")
+UNET_FOOTNOTE = (
+    "UNet has one output and no batch normalization: summed loss and batch normalization in training mode leave its "
+    "attack as it is, and its scores are those under the paper's attack"
+)
+
 
 def network_title(network: str) -> str:
     """Return the name of ``network`` as people write it."""
@@ -111,3 +126,30 @@ def network_title(network: str) -> str:
 def in_order(networks: Sequence[str]) -> list[str]:
     """Return ``networks`` once each, in the paper's order, followed by those that the paper does not have."""
     return [name for name in NETWORKS if name in networks] + sorted(set(networks) - set(NETWORKS))
+
+
+def stage_title(stage: str) -> str:
+    """Return the name of a stage of the ablation as people write it."""
+    return STAGES.get(stage, stage.replace("_", " "))
+
+
+def without_nlce(first: Condition, network: str) -> Condition:
+    """Return ``network`` without NLCE under the attack of ``first``, a network with NLCE.
+
+    It is one of the main recipe: a stage or another training of NLCE leaves networks without it as they are.
+    """
+    unchanged = network == "unet" and first.reading in UNET_UNCHANGED
+    return Condition(first.data, network, False, reading="" if unchanged else first.reading)
+
+
+def claim_trios(data: str, there: Iterable[Condition]) -> list[tuple[Condition, Condition, Condition]]:
+    """Return NLCEN, NLCEN without NLCE and UNet under the paper's attack and each other reading that is ``there``.
+
+    The list is empty if there is no other reading.
+    """
+    keys = dict.fromkeys((condition.variant, condition.reading) for condition in there)
+    keys.pop(("", ""), None)
+    firsts = [
+        Condition(data, "nlcen", True, variant=variant, reading=reading) for variant, reading in [("", ""), *keys]
+    ]
+    return [(first, without_nlce(first, "nlcen"), without_nlce(first, "unet")) for first in firsts] if keys else []

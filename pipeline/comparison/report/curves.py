@@ -18,15 +18,26 @@ import pandas as pd
 
 from pipeline.figures import Curve, CurvePanel, save_comparison_curves
 
-from .conditions import METRICS, NETWORKS, STAGES, Condition, in_order, network_title
+from .conditions import (
+    METRICS,
+    NETWORKS,
+    STAGES,
+    UNET_FOOTNOTE,
+    UNET_UNCHANGED,
+    Condition,
+    claim_trios,
+    in_order,
+    network_title,
+    stage_title,
+)
 from .drawn_figure import DrawnFigure, not_measured
-from .paper_numbers import PAPER_NLCEN
+from .reported_data import ReportedData
 from .statistics import by_condition
 
 __all__ = ["draw_curves"]
 
-PAPER_FIGURES = {"jsrt": "4", "isbi2016": "5"}
 MARKER_LABEL = "NLCEN in the paper"
+EPSILON_LABEL = "ε (grey levels of 255)"
 
 # lines of paper_style.LINES: the networks keep theirs in every figure
 NETWORK_LINES = {name: line for line, name in enumerate(("nlcen", "slsdeep", "nwcn", "unet", "invertednet", "cdnn"))}
@@ -34,24 +45,23 @@ WITH, WITHOUT = 0, 6
 STAGE_LINES = {"without_nl": 2, "without_ce": 4, "frozen": 5, "fine_tuned": 0}
 
 
-def draw_curves(summary: pd.DataFrame, data: str, title: str, folder: Path) -> list[DrawnFigure]:
+def draw_curves(summary: pd.DataFrame, data: ReportedData, folder: Path) -> list[DrawnFigure]:
     """Draw scores against ε of one data set: Figures 4 or 5, 7 and 8 of the paper, and the readings of its claim.
 
     Args:
         summary: what ``summarize`` makes of the results.
-        data: name of the data set.
-        title: its title; the paper's numbers are drawn where it is ``JSRT`` or ``ISBI 2016``.
+        data: the data set; the paper's numbers are drawn where it is one of the paper's.
         folder: where to write.
 
     Returns:
         The figures for which there are results, in the paper's order.
     """
-    rows = by_condition(summary[summary["data"] == data])
+    rows = by_condition(summary[summary["data"] == data.name])
     names = in_order([*NETWORKS, *(condition.network for condition in rows)])
-    drawer = _Drawer(rows, data, title, folder)
+    drawer = _Drawer(rows, data, folder)
     return [
         *drawer.networks(names),
-        *drawer.ablation(),
+        *drawer.ablation(list(dict.fromkeys(condition.stage for condition in rows if condition.stage))),
         *drawer.with_and_without([name for name in names if name != "nlcen"]),
         *drawer.readings(),
     ]
@@ -60,51 +70,47 @@ def draw_curves(summary: pd.DataFrame, data: str, title: str, folder: Path) -> l
 class _Drawer:
     """The diagrams of one data set."""
 
-    def __init__(self, rows: Mapping[Condition, pd.DataFrame], data: str, title: str, folder: Path) -> None:
+    def __init__(self, rows: Mapping[Condition, pd.DataFrame], data: ReportedData, folder: Path) -> None:
         self.rows = rows
         self.data = data
-        self.title = title
         self.folder = folder
-        self.paper = PAPER_NLCEN.get(title, {})
 
     def networks(self, names: Sequence[str]) -> list[DrawnFigure]:
         """Figures 4 and 5: NLCEN and the plain networks."""
-        wanted = [Condition(self.data, name, name == "nlcen") for name in names]
+        wanted = [Condition(self.data.name, name, name == "nlcen") for name in names]
         lines = [(key, network_title(key.network), _network_line(key.network, names)) for key in wanted]
         panels = [
-            CurvePanel(metric, self._curves((*line, metric) for line in lines), markers=self.paper.get(metric, {}))
+            CurvePanel(metric, self._curves((*line, metric) for line in lines), markers=self.data.nlcen.get(metric, {}))
             for metric in METRICS
         ]
-        number = PAPER_FIGURES.get(self.data)
-        stem = f"figure_{number}_{self.data}" if number else f"figure_networks_{self.data}"
-        caption = f"{f'Figure {number}' if number else 'Networks'}: DIC and JSC against ε on {self.title}"
-        return self._save(panels, stem, 2, "networks", caption, wanted)
+        return self._save(panels, 2, "networks", f"DIC and JSC against ε on {self.data.title}", wanted)
 
-    def ablation(self) -> list[DrawnFigure]:
+    def ablation(self, stages: Sequence[str]) -> list[DrawnFigure]:
         """Figure 7: the stages of the ablation."""
-        if not any(condition.variant in STAGES for condition in self.rows):
+        if not stages:
             return []
-        wanted = {"w/o NLCE": (Condition(self.data, "nlcen", False), WITHOUT)}
-        for stage, label in STAGES.items():
-            wanted[label] = (Condition(self.data, "nlcen", True, stage), STAGE_LINES[stage])
+        wanted = {"w/o NLCE": (Condition(self.data.name, "nlcen", False), WITHOUT)}
+        others = [stage for stage in stages if stage not in STAGES]
+        for stage in [*STAGES, *others]:
+            line = STAGE_LINES[stage] if stage in STAGES else WITHOUT + 1 + others.index(stage)
+            wanted[stage_title(stage)] = (Condition(self.data.name, "nlcen", True, stage), line)
         panels = [
             CurvePanel(metric, self._curves((key, label, line, metric) for label, (key, line) in wanted.items()))
             for metric in METRICS
         ]
-        caption = f"Figure 7: ablation of NLCEN on {self.title}"
         keys = [condition for condition, _ in wanted.values()]
-        return self._save(panels, f"figure_7_{self.data}", 2, "ablation", caption, keys)
+        return self._save(panels, 2, "ablation", f"ablation of NLCEN on {self.data.title}", keys)
 
     def with_and_without(self, names: Sequence[str]) -> list[DrawnFigure]:
         """Figure 8: each compared network with and without NLCE."""
-        drawn = [name for name in names if Condition(self.data, name, True) in self.rows]
+        drawn = [name for name in names if Condition(self.data.name, name, True) in self.rows]
         if not drawn:
             return []
         panels = [
             CurvePanel(
                 metric,
                 self._curves(
-                    (Condition(self.data, name, nlce), label, line, metric)
+                    (Condition(self.data.name, name, nlce), label, line, metric)
                     for nlce, label, line in ((True, "with NLCE", WITH), (False, "without NLCE", WITHOUT))
                 ),
                 title=network_title(name) if metric == METRICS[0] else "",
@@ -112,29 +118,32 @@ class _Drawer:
             for metric in METRICS
             for name in drawn
         ]
-        wanted = [Condition(self.data, name, nlce) for name in names for nlce in (True, False)]
-        caption = f"Figure 8: the compared networks with and without NLCE on {self.title}"
-        return self._save(panels, f"figure_8_{self.data}", len(drawn), "nlce", caption, wanted)
+        wanted = [Condition(self.data.name, name, nlce) for name in names for nlce in (True, False)]
+        caption = f"the compared networks with and without NLCE on {self.data.title}"
+        return self._save(panels, len(drawn), "nlce", caption, wanted)
 
     def readings(self) -> list[DrawnFigure]:
         """Other readings of the attack, and of NLCE: NLCEN with and without NLCE, and UNet."""
-        keys = [(c.variant, c.reading) for c in self.rows if c.variant not in STAGES]
-        keys = list(dict.fromkeys(key for key in keys if any(key)))
-        if not keys:
-            return []
-        wanted, panels = [], []
-        for variant, reading in [("", ""), *keys]:
-            trio = (
-                (Condition(self.data, "nlcen", True, variant, reading), "NLCEN", NETWORK_LINES["nlcen"]),
-                (Condition(self.data, "nlcen", False, "", reading), "NLCEN w/o NLCE", WITHOUT),
-                (Condition(self.data, "unet", False, "", reading), "UNet", NETWORK_LINES["unet"]),
+        trios = claim_trios(self.data.name, self.rows)
+        names = ("NLCEN", "NLCEN w/o NLCE", "UNet")
+        lines = (NETWORK_LINES["nlcen"], WITHOUT, NETWORK_LINES["unet"])
+        panels = [
+            CurvePanel(
+                "DIC",
+                self._curves((*entry, "DIC") for entry in zip(trio, names, lines, strict=True)),
+                title=trio[0].reading_title,
+                markers=self.data.nlcen.get("DIC", {}),
             )
-            wanted += [condition for condition, _, _ in trio]
-            title = trio[0][0].reading_title
-            curves = self._curves((*entry, "DIC") for entry in trio)
-            panels.append(CurvePanel("DIC", curves, title=title, markers=self.paper.get("DIC", {})))
-        caption = f"Readings: DIC against ε on {self.title} where the attack or NLCE is read otherwise"
-        return self._save(panels, f"figure_claim_{self.data}", 4, "claim", caption, wanted)
+            for trio in trios
+        ]
+        caption = (
+            f"readings: DIC against ε (in grey levels of 255 where the title does not say otherwise) on "
+            f"{self.data.title} where the attack or NLCE is read otherwise"
+        )
+        if any(trio[0].reading in UNET_UNCHANGED for trio in trios):
+            caption += f"; {UNET_FOOTNOTE}"
+        wanted = [condition for trio in trios for condition in trio]
+        return self._save(panels, 4, "claim", caption, wanted, "ε")
 
     def _curves(self, wanted: Iterable[tuple[Condition, str, int, str]]) -> list[Curve]:
         curves = []
@@ -148,17 +157,19 @@ class _Drawer:
     def _save(
         self,
         panels: Sequence[CurvePanel],
-        stem: str,
         columns: int,
         section: str,
         caption: str,
         wanted: Iterable[Condition],
+        epsilon_label: str = EPSILON_LABEL,
     ) -> list[DrawnFigure]:
         wanted = list(wanted)
         if not any(panel.curves for panel in panels):
             return []
-        files = save_comparison_curves(panels, self.folder / stem, columns, MARKER_LABEL)
+        stem = self.folder / self.data.figure_stem(section)
+        files = save_comparison_curves(panels, stem, columns, MARKER_LABEL, epsilon_label)
         shown = pd.concat([self.rows[condition] for condition in wanted if condition in self.rows])
+        caption = self.data.figure_title(section, caption)
         caption += f". Mean of {_span(shown['images'], 'image')} and {_span(shown['seeds'], 'seed')}"
         caption += ", no band" if shown["seeds"].max() == 1 else " (band: standard deviation over the seeds)"
         if any(panel.markers for panel in panels):

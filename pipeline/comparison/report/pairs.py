@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from .conditions import FULL_STAGE, LAST_STAGE, STAGES, Condition
+from .conditions import FULL_STAGE, LAST_STAGE, PART_STAGES, Condition, without_nlce
 from .statistics import by_condition, paired_differences
 
 __all__ = ["Pair", "differences", "wanted_pairs"]
@@ -89,17 +89,19 @@ EMPTY += ["metric", "epsilon", "difference", "low", "high", "seeds", "images", "
 
 
 def _pairs_of(first: Condition, there: Collection[Condition]) -> Iterator[Pair]:
-    plain = replace(first, nlce=False, variant="")
-    if first.variant in STAGES:
+    if not first.nlce:
+        return
+    plain = without_nlce(first, first.network)
+    if first.stage:
+        earlier = {FULL_STAGE: PART_STAGES, LAST_STAGE: (FULL_STAGE,)}.get(first.stage, ())
         yield Pair("ablation", first, plain)
-        if first.variant == LAST_STAGE:
-            yield Pair("ablation", first, replace(first, variant=FULL_STAGE))
-    elif first.nlce:
+        for stage in earlier:
+            yield Pair("ablation", first, replace(first, stage=stage))
+    else:
         yield Pair("nlce", first, plain)
         if first.network == "nlcen":
-            for other in there:
-                if other == replace(plain, network=other.network) and other.network != "nlcen":
-                    yield Pair("network", first, other)
+            for network in dict.fromkeys(other.network for other in there if other.network != "nlcen"):
+                yield Pair("network", first, without_nlce(first, network))
 
 
 def _describe(condition: Condition) -> str:

@@ -23,6 +23,7 @@ from pipeline.utils import InputError
 
 from .conditions import NETWORKS, Condition, in_order, network_title
 from .drawn_figure import DrawnFigure, not_measured
+from .reported_data import ReportedData
 from .statistics import by_condition
 
 __all__ = ["draw_pictures"]
@@ -31,21 +32,18 @@ __all__ = ["draw_pictures"]
 FIGURE_1_NETWORKS, FIGURE_1_EPSILON = ("slsdeep", "nwcn", "cdnn", "nlcen"), 16.0
 FIGURE_6_EPSILON, FIGURE_6_ROWS = 32.0, 4
 
-Saved = Mapping[str, Mapping[str, Path]]
+Files = Mapping[str, Path]  # by image
 
 
-def draw_pictures(
-    table: pd.DataFrame, data: str, title: str, runs: Mapping[str, Path], folder: Path
-) -> list[DrawnFigure]:
+def draw_pictures(table: pd.DataFrame, data: ReportedData, runs: Mapping[str, Path], folder: Path) -> list[DrawnFigure]:
     """Draw pictures of one data set under attack: Figures 1 and 6 of the paper.
 
-    Each network's pictures are those of the first seed that saved any. Where the paper's ε was not attacked, the
-    largest is shown.
+    The pictures of a figure are of the first seed of which all its networks have saved any, or else of each network's
+    first. Where the paper's ε was not attacked, the largest is shown.
 
     Args:
         table: see ``check_results``.
-        data: name of the data set.
-        title: its title.
+        data: the data set.
         runs: run folders by cell, whose ``adversarial`` folders hold what ``AdversarialEvaluation`` saved.
         folder: where to write.
 
@@ -55,65 +53,80 @@ def draw_pictures(
     Raises:
         InputError: if a file is damaged, or two networks attacked different pictures of the same name.
     """
-    rows = by_condition(table[table["data"] == data])
+    rows = by_condition(table[table["data"] == data.name])
     names = in_order([*NETWORKS, *(condition.network for condition in rows)])
-    saved = {name: _saved(rows.get(Condition(data, name, name == "nlcen")), runs) for name in names}
+    saved = {name: _saved(rows.get(Condition(data.name, name, name == "nlcen")), runs) for name in names}
     figures = []
-    chosen, missing = _with_pictures(saved, FIGURE_1_NETWORKS)
-    for image in _common(saved, chosen)[:1]:
-        pictures, epsilon = _read_row(saved, chosen, image, FIGURE_1_EPSILON)
-        files = save_attack_panel(pictures, epsilon, folder / f"figure_1_{data}")
-        figures.append(DrawnFigure("pictures", _caption(1, [image], title, epsilon, missing), files))
-    chosen, missing = _with_pictures(saved, names)
-    images = _common(saved, chosen)[:FIGURE_6_ROWS]
+    chosen, seeds = _choose(saved, FIGURE_1_NETWORKS)
+    for image in _common(chosen)[:1]:
+        pictures, epsilon = _read_row(chosen, image, FIGURE_1_EPSILON)
+        files = save_attack_panel(pictures, epsilon, folder / data.figure_stem("attack"))
+        lacking = _lacking(chosen, FIGURE_1_NETWORKS)
+        caption = data.figure_title("attack", _caption([image], data.title, epsilon, seeds))
+        figures.append(DrawnFigure("pictures", f"{caption}.{lacking}", files))
+    chosen, seeds = _choose(saved, names)
+    images = _common(chosen)[:FIGURE_6_ROWS]
     if images:
-        panel = [_read_row(saved, chosen, image, FIGURE_6_EPSILON) for image in images]
-        files = save_prediction_panel([pictures for pictures, _ in panel], folder / f"figure_6_{data}")
-        figures.append(DrawnFigure("pictures", _caption(6, images, title, panel[0][1], missing), files))
+        panel = [_read_row(chosen, image, FIGURE_6_EPSILON) for image in images]
+        stem = folder / data.figure_stem("predictions")
+        files = save_prediction_panel([pictures for pictures, _ in panel], stem)
+        caption = data.figure_title("predictions", _caption(images, data.title, panel[0][1], seeds))
+        figures.append(DrawnFigure("pictures", f"{caption}.{_lacking(chosen, names)}", files))
     return figures
 
 
-def _saved(rows: pd.DataFrame | None, runs: Mapping[str, Path]) -> dict[str, Path]:
-    """Return files by image of the first seed that has any."""
-    for cell in [] if rows is None else rows.sort_values("seed")["cell"].unique():
-        if cell in runs:
-            files = {path.stem: path for path in sorted((runs[cell] / "adversarial").glob("*.npz"))}
-            if files:
-                return files
-    return {}
+def _saved(rows: pd.DataFrame | None, runs: Mapping[str, Path]) -> dict[int, Files]:
+    """Return files by seed and image, of the seeds that have any."""
+    saved: dict[int, Files] = {}
+    for seed, cell in [] if rows is None else rows[["seed", "cell"]].drop_duplicates().itertuples(index=False):
+        files = sorted((runs[cell] / "adversarial").glob("*.npz")) if cell in runs else []
+        if files:
+            saved[seed] = {path.stem: path for path in files}
+    return saved
 
 
-def _with_pictures(saved: Saved, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    return [name for name in names if saved[name]], [name for name in names if not saved[name]]
+def _choose(saved: Mapping[str, Mapping[int, Files]], names: Sequence[str]) -> tuple[dict[str, Files], str]:
+    """Return the files of the networks that have any, of one seed if they share one, and which seeds these are."""
+    seeds = {name: set(saved[name]) for name in names if saved[name]}
+    shared = set.intersection(*seeds.values()) if seeds else set()
+    first = {name: min(shared or own) for name, own in seeds.items()}
+    each = ", ".join(f"{network_title(name)} {seed}" for name, seed in first.items())
+    said = f"training seed {min(shared)}" if shared else f"no common training seed ({each})"
+    return {name: saved[name][seed] for name, seed in first.items()}, said
 
 
-def _common(saved: Saved, names: Sequence[str]) -> list[str]:
-    """Return the images that all the networks ``names`` have saved."""
-    return sorted(set.intersection(*(set(saved[name]) for name in names))) if names else []
+def _common(chosen: Mapping[str, Files]) -> list[str]:
+    """Return the images that all the networks have saved."""
+    return sorted(set.intersection(*(set(files) for files in chosen.values()))) if chosen else []
 
 
-def _caption(number: int, images: Sequence[str], title: str, epsilon: float, missing: Sequence[str]) -> str:
-    lacking = not_measured(map(network_title, missing))
-    return f"Figure {number}: {', '.join(images)} of {title} under attack at ε = {epsilon:g}.{lacking}"
+def _caption(images: Sequence[str], title: str, epsilon: float, seeds: str) -> str:
+    return f"attack at ε = {epsilon:g}, {seeds}, on {', '.join(images)} of {title}"
 
 
-def _read_row(saved: Saved, names: Sequence[str], image: str, epsilon: float) -> tuple[list[AttackedPicture], float]:
+def _lacking(chosen: Mapping[str, Files], names: Sequence[str]) -> str:
+    return not_measured(network_title(name) for name in names if name not in chosen)
+
+
+def _read_row(chosen: Mapping[str, Files], image: str, epsilon: float) -> tuple[list[AttackedPicture], float]:
     """Return one image under attack against each network, and the intensity, ``epsilon`` or the largest."""
     pictures, used = [], set()
-    for name in names:
-        path = saved[name][image]
+    first_path = next(iter(chosen.values()))[image]
+    for name, files in chosen.items():
+        path = files[image]
         picture, own = _read(path, network_title(name), epsilon)
         pictures.append(picture)
         used.add(own)
         first = pictures[0]
-        if not np.array_equal(picture.image, first.image) or not np.array_equal(picture.label, first.label):
+        # not to the bit: resizing may round otherwise on another machine
+        same = picture.image.shape == first.image.shape and np.abs(picture.image - first.image).max() < 0.5
+        if not same or not np.array_equal(picture.label, first.label):
             raise InputError(
-                f"{path} and {saved[names[0]][image]} hold different pictures under one name; run both cells on the "
-                "same data."
+                f"{path} and {first_path} hold different pictures under one name; run both cells on the same data."
             )
         if len(used) > 1:
             raise InputError(
-                f"{path} and {saved[names[0]][image]} were attacked at other intensities; run both cells with the same."
+                f"{path} and {first_path} were attacked at other intensities; run both cells with the same."
             )
     return pictures, used.pop()
 

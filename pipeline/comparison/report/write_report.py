@@ -11,19 +11,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline.utils import atomic_path
 
-from .conditions import METRICS
+from .conditions import METRICS, Condition
 from .curves import draw_curves
 from .pairs import differences
-from .paper_numbers import PAPER_NLCEN
 from .pictures import draw_pictures
-from .statistics import check_results, summarize
+from .reported_data import ReportedData, describe_data
+from .statistics import CONDITION, check_results, summarize
 from .summary_page import summary_page
 
 __all__ = ["write_report"]
@@ -32,7 +32,7 @@ __all__ = ["write_report"]
 def write_report(
     table: pd.DataFrame,
     costs: pd.DataFrame,
-    titles: Mapping[str, str],
+    descriptions: Mapping[str, str],
     results_dir: Path,
     runs: Mapping[str, Path] | None = None,
 ) -> list[Path]:
@@ -44,8 +44,8 @@ def write_report(
         table: one row per condition, seed, ε and image, see ``check_results``.
         costs: one row per cell: ``cell``, ``parameters``, ``gradients_per_image``, ``training_seconds``,
             ``evaluation_seconds``, ``peak_memory_mb``, ``device`` and ``commit``; what was not measured is missing.
-        titles: name for readers of each data set, such as ``{"jsrt": "JSRT"}``. The paper's numbers stand beside those
-            of data sets titled ``JSRT`` or ``ISBI 2016``, and no others.
+        descriptions: what the data list of each data set says that it is, see ``collect_descriptions``. The paper's
+            numbers stand beside its own data sets, ``PAPER_SETS``, and no others.
         results_dir: folder for ``summary.csv`` (mean and deviation for each condition and ε), ``differences.csv`` (with
             95 % intervals), ``summary.md`` and ``figures``.
         runs: run folders by cell, for the pictures under attack; without them there are no such figures.
@@ -58,33 +58,33 @@ def write_report(
             a file of adversarial pictures is damaged.
     """
     check_results(table)
-    titles = {data: titles.get(data, data) for data in table["data"].unique()}
+    data_sets = [describe_data(name, descriptions.get(name, "")) for name in table["data"].unique()]
     summary = summarize(table)
     compared = differences(table)
-    figures = {}
-    for data, title in titles.items():
-        folder = results_dir / "figures"
-        pictures = draw_pictures(table, data, title, runs or {}, folder)
-        figures[data] = [*pictures, *draw_curves(summary, data, title, folder)]
+    folder = results_dir / "figures"
+    figures = {
+        data.name: [*draw_pictures(table, data, runs or {}, folder), *draw_curves(summary, data, folder)]
+        for data in data_sets
+    }
     written = [
-        _write_csv(_beside_paper(summary, titles), results_dir / "summary.csv"),
+        _write_csv(_beside_paper(summary, data_sets), results_dir / "summary.csv"),
         _write_csv(compared, results_dir / "differences.csv"),
         *(file for drawn in figures.values() for figure in drawn for file in figure.files),
     ]
     with atomic_path(results_dir / "summary.md") as path:
-        path.write_text(summary_page(table, summary, compared, costs, titles, figures), encoding="utf-8")
+        path.write_text(summary_page(table, summary, compared, costs, data_sets, figures), encoding="utf-8")
     return [*written, results_dir / "summary.md"]
 
 
-def _beside_paper(summary: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+def _beside_paper(summary: pd.DataFrame, data_sets: Sequence[ReportedData]) -> pd.DataFrame:
     """Add the paper's numbers to the rows that they belong to."""
     summary = summary.copy()
-    is_paper = (summary["network"] == "nlcen") & summary["nlce"] & (summary["variant"] == "")
-    is_paper &= summary["reading"] == ""
+    scores = {Condition(data.name, "nlcen", True): data.nlcen for data in data_sets}
+    keys = [Condition(*key) for key in summary[CONDITION].itertuples(index=False, name=None)]
     for metric in METRICS:
         numbers = [
-            PAPER_NLCEN.get(titles[data], {}).get(metric, {}).get(epsilon) if own else None
-            for data, epsilon, own in zip(summary["data"], summary["epsilon"], is_paper, strict=True)
+            scores.get(key, {}).get(metric, {}).get(epsilon)
+            for key, epsilon in zip(keys, summary["epsilon"], strict=True)
         ]
         summary[f"{metric}_paper"] = pd.Series(numbers, index=summary.index, dtype="float64")
     return summary

@@ -24,6 +24,7 @@ def cell_rows(
     data: str = "jsrt",
     network: str = "nlcen",
     nlce: bool = True,
+    stage: str = "",
     variant: str = "",
     reading: str = "",
     seeds: Iterable[int] = (0, 1, 2),
@@ -31,8 +32,8 @@ def cell_rows(
     images: Iterable[int] = (0, 1),
 ) -> pd.DataFrame:
     """Rows of the table of results, of one condition; ``score`` is DIC by seed, ε and image."""
-    name = "-".join(filter(None, (data, network + "_nlce" * nlce, variant, reading)))
-    labels = {"data": data, "network": network, "nlce": nlce, "variant": variant, "reading": reading}
+    name = "-".join(filter(None, (data, network + "_nlce" * nlce, stage, variant, reading)))
+    labels = {"data": data, "network": network, "nlce": nlce, "stage": stage, "variant": variant, "reading": reading}
     return pd.DataFrame(
         [
             {

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -94,23 +93,32 @@ def test_interval_of_many_differences_is_that_of_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed_spread", "image_spread", "noise"), [(0.03, 0.0, 0.01), (0.0, 0.1, 0.01), (0.02, 0.1, 0.02)]
+    ("seeds", "seed_spread", "image_spread", "noise", "coverage"),
+    [
+        (12, 0.03, 0.0, 0.01, 0.92),
+        (12, 0.0, 0.1, 0.01, 0.94),
+        (12, 0.02, 0.1, 0.02, 0.94),
+        # what the docstring says of few seeds that differ more than the images
+        (3, 0.03, 0.0, 0.001, 0.75),
+        (5, 0.03, 0.0, 0.001, 0.84),
+    ],
 )
 def test_interval_covers_the_truth_about_as_often_as_it_says(
-    seed_spread: float, image_spread: float, noise: float
+    seeds: int, seed_spread: float, image_spread: float, noise: float, coverage: float
 ) -> None:
     random = np.random.default_rng(0)
     truth, trials, covered = 0.05, 300, 0
     for _ in range(trials):
         difference = (
             truth
-            + random.normal(0, seed_spread, (12, 1))
+            + random.normal(0, seed_spread, (seeds, 1))
             + random.normal(0, image_spread, (1, 30))
-            + random.normal(0, noise, (12, 30))
+            + random.normal(0, noise, (seeds, 30))
         )
         low, high = bootstrap_interval(difference, draws=400)
         covered += low <= truth <= high
-    assert 0.87 <= covered / trials <= 0.99
+    # twice the standard error of 300 trials
+    assert covered / trials == pytest.approx(coverage, abs=0.05)
 
 
 def test_paired_differences_are_exact_and_claimed_with_three_seeds_only() -> None:
@@ -176,11 +184,13 @@ def test_pairs_that_do_not_match_are_refused(changes: dict[str, object], message
 
 def test_wanted_pairs() -> None:
     main = [Condition("jsrt", name, nlce) for name in ("nlcen", "unet", "cdnn") for nlce in (True, False)]
-    stages = [Condition("jsrt", "nlcen", True, stage) for stage in ("without_nl", "frozen", "fine_tuned")]
+    names = ("without_nl", "without_ce", "frozen", "fine_tuned", "my_stage")
+    stages = [Condition("jsrt", "nlcen", True, stage) for stage in names]
     readings = [
-        Condition("jsrt", "nlcen", True, "", "twelve_bit"),
-        Condition("jsrt", "unet", False, "", "twelve_bit"),
-        Condition("jsrt", "nlcen", True, "scaled_attention"),
+        Condition("jsrt", "nlcen", True, reading="twelve_bit"),
+        Condition("jsrt", "unet", False, reading="twelve_bit"),
+        Condition("jsrt", "nlcen", True, reading="all_outputs"),
+        Condition("jsrt", "nlcen", True, variant="scaled_attention"),
     ]
     elsewhere = [Condition("isbi2016", "nlcen", True), Condition("isbi2016", "cdnn", False)]
     pairs = {
@@ -198,6 +208,13 @@ def test_wanted_pairs() -> None:
         ("ablation", "jsrt", "ablation: NLCEN", "NLCEN w/o NLCE"),
         ("ablation", "jsrt", "ablation: fine-tuned", "NLCEN w/o NLCE"),
         ("ablation", "jsrt", "ablation: fine-tuned", "ablation: NLCEN"),
+        ("ablation", "jsrt", "ablation: w/o CE", "NLCEN w/o NLCE"),
+        ("ablation", "jsrt", "ablation: NLCEN", "ablation: w/o NL"),
+        ("ablation", "jsrt", "ablation: NLCEN", "ablation: w/o CE"),
+        # a stage of any name
+        ("ablation", "jsrt", "ablation: my stage", "NLCEN w/o NLCE"),
+        # of UNet, which has one output, the main attack
+        ("network", "jsrt", "NLCEN, summed loss of all five outputs", "UNet"),
         ("network", "jsrt", "NLCEN, ε in levels of 12 bits", "UNet, ε in levels of 12 bits"),
         ("nlce", "jsrt", "NLCEN, NLCE with 1/√d", "NLCEN w/o NLCE"),
         ("network", "jsrt", "NLCEN, NLCE with 1/√d", "UNet"),
@@ -232,49 +249,17 @@ def test_differences_name_what_cannot_be_paired() -> None:
     )
 
 
-def spoil(table: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
-    table = table.astype({column: object})
-    table.loc[3, column] = value
-    return table
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda t: t.drop(columns="JSC"), "The results have no column 'JSC'; collect the results again."),
-        (lambda t: t.iloc[:0], "There are no results; run a cell first."),
-        (
-            lambda t: spoil(t, "variant", None),
-            "The results of 'jsrt-nlcen_nlce-seed0' have rows without 'variant'; collect the results again.",
-        ),
-        (
-            lambda t: spoil(t, "DIC", float("nan")),
-            "The results of 'jsrt-nlcen_nlce-seed0' have rows without 'DIC'; collect the results again.",
-        ),
-        (
-            lambda t: spoil(t, "DIC", 1.5),
-            "The DIC of image 'image1' in 'jsrt-nlcen_nlce-seed0' is 1.5, outside [0, 1]; remove that cell's results "
-            "and run it again.",
-        ),
-        (
-            lambda t: join(t, t.iloc[[3]]),
-            "The results of 'jsrt-nlcen_nlce-seed0' have image 'image1' twice at ε = 32; collect the results again.",
-        ),
-        (
-            lambda t: t.drop(index=3),
-            "NLCEN on jsrt: seed 0 has no score of image 'image1' at ε = 32, as other seeds have; run that cell again.",
-        ),
-    ],
-)
-def test_a_table_that_is_not_whole_is_refused(change: Callable[[pd.DataFrame], pd.DataFrame], message: str) -> None:
+def test_seeds_with_other_images_are_refused() -> None:
     table = cell_rows(noisy(0.8))
     check_results(table)
     with pytest.raises(InputError) as error:
-        check_results(change(table))
-    assert str(error.value) == message
+        check_results(table.drop(index=3))
+    assert str(error.value) == (
+        "NLCEN on jsrt: seed 0 has no score of image 'image1' at ε = 32, as other seeds have; run that cell again."
+    )
 
 
 def test_a_network_that_the_paper_does_not_have_comes_last_under_its_own_name() -> None:
     assert in_order(["zebra", "nlcen", "unet", "mynet", "unet"]) == ["unet", "nlcen", "mynet", "zebra"]
     assert Condition("jsrt", "mynet", True).title == "mynet + NLCE"
-    assert Condition("jsrt", "mynet", False, "", "other_reading").title == "mynet, other reading"
+    assert Condition("jsrt", "mynet", False, reading="other_reading").title == "mynet, other reading"

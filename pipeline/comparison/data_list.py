@@ -1,0 +1,44 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.transforms import datalist_fingerprint
+
+__all__ = ["DataList", "read_data_list"]
+
+
+@dataclass(frozen=True)
+class DataList:
+    """What is noted of the data of a cell.
+
+    Attributes:
+        fingerprint: of the data list and all files that it names.
+        description: what the list says that the data is; empty if it says nothing.
+    """
+
+    fingerprint: str
+    description: str
+
+
+def read_data_list(dataset_dir: Path) -> DataList:
+    """Read what identifies the data in a folder that ``data_prep`` has written.
+
+    Raises:
+        InputError: if the data list or a file that it names is absent or cannot be read.
+    """
+    file = dataset_dir / "datalist.json"
+    fingerprint = datalist_fingerprint(file)
+    return DataList(fingerprint, str(json.loads(file.read_text(encoding="utf-8")).get("description", "")))
