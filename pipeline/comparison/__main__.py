@@ -135,7 +135,7 @@ def _minutes(text: str) -> float:
 
 
 def _list(folders: Mapping[str, CellFolder], names: Sequence[str], options: argparse.Namespace) -> None:
-    """Print for each cell its status and the one command that does it."""
+    """Print for each cell the one command that does it, and its status as a shell's comment."""
     data = [part for name, folder in options.data for part in ("--data", f"{name}={folder}")]
     for name in names:
         folder = folders[name]
@@ -144,7 +144,7 @@ def _list(folders: Mapping[str, CellFolder], names: Sequence[str], options: argp
         if status == Status.TO_DO and any(folders[need].result is None for need in folder.cell.needs.values()):
             status = Status.WAITING
         command = ["python", "-m", "pipeline.comparison", "run", options.matrix, "--results", str(options.results)]
-        print(f"{status:<11} {shlex.join([*command, *data, '--only', name, '--no-report'])}")
+        print(f"{shlex.join([*command, *data, '--only', name, '--no-report'])}  # {status}")
 
 
 def _run(

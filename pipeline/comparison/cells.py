@@ -78,6 +78,9 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
                 if reading == TRANSFER:
                     needs["surrogate_weights"] = f"{data}-{transfer[title]}-seed{seed}"
                     settings["surrogate_nlce"] = networks[transfer[title]][1]
+                    # what the overlay cannot see where the attacked network is another
+                    backbone = {**matrix.settings, **matrix.data[data].settings}.get("backbone")
+                    settings |= {} if backbone is None else {"surrogate_backbone": backbone}
                 yield _cell(
                     matrix,
                     f"{data}-claim-{reading}-{title}-seed{seed}",

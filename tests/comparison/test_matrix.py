@@ -55,7 +55,10 @@ def test_cells_of_a_matrix_in_the_order_in_which_they_can_run(project: Project) 
     assert twelve_bit.config_files[1:] == (f"{bundle}/evaluate.json", f"{bundle}/claim/twelve_bit.json")
     assert (twelve_bit.labels["variant"], twelve_bit.labels["reading"]) == ("", "twelve_bit")
     assert transfer.needs == {"ckpt_path": trained.name, "surrogate_weights": without.name}
-    assert transfer.settings["surrogate_nlce"] is False
+    assert transfer.settings == {"max_epochs": 3, "nlce": True, "seed": 0, "surrogate_nlce": False}
+    project.change(settings={"backbone": "resnet50"})
+    *_, transfer = make_cells(read_matrix(project.matrix))
+    assert transfer.settings["surrogate_backbone"] == "resnet50"
 
 
 def test_a_network_is_one_word_more_and_a_reading_may_be_a_training(project: Project) -> None:

@@ -350,7 +350,7 @@ def test_a_dry_run_lists_one_command_for_each_cell(
     command = f"python -m pipeline.comparison run {project.matrix} --results {project.results}"
     status = dict.fromkeys(CELLS, "waiting") | {WITH: "to do", WITHOUT: "to do"}
     assert capsys.readouterr().out.splitlines() == [
-        f"{status[name]:<11} {command} --only {name} --no-report" for name in CELLS
+        f"{command} --only {name} --no-report  # {status[name]}" for name in CELLS
     ]
     misbehave({FROZEN: "fail", READING: "wait"})
     assert project.run("--only", "lungs-[na]*", "--only", FROZEN) == 1
@@ -360,7 +360,7 @@ def test_a_dry_run_lists_one_command_for_each_cell(
     capsys.readouterr()
     assert project.run("--dry-run", "--data", f"lungs={project.folder}/data", "--only", "*seed0") == 0
     lines = capsys.readouterr().out.splitlines()
-    statuses = [line[:12].strip() for line in lines]
+    statuses = [line.partition("  # ")[2] for line in lines]
     assert statuses == ["finished", "running", "failed", "waiting", "to do", "waiting"]
     assert f" --data lungs={project.folder}/data --only {WITH} --no-report" in lines[0]
 
