@@ -20,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 help:
 	@echo "make demo     train, attack and track NLCEN on phantoms (10 minutes on two cores)"
 	@echo "make paper    the paper's whole comparison on phantoms at toy size (15 minutes); DATA=data/jsrt SKIN=data/isbi2016"
-	@echo "              for the real one (resumable: type it again; MINUTES=10 stops cleanly, JOBS=2 side by side)"
+	@echo "              for the real one (resumable: type it again; MINUTES=9 stops cleanly, JOBS=2 side by side)"
 	@echo "make test     the test suite     make bench   the benchmarks     make ui  the MLflow UI"
 	@echo "make check    lint and types     make format  format the code"
 
