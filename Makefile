@@ -51,7 +51,7 @@ endif
 		$(if $(MINUTES),--minutes $(MINUTES)) $(PAPER_DATA)
 
 test: .venv/.runtime
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS)
 
 check: .venv/.development
 	$(BIN)/ruff check .
