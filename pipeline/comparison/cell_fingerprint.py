@@ -27,8 +27,8 @@ from .matrix import ROOT
 
 __all__ = ["fingerprint_cells"]
 
-# where a cell's data and weights lie and how it is shown; the content of the data has a fingerprint of its own
-_IGNORED = IGNORED_KEYS | {"ckpt_dir", "dataset_dir", "description", "tracker"}
+# what only shows a cell
+_IGNORED = IGNORED_KEYS | {"description", "tracker"}
 
 
 def fingerprint_cells(cells: Iterable[Cell]) -> dict[str, str]:
