@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     split.add_argument("--fraction", type=float, help="part drawn for the test, between 0 and 1")
     split.add_argument("--test-images", type=Path, help="folder of the test pictures; --images are for training then")
     parser.add_argument("--test-masks", type=Path, help="folder of the masks of --test-images")
+    parser.add_argument("--description", help="what reports are to call the data (default: the pictures' folder)")
 
 
 def run(options: argparse.Namespace) -> str:
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> str:
         options.seed,
         options.test_images,
         options.test_masks,
+        options.description,
     )
 
 
@@ -77,6 +79,7 @@ def prepare_pairs(
     seed: int = 0,
     test_images: Path | None = None,
     test_masks: Path | None = None,
+    description: str | None = None,
 ) -> str:
     """Write pictures, masks (0 and 255) and a data list.
 
@@ -93,6 +96,7 @@ def prepare_pairs(
         seed: of the draw.
         test_images: folder of the test pictures, if these lie apart; ``images`` is the training part then.
         test_masks: folder of their masks.
+        description: what reports are to call the data; the name of the pictures' folder if None.
 
     Returns:
         the line that closes the command.
@@ -131,7 +135,9 @@ def prepare_pairs(
             errors.append(str(error))
     raise_errors(errors)
     return folder.save_datalist(
-        [entries[name] for name in training], [entries[name] for name in test], f"pictures of the folder {images.name}"
+        [entries[name] for name in training],
+        [entries[name] for name in test],
+        description or f"pictures of the folder {images.name}",
     )
 
 

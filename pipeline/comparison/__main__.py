@@ -28,7 +28,7 @@ from .data_list import DataList, read_data_list
 from .environments import cell_environments
 from .matrix import ROOT, Matrix, read_matrix
 from .open_folders import open_folders
-from .results import collect, collect_costs, collect_descriptions, describe_commits, write_table
+from .results import collect, collect_costs, describe_commits, read_table, write_table
 from .runner import Runner, Task
 from .selection import select_names
 from .unsent_runs import unsent_runs
@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None, program: Sequence[str] = BUNDLE
     begin = time.monotonic()
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "draw":
+            _draw(options.table, options.results)
+            return 0
         matrix = read_matrix(options.matrix, dict(options.data))
         folders = open_folders(matrix, options.results)
         if options.command == "report":
@@ -92,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
         "whenever work is left that can go on.",
     )
     report = commands.add_parser("report", help="make tables and figures of the cells that are finished")
+    draw = commands.add_parser(
+        "draw",
+        help="make tables and figures again from a table of results alone",
+        description="Make tables and figures again from the results.csv or results.parquet of a report and the "
+        "costs.csv beside it; pictures under attack are in neither.",
+    )
+    draw.add_argument("table", metavar="TABLE", type=Path, help="results.csv or results.parquet")
+    draw.add_argument("--results", metavar="DIR", type=Path, required=True, help="folder to write to")
     for command in (run, report):
         command.add_argument("matrix", metavar="MATRIX", help="JSON file, such as experiments/paper.json")
         command.add_argument("--results", metavar="DIR", type=Path, required=True, help="folder of all results")
@@ -157,6 +168,8 @@ def _run(
 ) -> int:
     selected = [folders[name] for name in names]
     _check_needs(folders, names)
+    for folder in folders.values():
+        folder.status()  # of all, since the parent run's status comes from all at the end
     for folder in selected:
         folder.check()
     if any(folder.result is None for folder in selected):
@@ -269,6 +282,13 @@ def _list_unsent(folders: Iterable[CellFolder]) -> None:
         print(f"MLflow has not got all of {len(runs)} finished cells; this sends the rest: {command}")
 
 
+def _draw(file: Path, results_dir: Path) -> None:
+    from .report import write_report  # matplotlib takes seconds to import
+
+    for written in write_report(*read_table(file), results_dir):
+        print(written)
+
+
 def _report(folders: Mapping[str, CellFolder], results_dir: Path) -> None:
     from .report import write_report  # matplotlib takes seconds to import
 
@@ -278,9 +298,8 @@ def _report(folders: Mapping[str, CellFolder], results_dir: Path) -> None:
     if sentence:
         print(sentence)
     write_table(table, costs, results_dir)
-    descriptions = collect_descriptions(folders.values())
     runs = {name: folder.result for name, folder in folders.items() if folder.result is not None}
-    for file in write_report(table, costs, descriptions, results_dir, runs):
+    for file in write_report(table, costs, results_dir, runs):
         print(file)
     unfinished = len(folders) - len(runs)
     if unfinished:

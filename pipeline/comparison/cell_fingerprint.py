@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from contextlib import chdir
 from functools import lru_cache
@@ -34,13 +35,14 @@ _IGNORED = IGNORED_KEYS | {"description", "tracker"}
 def fingerprint_cells(cells: Iterable[Cell]) -> dict[str, str]:
     """Return for each cell's name a fingerprint of all that its result depends on, but for data and code.
 
-    That is its configuration, all files merged, its settings, and the same of the cells whose weights it takes.
+    That is its configuration, all files merged, its settings, the content of the file that its ``backbone_weights``
+    name, and the same of the cells whose weights it takes.
 
     Args:
         cells: none before those that it needs.
 
     Raises:
-        InputError: if a configuration file cannot be read.
+        InputError: if a configuration file or that of the backbone's weights cannot be read.
     """
     fingerprints: dict[str, str] = {}
     for cell in cells:
@@ -51,8 +53,18 @@ def fingerprint_cells(cells: Iterable[Cell]) -> dict[str, str]:
             # pairs, since a run's own fingerprint ignores keys of such names, where they hold places
             "needs": sorted((setting, fingerprints[name]) for setting, name in cell.needs.items()),
         }
+        if cell.settings.get("backbone_weights") is not None:
+            content["backbone_content"] = _hash_file(cell.settings["backbone_weights"])
         fingerprints[cell.name] = fingerprint_config(content, _IGNORED)
     return fingerprints
+
+
+def _hash_file(name: str) -> str:
+    file = ROOT / name
+    if not file.is_file():
+        raise InputError(f"backbone_weights: there is no file {file}; correct the matrix.")
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 @lru_cache

@@ -43,7 +43,7 @@ def _compared(matrix: Matrix, seed: int) -> Iterator[Cell]:
 
 
 def _ablated(matrix: Matrix, seed: int) -> Iterator[Cell]:
-    """The stages of the ablation, the first of which is a cell of the comparison."""
+    """The stages of the ablation: from scratch, or from weights, the first of which are a cell's of the comparison."""
     if matrix.ablation is None:
         return
     for data in matrix.ablation["data"]:
@@ -58,9 +58,9 @@ def _ablated(matrix: Matrix, seed: int) -> Iterator[Cell]:
                 True,
                 seed,
                 stage=stage,
-                overlays=[f"ablation/{options['overlay']}"],
+                overlays=[f"ablation/{options['overlay']}"] if "overlay" in options else [],
                 settings=options.get("settings", {}),
-                needs={"initial_weights": names[options["from"]]},
+                needs={"initial_weights": names[options["from"]]} if "from" in options else {},
             )
 
 

@@ -172,7 +172,8 @@ def _problems(matrix: Matrix) -> Iterator[str]:
         yield from _unknown("ablation starts from the comparison's networks", [PROPOSED], titles)
         earlier = [WITHOUT_NLCE]
         for name, stage in stages.items():
-            yield from _unknown(f"ablation: stages: {name}: from", [stage["from"]], earlier)
+            if "from" in stage:
+                yield from _unknown(f"ablation: stages: {name}: from", [stage["from"]], earlier)
             earlier.append(name)
     if matrix.claim is not None:
         yield from _unknown("claim: data", matrix.claim["data"], compared)

@@ -22,7 +22,7 @@ from pipeline.utils import InputError, atomic_path
 
 from .cell_folder import CellFolder
 
-__all__ = ["COLUMNS", "collect", "collect_costs", "collect_descriptions", "describe_commits", "write_table"]
+__all__ = ["COLUMNS", "collect", "collect_costs", "describe_commits", "read_table", "write_table"]
 
 COLUMNS = [
     "data",
@@ -42,6 +42,10 @@ COLUMNS = [
     "cell",
 ]
 _SCORES = ["DIC", "JSC"]
+_DESCRIPTION = "data_description"
+_TEXTS = ["data", "network", "stage", "variant", "reading", "image", "commit", "data_fingerprint", "cell", "device"]
+_TEXTS.append(_DESCRIPTION)
+_COSTS_NAME = "costs.csv"
 _COSTS = ["parameters", "gradients_per_image", "training_seconds", "evaluation_seconds", "peak_memory_mb"]
 # an evaluation has no training, and a run without attacks no gradients
 _NEEDED = ["commit", "dirty", "data_fingerprint", "iterations", "device", "parameters"]
@@ -53,7 +57,8 @@ def collect(folders: Iterable[CellFolder]) -> pd.DataFrame:
     Columns: ``data``, ``network``, ``nlce``, ``stage``, ``variant``, ``reading`` and ``seed`` (see ``Cell.labels``);
     ``epsilon``, 0 for the clean image, in grey levels of 255, or in the unit of the reading (``twelve_bit``: 1/4095 of
     the range; ``after_normalization``: 1/255 of a standard deviation); ``image``; ``DIC`` and ``JSC`` in [0, 1]; the
-    attack's ``iterations``; ``commit``, with ``+dirty`` where files differed from it; ``data_fingerprint``; ``cell``.
+    attack's ``iterations``; ``commit``, with ``+dirty`` where files differed from it, or several, joined by "and",
+    where a cell was interrupted and went on with other code; ``data_fingerprint``; ``cell``.
 
     Args:
         folders: the folders of a matrix's cells; those that are not finished are left out.
@@ -73,7 +78,8 @@ def collect_costs(folders: Iterable[CellFolder]) -> pd.DataFrame:
     """Return what each finished cell has cost: one row per cell.
 
     Columns: ``cell``, its labels, ``parameters``, ``gradients_per_image``, ``training_seconds`` (none for cells that
-    only evaluate), ``evaluation_seconds``, ``peak_memory_mb`` (MB of 10⁶ bytes), ``device`` and ``commit``.
+    only evaluate), ``evaluation_seconds``, ``peak_memory_mb`` (MB of 10⁶ bytes), ``device``, ``commit`` and
+    ``data_description``, what the data list said that it is when the cell ran; empty for nothing.
 
     Raises:
         InputError: if a result is damaged.
@@ -84,26 +90,15 @@ def collect_costs(folders: Iterable[CellFolder]) -> pd.DataFrame:
             result = _read_result(folder)
             costs = {key: result.get(key) for key in _COSTS}
             rows.append({"cell": folder.cell.name, **folder.cell.labels, **costs, "device": result["device"]})
-            rows[-1]["commit"] = _commit(result)
+            rows[-1] |= {"commit": _commit(result), _DESCRIPTION: folder.data_description}
     return pd.DataFrame(rows)
-
-
-def collect_descriptions(folders: Iterable[CellFolder]) -> dict[str, str]:
-    """Return what the data list of each data set said that it is when its finished cells ran; empty for nothing.
-
-    The cells of a data set have the same data, see ``collect``: the first speaks for all.
-    """
-    descriptions: dict[str, str] = {}
-    for folder in folders:
-        if folder.result is not None:
-            descriptions.setdefault(folder.cell.labels["data"], folder.data_description)
-    return descriptions
 
 
 def describe_commits(table: pd.DataFrame) -> str:
     """Return one sentence if the cells of a table were made by several states of the code or unknown ones, else ""."""
     counts = table.groupby("commit", sort=False)["cell"].nunique()
-    if len(counts) == 1 and counts.index[0] != "unknown" and not counts.index[0].endswith("+dirty"):
+    first = counts.index[0]
+    if len(counts) == 1 and not (first == "unknown" or " and " in first or first.endswith("+dirty")):
         return ""
     parts = ", ".join(f"{commit} ({count} of {counts.sum()} cells)" for commit, count in counts.items())
     return f"The results come from {parts}: compare them with care, their code may differ."
@@ -115,8 +110,40 @@ def write_table(table: pd.DataFrame, costs: pd.DataFrame, results_dir: Path) -> 
         table.to_csv(file, index=False)
     with atomic_path(results_dir / "results.parquet") as file:
         table.to_parquet(file, index=False)
-    with atomic_path(results_dir / "costs.csv") as file:
+    with atomic_path(results_dir / _COSTS_NAME) as file:
         costs.to_csv(file, index=False)
+
+
+def read_table(file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read what ``write_table`` has written: the scores, and the costs from ``costs.csv`` beside them.
+
+    Args:
+        file: ``results.csv`` or ``results.parquet``.
+
+    Raises:
+        InputError: if one of the two is missing or cannot be read as such.
+    """
+    costs_file = file.with_name(_COSTS_NAME)
+    try:
+        table = pd.read_parquet(file) if file.suffix == ".parquet" else _read_csv(file)
+        costs = _read_csv(costs_file)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"There is no {error.filename}; name results.csv or results.parquet of a report, beside its {_COSTS_NAME}."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} or {costs_file} cannot be read as a table ({error}).") from error
+    for path, content, columns in ((file, table, COLUMNS), (costs_file, costs, [*_COSTS, "device", _DESCRIPTION])):
+        missing = [column for column in columns if column not in content]
+        if missing:
+            raise InputError(f"{path} has no column '{missing[0]}'; name a table that a report has written.")
+    return table, costs
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """A table whose texts are texts, even 001 or NA, and in which an empty cost is none."""
+    texts = dict.fromkeys(_TEXTS, str)
+    return pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=dict.fromkeys(_COSTS, [""]))
 
 
 def _is_finished(folder: CellFolder) -> bool:

@@ -97,13 +97,16 @@ class RobustnessReport:
 
     def _write_result(self) -> None:
         environment = describe_environment()
+        # as it was when the run began, or went on: it may have been changed since
+        code = self.tracker.run.record["code"]
+        commits = dict.fromkeys(each["commit"] or "unknown" for each in code)
         result = {
             **self.facts,
             **({} if self.cost_file is None else read_cost(self.cost_file)),
             "gradients_per_image": self.adversarial.gradients,
             "iterations": self.adversarial.iterations,
-            "commit": environment.get("git.commit"),
-            "dirty": environment.get("git.dirty") == "True",
+            "commit": " and ".join(commits),
+            "dirty": any(each["dirty"] for each in code),
             "device": environment["device.name"],
             "torch": environment["versions.torch"],
         }

@@ -18,19 +18,21 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
-__all__ = ["describe_environment"]
+__all__ = ["describe_code", "describe_environment"]
 
+_CODE = (":/pipeline", ":/bundles")  # what a run is made of, from the checkout's root
 _PACKAGES = {"torch": "torch", "monai": "monai", "ignite": "pytorch-ignite", "mlflow": "mlflow", "numpy": "numpy"}
 
 
 def describe_environment() -> dict[str, str]:
     """Return tags that say with what a run was made: code, packages and machine; nothing that identifies a person.
 
-    ``git.commit`` and ``git.dirty`` (tracked files differ from the commit) are of the checkout that holds this package;
-    they are absent where it is none. ``host.id`` is a hash: equal for runs of one machine.
+    ``git.commit`` and ``git.dirty`` are those of ``describe_code``, absent where there is no commit. ``host.id`` is a
+    hash: equal for runs of one machine.
     """
     tags = {"versions.python": platform.python_version()}
     tags.update({f"versions.{name}": version(package) for name, package in _PACKAGES.items()})
@@ -39,11 +41,22 @@ def describe_environment() -> dict[str, str]:
     tags["host.id"] = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     tags["mlflow.source.name"] = _program_name()
     tags["mlflow.source.type"] = "LOCAL"
-    commit = _git("rev-parse", "--verify", "HEAD")
-    if commit:
-        tags["git.commit"] = tags["mlflow.source.git.commit"] = commit
-        tags["git.dirty"] = str(bool(_git("status", "--porcelain", "--untracked-files=no")))
+    code = describe_code()
+    if code["commit"]:
+        tags["git.commit"] = tags["mlflow.source.git.commit"] = code["commit"]
+        tags["git.dirty"] = str(code["dirty"])
     return tags
+
+
+def describe_code() -> dict[str, Any]:
+    """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
+
+    Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
+    network of one's own. ``commit`` is None where there is no checkout or no commit.
+    """
+    commit = _git("rev-parse", "--verify", "HEAD")
+    changes = ("--untracked-files=no",), ("--", *_CODE)
+    return {"commit": commit, "dirty": bool(commit) and any(_git("status", "--porcelain", *each) for each in changes)}
 
 
 def _git(*arguments: str) -> str | None:

@@ -24,6 +24,7 @@ import torch.distributed
 
 from pipeline.utils import InputError, atomic_path
 
+from .environment import describe_code
 from .fingerprint import IGNORED_KEYS, fingerprint_config
 from .folder_lock import FolderLock
 
@@ -38,7 +39,8 @@ class RunDirectory:
         name: its name, unique: ``<kind>_<date>-<time>-<six random digits>``.
         resumed: whether the run continues one that was interrupted.
         record: the content of ``run.json``: name, kind, fingerprint, started (UTC), status (RUNNING, FINISHED, FAILED
-            or KILLED), pid and host of the last process, and ``mlflow`` (tracking_uri, experiment and run_id, or None).
+            or KILLED), pid and host of the last process, ``code`` (what ``describe_code`` said whenever a process took
+            the run up, without repetitions), and ``mlflow`` (tracking_uri, experiment and run_id, or None).
 
     Args:
         path: the folder, which exists.
@@ -144,7 +146,10 @@ def _resume(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory | Non
             run = lock_run(found.path)
             if run is not None and run.record["status"] != "FINISHED":
                 run.resumed = True
-                run.update(status="RUNNING", pid=os.getpid(), host=platform.node())
+                code = run.record.get("code", [])
+                if describe_code() not in code:
+                    code = [*code, describe_code()]
+                run.update(status="RUNNING", pid=os.getpid(), host=platform.node(), code=code)
                 return run
             if run is not None:
                 run.release()
@@ -167,6 +172,7 @@ def _create(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
         status="RUNNING",
         pid=os.getpid(),
         host=platform.node(),
+        code=[describe_code()],
         mlflow=None,
     )
     return run

@@ -116,6 +116,15 @@ def test_folders_of_data_sets_can_be_given(project: Project, monkeypatch: pytest
     assert str(error.value) == f"--data lung=mine: {project.matrix} has no data set 'lung'; it has lungs."
 
 
+def test_a_stage_of_the_ablation_can_be_trained_from_scratch(project: Project) -> None:
+    project.change(ablation={"data": ["lungs"], "stages": {"scratch_without_nl": {"settings": {"non_local": False}}}})
+    cells = {cell.name: cell for cell in make_cells(read_matrix(project.matrix))}
+    cell, plain = cells["lungs-ablation-scratch_without_nl-seed0"], cells[CELLS[0]]
+    assert cell.needs == {} and cell.config_files == plain.config_files
+    assert cell.settings == {**plain.settings, "non_local": False}
+    assert cell.labels == {**plain.labels, "stage": "scratch_without_nl"}
+
+
 FORM = "See pipeline/comparison/matrix_schema.json for the form."
 STAGE = {"from": "without_nlce", "overlay": "frozen"}
 CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
@@ -146,6 +155,10 @@ CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
         (
             {"ablation": {"data": ["lungs"], "stages": {"frozen": {**STAGE, "from": "tuned"}}}},
             "ablation: stages: frozen: from: there is no 'tuned'; there are: without_nlce.",
+        ),
+        (
+            {"ablation": {"data": ["lungs"], "stages": {"frozen": {"from": "without_nlce"}}}},
+            f"ablation: stages: frozen: 'overlay' is a dependency of 'from'. {FORM}",
         ),
         (
             {"networks": ["unet"], "claim": None},

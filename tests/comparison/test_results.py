@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,45 @@ def test_the_table(finished: Project, make_report: Callable[[], tuple[int, str, 
     ]
 
 
+@pytest.mark.parametrize("name", ["results.csv", "results.parquet"])
+def test_everything_is_made_again_from_the_table_alone(
+    finished: Project,
+    make_report: Callable[[], tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    given: list[tuple[object, ...]] = []
+    monkeypatch.setattr(report, "write_report", lambda *arguments: given.append(arguments) or [])
+    assert make_report() == (0, "", "")
+    shutil.rmtree(finished.results / "cells")
+    assert main(["draw", str(finished.results / name), "--results", str(tmp_path / "again")]) == 0
+    (table, costs, *_), again = given
+    pd.testing.assert_frame_equal(again[0], table, check_dtype=False)
+    pd.testing.assert_frame_equal(again[1], costs, check_dtype=False)
+    assert again[2:] == (tmp_path / "again",)
+
+
+def test_a_table_that_is_none(
+    finished: Project, make_report: Callable[[], tuple[int, str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_report()
+    file, costs = finished.results / "results.csv", finished.results / "costs.csv"
+
+    def draw(path: Path) -> str:
+        assert main(["draw", str(path), "--results", str(finished.results)]) == 2
+        return capsys.readouterr().err
+
+    name = "name results.csv or results.parquet of a report, beside its costs.csv."
+    assert draw(file.with_name("no.csv")) == f"error: There is no {file.with_name('no.csv')}; {name}\n"
+    assert draw(costs) == f"error: {costs} has no column 'epsilon'; name a table that a report has written.\n"
+    broken = file.with_name("a.parquet")
+    broken.write_text("no parquet")
+    assert draw(broken).startswith(f"error: {broken} or {costs} cannot be read")
+    costs.unlink()
+    assert draw(file) == f"error: There is no {costs}; {name}\n"
+
+
 def test_the_report_gets_the_table_and_where_the_runs_are(
     finished: Project, make_report: Callable[[], tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,10 +147,10 @@ def test_the_report_gets_the_table_and_where_the_runs_are(
     (_run(finished, TRANSFER) / "result.json").unlink()
     status, out, _ = make_report()
     assert (status, out) == (0, "a.png\n1 of 6 cells are not finished and therefore not in it.\n")
-    table, costs, descriptions, folder, runs = given
+    table, costs, folder, runs = given
     assert isinstance(table, pd.DataFrame) and isinstance(costs, pd.DataFrame)
     assert set(table["cell"]) == set(costs["cell"]) == set(CELLS[:-1])
-    assert (descriptions, folder) == ({"lungs": "2 lungs"}, finished.results)
+    assert folder == finished.results and set(costs["data_description"]) == {"2 lungs"}
     assert runs == {name: _run(finished, name) for name in CELLS[:-1]}
 
 
@@ -128,6 +168,13 @@ def test_cells_of_several_commits_are_said_and_marked(
     )
     table = pd.read_parquet(finished.results / "results.parquet")
     assert set(table.loc[table["cell"] == WITHOUT, "commit"]) == {"def456+dirty"}
+
+
+def test_one_cell_of_two_commits_is_said() -> None:
+    table = pd.DataFrame({"commit": ["abc and def"], "cell": ["a"]})
+    assert results.describe_commits(table) == (
+        "The results come from abc and def (1 of 1 cells): compare them with care, their code may differ."
+    )
 
 
 def test_one_commit_that_is_not_known_is_said(

@@ -396,6 +396,19 @@ def test_a_cell_of_another_matrix_is_never_mixed_in(
     assert len(project.calls()) == len(CELLS)
 
 
+def test_a_damaged_record_of_any_cell_is_said_before_anything_starts(
+    project: Project, parent: FakeParent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project.run("--only", WITH, "--no-report") == 0
+    folder = project.results / "cells" / WITH
+    (folder / "cell.json").write_text("{")
+    (folder / "runs" / "training_1" / "result.json").unlink()
+    capsys.readouterr()
+    assert project.run("--only", WITHOUT) == 2
+    assert capsys.readouterr().err.startswith(f"error: {folder}/cell.json is damaged; ")
+    assert project.called() == [WITH]
+
+
 def test_data_is_looked_for_before_anything_starts(
     project: Project, parent: FakeParent, capsys: pytest.CaptureFixture[str]
 ) -> None:

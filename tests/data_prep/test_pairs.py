@@ -84,6 +84,14 @@ def test_all_formats(source):
     assert (source / "out/images/b.jpg").read_bytes() == (source / "images/b.JPG").read_bytes()
 
 
+def test_description(source):
+    prepare(source)
+    assert json.loads((source / "out/datalist.json").read_text())["description"] == "pictures of the folder images"
+    sources = ["--images", str(source / "images"), "--masks", str(source / "masks")]
+    assert main(["pairs", *sources, "--output", str(source / "named"), "--description", "Lungs of Utrecht"]) == 0
+    assert json.loads((source / "named/datalist.json").read_text())["description"] == "Lungs of Utrecht"
+
+
 def test_repeated_command(source):
     prepare(source)
     assert prepare(source).endswith("(0 files written, 10 were there already).")

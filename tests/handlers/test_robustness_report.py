@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,8 @@ class Notes:
 
     def __init__(self) -> None:
         self.artifacts: list[tuple[str, str | None]] = []
+        code = [{"commit": "abc", "dirty": True}, {"commit": "abc", "dirty": False}, {"commit": None, "dirty": False}]
+        self.run = SimpleNamespace(record={"code": code})
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         assert Path(path).stat().st_size > 0
@@ -101,8 +104,9 @@ def test_result(tmp_path: Path) -> None:
         # ten iterations, of which ε = 2 shares all of its three
         "gradients_per_image": 10,
         "iterations": {"2.0": 3, "8.0": 10},
-        "commit": environment.get("git.commit"),
-        "dirty": environment.get("git.dirty") == "True",
+        # all with which the run was made, not only what is there at its end
+        "commit": "abc and unknown",
+        "dirty": True,
         "device": environment["device.name"],
         "torch": environment["versions.torch"],
     }

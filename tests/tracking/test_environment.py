@@ -65,5 +65,12 @@ def test_commit_and_dirty_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     (tmp_path / "untracked").write_text("1")
     assert describe_environment()["git.dirty"] == "False"
+    # a network of one's own is code that the commit lacks
+    network = tmp_path / "pipeline" / "networks" / "mine.py"
+    network.parent.mkdir(parents=True)
+    network.write_text("1")
+    assert describe_environment()["git.dirty"] == "True"
+    network.unlink()
+    assert describe_environment()["git.dirty"] == "False"
     module.write_text("2")
     assert describe_environment()["git.dirty"] == "True"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import open_run
+from pipeline.tracking import open_run, run_directory
 from pipeline.utils import InputError
 
 from .interpreter import Interpreter, wait_until
@@ -47,6 +47,14 @@ def test_an_unfinished_run_of_the_same_configuration_is_resumed(tmp_path: Path, 
     assert second.resumed
     assert second.path == first.path
     assert record(second.path)["status"] == "RUNNING"
+
+
+def test_a_run_says_with_which_code_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for commit in ("a", "b", "b", "a"):
+        monkeypatch.setattr(run_directory, "describe_code", lambda commit=commit: {"commit": commit, "dirty": False})
+        run = open_run(tmp_path, "training", {"lr": 1})
+        run.release()
+    assert record(run.path)["code"] == [{"commit": "a", "dirty": False}, {"commit": "b", "dirty": False}]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ __all__ = [
     "METRICS",
     "NETWORKS",
     "PART_STAGES",
+    "SCRATCH_STAGES",
     "STAGES",
     "UNET_FOOTNOTE",
     "UNET_UNCHANGED",
@@ -89,11 +90,14 @@ NETWORKS = {
 # the ablation's trained stages, of which one that is not named here goes by its own name; its start, "w/o NLCE", is the
 # network nlcen without NLCE of the main recipe
 STAGES = {
+    "scratch_without_nl": "w/o NL, from scratch",
+    "scratch_without_ce": "w/o CE, from scratch",
     "without_nl": "w/o NL",
     "without_ce": "w/o CE",
     "frozen": "NLCEN",
     "fine_tuned": "fine-tuned",
 }
+SCRATCH_STAGES = ("scratch_without_nl", "scratch_without_ce")  # compared with NLCEN of the main recipe, as long trained
 PART_STAGES, FULL_STAGE, LAST_STAGE = ("without_nl", "without_ce"), "frozen", "fine_tuned"
 
 READINGS = {

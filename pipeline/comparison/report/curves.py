@@ -21,6 +21,7 @@ from pipeline.figures import Curve, CurvePanel, save_comparison_curves
 from .conditions import (
     METRICS,
     NETWORKS,
+    SCRATCH_STAGES,
     STAGES,
     UNET_FOOTNOTE,
     UNET_UNCHANGED,
@@ -41,8 +42,15 @@ EPSILON_LABEL = "ε (grey levels of 255)"
 
 # lines of paper_style.LINES: the networks keep theirs in every figure
 NETWORK_LINES = {name: line for line, name in enumerate(("nlcen", "slsdeep", "nwcn", "unet", "invertednet", "cdnn"))}
-WITH, WITHOUT = 0, 6
-STAGE_LINES = {"without_nl": 2, "without_ce": 4, "frozen": 5, "fine_tuned": 0}
+WITH, WITHOUT, FROM_SCRATCH = 0, 6, 7
+STAGE_LINES = {
+    "scratch_without_nl": 1,
+    "scratch_without_ce": 3,
+    "without_nl": 2,
+    "without_ce": 4,
+    "frozen": 5,
+    "fine_tuned": 0,
+}
 
 
 def draw_curves(summary: pd.DataFrame, data: ReportedData, folder: Path) -> list[DrawnFigure]:
@@ -90,9 +98,12 @@ class _Drawer:
         if not stages:
             return []
         wanted = {"w/o NLCE": (Condition(self.data.name, "nlcen", False), WITHOUT)}
+        scratch = [stage for stage in stages if stage in SCRATCH_STAGES]
+        if scratch:
+            wanted["NLCEN, from scratch"] = (Condition(self.data.name, "nlcen", True), FROM_SCRATCH)
         others = [stage for stage in stages if stage not in STAGES]
-        for stage in [*STAGES, *others]:
-            line = STAGE_LINES[stage] if stage in STAGES else WITHOUT + 1 + others.index(stage)
+        for stage in [*scratch, *(stage for stage in STAGES if stage not in SCRATCH_STAGES), *others]:
+            line = STAGE_LINES[stage] if stage in STAGES else FROM_SCRATCH + 1 + others.index(stage)
             wanted[stage_title(stage)] = (Condition(self.data.name, "nlcen", True, stage), line)
         panels = [
             CurvePanel(metric, self._curves((key, label, line, metric) for label, (key, line) in wanted.items()))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from .conditions import FULL_STAGE, LAST_STAGE, PART_STAGES, Condition, without_nlce
+from .conditions import FULL_STAGE, LAST_STAGE, PART_STAGES, SCRATCH_STAGES, Condition, without_nlce
 from .statistics import by_condition, paired_differences
 
 __all__ = ["Pair", "differences", "wanted_pairs"]
@@ -100,6 +100,8 @@ def _pairs_of(first: Condition, there: Collection[Condition]) -> Iterator[Pair]:
     else:
         yield Pair("nlce", first, plain)
         if first.network == "nlcen":
+            for stage in SCRATCH_STAGES:
+                yield Pair("ablation", first, replace(first, stage=stage))
             for network in dict.fromkeys(other.network for other in there if other.network != "nlcen"):
                 yield Pair("network", first, without_nlce(first, network))
 

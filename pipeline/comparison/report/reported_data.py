@@ -52,7 +52,7 @@ class ReportedData:
 
 
 def describe_data(name: str, description: str) -> ReportedData:
-    """Return a data set with the title that its data list gives it, not its name in a matrix, which may be any data's.
+    """Return a data set with the title that its data list gives it: its name in a matrix alone may be any data's.
 
     Args:
         name: its name in the matrix.
@@ -61,4 +61,5 @@ def describe_data(name: str, description: str) -> ReportedData:
     for paper in PAPER_SETS:
         if description.startswith(paper.description):
             return ReportedData(name, paper.title, paper)
-    return ReportedData(name, description or f"{name} (its data list has no description)", None)
+    # two data lists may say the same, "pictures of the folder images", but no two data sets have one name
+    return ReportedData(name, f"{name} ({description or 'its data list has no description'})", None)

@@ -145,7 +145,8 @@ class _Page:
             'The paper: one part "alone can already improve robustness, and the complete NLCE module with both parts '
             'can enhance the robustness further", as can fine-tuning. '
             f"Here, at ε = {self.last:g}, the mean DIC is higher in {len(higher)} of {len(at_last)} comparisons"
-            f"{_listed(_names(higher))}. {_claimed(at_last, _names(at_last))}"
+            f"{_listed(_names(higher))}. {_claimed(at_last, _names(at_last))} The stages go on from each other's "
+            "weights, so that a later one has been trained longer: what it gains may come of that alone."
         )
         return _join(
             "### Ablation",

@@ -32,7 +32,6 @@ __all__ = ["write_report"]
 def write_report(
     table: pd.DataFrame,
     costs: pd.DataFrame,
-    descriptions: Mapping[str, str],
     results_dir: Path,
     runs: Mapping[str, Path] | None = None,
 ) -> list[Path]:
@@ -43,9 +42,8 @@ def write_report(
     Args:
         table: one row per condition, seed, ε and image, see ``check_results``.
         costs: one row per cell: ``cell``, ``parameters``, ``gradients_per_image``, ``training_seconds``,
-            ``evaluation_seconds``, ``peak_memory_mb``, ``device`` and ``commit``; what was not measured is missing.
-        descriptions: what the data list of each data set says that it is, see ``collect_descriptions``. The paper's
-            numbers stand beside its own data sets, ``PAPER_SETS``, and no others.
+            ``evaluation_seconds``, ``peak_memory_mb``, ``device`` and ``data_description``; what was not measured is
+            missing. The paper's numbers stand beside data sets whose description is that of its own, ``PAPER_SETS``.
         results_dir: folder for ``summary.csv`` (mean and deviation for each condition and ε), ``differences.csv`` (with
             95 % intervals), ``summary.md`` and ``figures``.
         runs: run folders by cell, for the pictures under attack; without them there are no such figures.
@@ -58,7 +56,8 @@ def write_report(
             a file of adversarial pictures is damaged.
     """
     check_results(table)
-    data_sets = [describe_data(name, descriptions.get(name, "")) for name in table["data"].unique()]
+    descriptions = costs.groupby("data")["data_description"].first()  # the cells of a data set have the same data
+    data_sets = [describe_data(name, descriptions[name]) for name in table["data"].unique()]
     summary = summarize(table)
     compared = differences(table)
     folder = results_dir / "figures"

@@ -52,6 +52,7 @@ def make_costs(table: pd.DataFrame) -> pd.DataFrame:
         peak_memory_mb=None,
         device="A CPU",
         commit="abc1234",
+        data_description=cells["data"].map(DESCRIPTIONS),
     )
 
 
@@ -97,7 +98,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]
     save_pictures(folder / "jsrt-unet-seed1", "image0")
     runs = {cell: folder / cell for cell in ("jsrt-nlcen_nlce-seed0", "jsrt-unet-seed1", "jsrt-unet-seed0")}
     table = whole_table()
-    return folder / "results", write_report(table, make_costs(table), DESCRIPTIONS, folder / "results", runs)
+    return folder / "results", write_report(table, make_costs(table), folder / "results", runs)
 
 
 def section(page: str, title: str) -> str:
@@ -164,7 +165,9 @@ def test_table_of_differences(reported: tuple[Path, list[Path]]) -> None:
 def test_page(reported: tuple[Path, list[Path]]) -> None:
     page = (reported[0] / "summary.md").read_text()
     assert "All cells ran with commit abc1234." in page
-    assert "| JSRT | jsrt | 2 | 0, 1, 2 | 24 |" in page and "| skin phantoms | isbi2016 | 2 | 0 | 2 |" in page
+    assert (
+        "| JSRT | jsrt | 2 | 0, 1, 2 | 24 |" in page and "| isbi2016 (skin phantoms) | isbi2016 | 2 | 0 | 2 |" in page
+    )
     assert "**No difference is claimed where there are fewer than 3 seeds:**" in page
     jsrt = section(page, "## JSRT")
     networks = section(jsrt, "### All networks")
@@ -188,6 +191,7 @@ def test_page(reported: tuple[Path, list[Path]]) -> None:
     assert "Differences claimed above 0: NLCEN, UNet + NLCE; claimed below 0: none;" in nlce
     assert page.count("none is corrected for their number") == 1
     ablation = section(jsrt, "### Ablation")
+    assert "so that a later one has been trained longer" in ablation
     assert (
         "Here, at ε = 32, the mean DIC is higher in 1 of 1 comparisons (ablation: w/o NL − NLCEN w/o NLCE). "
         "Differences claimed above 0: ablation: w/o NL − NLCEN w/o NLCE; claimed below 0: none; "
@@ -203,7 +207,7 @@ def test_page(reported: tuple[Path, list[Path]]) -> None:
 
 def test_page_of_one_seed_claims_nothing(reported: tuple[Path, list[Path]]) -> None:
     page = (reported[0] / "summary.md").read_text()
-    skin = section(page, "## skin phantoms")
+    skin = section(page, "## isbi2016 (skin phantoms)")
     assert "in the paper" not in skin and "**" not in skin and "±" not in skin
     assert (
         "Of the 2 that are measured, the mean DIC at ε = 5 over seed 0: mynet 0.855, NLCEN 0.805. Differences claimed "
@@ -213,8 +217,8 @@ def test_page_of_one_seed_claims_nothing(reported: tuple[Path, list[Path]]) -> N
     assert "| NLCEN − mynet | +0.000 | -0.050 |" in skin
     assert "Mean of 2 images and 1 seed, no band." in skin
     missing = section(page, "## What is missing")
-    assert "- skin phantoms: no results for the ablation (Figure 7)" in missing
-    assert "- skin phantoms: no results for the pictures (Figures 1 and 6)" in missing
+    assert "- isbi2016 (skin phantoms): no results for the ablation (Figure 7)" in missing
+    assert "- isbi2016 (skin phantoms): no results for the pictures (Figures 1 and 6)" in missing
     assert "- JSRT: no results" not in missing
 
 
@@ -243,18 +247,18 @@ def test_pictures_are_of_one_seed_where_all_networks_have_it(
         "pipeline.comparison.report.pictures.save_prediction_panel",
         lambda rows, stem: panels.append(rows) or [stem],
     )
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path, runs)
+    write_report(table, make_costs(table), tmp_path, runs)
     page = (tmp_path / "summary.md").read_text()
     assert "*Figure 1: attack at ε = 16, training seed 0, on image0 of JSRT. " in page
     assert "*Figure 6: attack at ε = 32, training seed 1, on image1 of JSRT. " in page
     # on other data the paper has no such figures
     panels.clear()
-    write_report(table, make_costs(table), {"jsrt": "phantoms"}, tmp_path, runs)
+    write_report(table, make_costs(table).assign(data_description="phantoms"), tmp_path, runs)
     page = (tmp_path / "summary.md").read_text()
-    assert "*Attack at ε = 16, training seed 0, on image0 of phantoms. " in page
-    assert "*Attack at ε = 32, training seed 1, on image1 of phantoms. " in page
-    assert "*Ablation of NLCEN on phantoms. " in page and "(figures/figure_ablation_jsrt)" in page
-    assert "*The compared networks with and without NLCE on phantoms. " in page
+    assert "*Attack at ε = 16, training seed 0, on image0 of jsrt (phantoms). " in page
+    assert "*Attack at ε = 32, training seed 1, on image1 of jsrt (phantoms). " in page
+    assert "*Ablation of NLCEN on jsrt (phantoms). " in page and "(figures/figure_ablation_jsrt)" in page
+    assert "*The compared networks with and without NLCE on jsrt (phantoms). " in page
     assert "in the paper" not in page and "JSRT" not in page and "*Figure" not in page
     assert (tmp_path / "summary.csv").read_text().count("0.971") == 0
 
@@ -281,7 +285,7 @@ def test_figures_show_the_means_and_the_papers_numbers_where_due(
     tmp_path: Path, drawn: dict[str, list[CurvePanel]]
 ) -> None:
     table = whole_table()
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path)
+    write_report(table, make_costs(table), tmp_path)
     dic, jsc = drawn["figure_4_jsrt"]
     assert dic.markers == {0.0: 0.971, 32.0: 0.963} and jsc.markers == {0.0: 0.945, 32.0: 0.929}
     assert list(curves(dic)) == list(curves(jsc)) == ["UNet", "NLCEN"]
@@ -317,7 +321,7 @@ def test_another_training_stands_beside_the_networks_that_it_does_not_concern(
         cell_rows(falling(0.9, 0.015), data="mine", nlce=False),
         cell_rows(falling(0.9, 0.020), data="mine", variant="scaled_attention"),
     )
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path)
+    write_report(table, make_costs(table), tmp_path)
     assert list(drawn) == ["figure_networks_mine", "figure_claim_mine"]
     usual, scaled = drawn["figure_claim_mine"]
     assert scaled.title == "NLCE with 1/√d" and scaled.markers == {}
@@ -334,7 +338,7 @@ def test_seeds_and_commits_that_differ_are_named(tmp_path: Path, drawn: dict[str
         cell_rows(falling(0.9, 0.01), seeds=range(4)),
         cell_rows(falling(0.8, 0.01), network="unet", nlce=False, seeds=[0, 2, 3]).assign(commit="def5678"),
     )
-    write_report(table, make_costs(table), {}, tmp_path)
+    write_report(table, make_costs(table).assign(data_description=""), tmp_path)
     page = (tmp_path / "summary.md").read_text()
     assert "def5678" in describe_commits(table) and describe_commits(table) in page
     # a data set whose data list says nothing is none of the paper's, whatever its name
@@ -349,8 +353,8 @@ def test_the_same_results_give_the_same_bytes(reported: tuple[Path, list[Path]],
     table = whole_table()
     chosen = table[(table.data == "jsrt") & (table.stage == "") & (table.reading == "")]
     chosen = chosen[chosen.nlce == (chosen.network == "nlcen")]
-    first = write_report(chosen, make_costs(chosen), DESCRIPTIONS, tmp_path / "a")
-    again = write_report(chosen, make_costs(chosen), DESCRIPTIONS, tmp_path / "b")
+    first = write_report(chosen, make_costs(chosen), tmp_path / "a")
+    again = write_report(chosen, make_costs(chosen), tmp_path / "b")
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in again]
     own = {file.name: file for file in written}
     figures = [file for file in first if file.parent.name == "figures"]
@@ -367,7 +371,7 @@ def test_damaged_and_different_pictures_are_refused(tmp_path: Path, drawn: dict[
 
     def refused() -> str:
         with pytest.raises(InputError) as error:
-            write_report(table, make_costs(table), DESCRIPTIONS, tmp_path / "results", runs)
+            write_report(table, make_costs(table), tmp_path / "results", runs)
         return str(error.value)
 
     save_pictures(runs["jsrt-nlcen_nlce-seed0"], "image1", seed=1)
@@ -394,7 +398,7 @@ def test_neither_a_wavering_nor_a_downward_difference_is_claimed_to_be_higher(
         cell_rows(lambda seed, epsilon, image: 0.2, network="unet"),
         cell_rows(lambda seed, epsilon, image: 0.4, network="unet", nlce=False),
     )
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path)
+    write_report(table, make_costs(table), tmp_path)
     page = (tmp_path / "summary.md").read_text()
     assert "| saved as 8-bit pictures | 0.600 ± 0.100 | 0.550 ± 0.000 | 0.500 ± 0.000 | yes |" in page
     assert "| no clip to 0 to 255 | 0.600 ± 0.100 | 0.650 ± 0.000 | 0.500 ± 0.000 | no |" in page
@@ -436,7 +440,7 @@ def test_whether_nlcen_is_the_best_of_all_over_the_seeds_that_all_have(
     tmp_path: Path, drawn: dict[str, list[CurvePanel]], slope: float, seeds: dict[str, list[int]], words: str
 ) -> None:
     table = all_networks(slope, seeds)
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path)
+    write_report(table, make_costs(table), tmp_path)
     assert words in (tmp_path / "summary.md").read_text()
 
 
@@ -457,7 +461,7 @@ def test_the_order_of_a_reading_is_over_common_seeds_and_unet_may_be_the_main_on
         cell_rows(falling(0.9, 0.02), reading="unbounded", nlce=False, seeds=[1]),
         cell_rows(falling(0.9, 0.02), reading="unbounded", network="unet", nlce=False),
     )
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path)
+    write_report(table, make_costs(table), tmp_path)
     page = (tmp_path / "summary.md").read_text()
     order = {line.split(" | ")[0]: line.split(" | ")[-1] for line in page.splitlines() if line.count(" | ") == 4}
     assert order["| summed loss of all five outputs"] == "yes, claimed |"
@@ -469,13 +473,13 @@ def test_the_order_of_a_reading_is_over_common_seeds_and_unet_may_be_the_main_on
     assert curves(summed)["UNet"] == curves(usual)["UNet"]
     footnote = "UNet has one output and no batch normalization"
     assert page.count(footnote) == 2
-    write_report(table[table["reading"] != "all_outputs"], make_costs(table), DESCRIPTIONS, tmp_path / "without")
+    write_report(table[table["reading"] != "all_outputs"], make_costs(table), tmp_path / "without")
     assert footnote not in (tmp_path / "without" / "summary.md").read_text()
 
 
 def test_a_stage_of_any_name_is_one_of_the_ablation(tmp_path: Path, drawn: dict[str, list[CurvePanel]]) -> None:
     table = join(cell_rows(falling(0.9, 0.02), nlce=False), cell_rows(falling(0.9, 0.01), stage="my_stage"))
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path)
+    write_report(table, make_costs(table), tmp_path)
     assert list(drawn) == ["figure_7_jsrt"]
     assert list(curves(drawn["figure_7_jsrt"][0])) == ["w/o NLCE", "my stage"]
     page = (tmp_path / "summary.md").read_text()
@@ -497,7 +501,7 @@ def test_the_unit_of_epsilon_stands_where_it_holds(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr("pipeline.comparison.report.curves.save_comparison_curves", save)
     table = join(cell_rows(falling(0.9, 0.01)), cell_rows(falling(0.9, 0.01), reading="after_normalization"))
-    write_report(table, make_costs(table), DESCRIPTIONS, tmp_path)
+    write_report(table, make_costs(table), tmp_path)
     assert labels == {
         "figure_4_jsrt": ("ε (grey levels of 255)", ["", ""]),
         "figure_claim_jsrt": (
