@@ -36,6 +36,10 @@ from .unsent_runs import unsent_runs
 __all__ = ["main"]
 
 _MINUTES_HELP = "stop after this time, plus up to a minute in which cells save themselves; the next call goes on"
+_PROCESSES_HELP = (
+    "processes that share each cell, one on each GPU, by torchrun (1); the batch stays the same and must divide by it. "
+    "An interrupted cell goes on in the same way only"
+)
 _FAILED, _BAD_INPUT, _WORK_LEFT = 1, 2, 3  # exit statuses beside 0
 
 
@@ -117,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only", metavar="PATTERN", action="append", help="cells with such names; may be repeated")
     run.add_argument("--dry-run", action="store_true", help="only list each cell's status and the command that runs it")
     run.add_argument("--jobs", metavar="N", type=_count, default=1, help="cells side by side (1)")
+    run.add_argument("--processes", metavar="P", type=_count, default=1, help=_PROCESSES_HELP)
     run.add_argument("--minutes", metavar="M", type=_minutes, help=_MINUTES_HELP)
     run.add_argument("--no-report", action="store_true", help="leave tables and figures for later")
     return parser
@@ -155,7 +160,8 @@ def _list(folders: Mapping[str, CellFolder], names: Sequence[str], options: argp
         if status == Status.TO_DO and any(folders[need].result is None for need in folder.cell.needs.values()):
             status = Status.WAITING
         command = ["python", "-m", "pipeline.comparison", "run", options.matrix, "--results", str(options.results)]
-        print(f"{shlex.join([*command, *data, '--only', name, '--no-report'])}  # {status}")
+        processes = [] if options.processes == 1 else ["--processes", str(options.processes)]
+        print(f"{shlex.join([*command, *data, '--only', name, *processes, '--no-report'])}  # {status}")
 
 
 def _run(
@@ -229,12 +235,12 @@ def _run_cells(
             "tracking_uri": parent.tracking_uri,
             "parent_run": parent.run_id,
         }
-        command = bundle_command(cell, locations, program)
+        command = bundle_command(cell, locations, program, options.processes)
         # a cell of a data set whose cells are all finished needs no data
         tasks.append(Task(folder, command, data_lists.get(data, DataList("", ""))))
     status = "FAILED"
     try:
-        outcomes = Runner(tasks, end, cell_environments(options.jobs)).run()
+        outcomes = Runner(tasks, end, cell_environments(options.jobs, options.processes)).run()
         # of the whole matrix: the parent stands for all its cells, also those that are not selected
         states = {folder.status() for folder in folders.values()}
         status = "FINISHED" if states == {Status.FINISHED} else "FAILED" if Status.FAILED in states else "KILLED"

@@ -11,17 +11,21 @@
 
 from __future__ import annotations
 
+import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from monai.transforms import Randomizable
 from monai.utils import set_determinism
 
 __all__ = ["EpochSeed"]
 
+_BETWEEN_PROCESSES = 1_000_003  # more than a training has epochs
+
 
 class EpochSeed:
     """Seed every source of randomness from the epoch's number, so that an epoch is the same after an interruption.
 
-    Python, NumPy and torch are seeded with ``seed + epoch`` when an epoch starts, and so are the random transforms.
+    Python, NumPy and torch are seeded with ``seed + epoch`` when an epoch starts, and so are the random transforms. Of
+    several processes each has a seed of its own, so that they do not turn and drop the same.
     The order of the images comes from a ``DistributedSampler``, which MONAI's engines set to the epoch likewise.
 
     Args:
@@ -46,6 +50,7 @@ class EpochSeed:
         Args:
             engine: a trainer.
         """
-        set_determinism(seed=self.seed + engine.state.epoch)
+        seed = self.seed + engine.state.epoch + _BETWEEN_PROCESSES * idist.get_rank()
+        set_determinism(seed=seed)
         if self.transform is not None:
-            self.transform.set_random_state(seed=self.seed + engine.state.epoch)
+            self.transform.set_random_state(seed=seed)

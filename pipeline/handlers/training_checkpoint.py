@@ -19,6 +19,7 @@ from typing import Any
 
 import ignite.distributed as idist
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 from torch.optim import Optimizer
@@ -37,7 +38,8 @@ class TrainingCheckpoint:
     After each epoch the network, the optimizer, the scheduler and the engine's counters are written to ``path``,
     atomically. When the engine starts and ``path`` exists, they are read back. Random states are not kept: attach
     ``EpochSeed``, which makes them a function of the epoch. Attach this after the handlers that change what it keeps
-    (the scheduler's). When the training is complete, the network's state dict is written to ``final_paths``.
+    (the scheduler's). When the training is complete, the network's state dict is written to ``final_paths``; of several
+    processes, the first's, which all have then: without synchronized batch normalization their statistics differ.
 
     Args:
         path: the checkpoint file.
@@ -105,7 +107,10 @@ class TrainingCheckpoint:
             )
 
     def save_final(self, engine: Engine) -> None:
-        """Write the final weights."""
+        """Give all processes the first one's weights, and write them."""
+        if idist.get_world_size() > 1:
+            for tensor in _bare(self.network).state_dict().values():
+                dist.broadcast(tensor, src=0)
         if idist.get_rank() == 0:
             for path in self.final_paths:
                 _save(_bare(self.network).state_dict(), path)

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 from .errors import InputError, explain_input_errors, find_input_error
 from .files import atomic_path
+from .processes import batch_size_per_process, parallel_network
 from .settings import check_settings
 from .weights import load_weights, read_weights
 
 __all__ = [
     "InputError",
     "atomic_path",
+    "batch_size_per_process",
     "check_settings",
     "explain_input_errors",
     "find_input_error",
     "load_weights",
+    "parallel_network",
     "read_weights",
 ]

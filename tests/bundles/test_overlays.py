@@ -80,7 +80,19 @@ def test_the_bundles_differ_in_what_the_data_sets_ask_for_only() -> None:
     assert skin["bundle_root"] == chest["bundle_root"].replace("nlcen_jsrt", "nlcen_isbi2016")
 
 
-@pytest.mark.parametrize("name", ["evaluate.json", "logging.conf", "networks", "ablation", "recipes", "claim"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evaluate.json",
+        "logging.conf",
+        "multi_gpu_train.json",
+        "multi_gpu_evaluate.json",
+        "networks",
+        "ablation",
+        "recipes",
+        "claim",
+    ],
+)
 def test_what_both_bundles_share_is_there_once(name: str) -> None:
     chest, skin = (ROOT / "bundles" / bundle / "configs" / name for bundle in BUNDLES)
     assert skin.resolve() == chest.resolve()

@@ -301,6 +301,18 @@ def test_a_command_line_that_fire_reads_back(tmp_path: Path) -> None:
     ]
 
 
+def test_several_processes_share_a_cell() -> None:
+    cell = Cell("a", {}, "evaluating", ("bundles/nlcen_jsrt/train.json", "bundles/nlcen_jsrt/evaluate.json"), {})
+    assert bundle_command(cell, {}, ["python", "-m", "monai.bundle"], processes=4) == [
+        *["python", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "4"],
+        *["-m", "monai.bundle", "run", "evaluating", "--config_file"],
+        str([f"bundles/nlcen_jsrt/{name}.json" for name in ("train", "evaluate", "multi_gpu_train")]),
+    ]
+    with pytest.raises(InputError) as error:
+        bundle_command(Cell("a", {}, "training", ("b/train.json",), {}), {}, processes=2)
+    assert str(error.value) == "--processes 2: a needs the file b/multi_gpu_train.json, which is missing."
+
+
 def test_selecting_cells() -> None:
     assert select_names(CELLS, None) == CELLS
     assert select_names(CELLS, ["*transfer*", "lungs-nlcen-seed?"]) == [CELLS[1], CELLS[5]]

@@ -458,12 +458,19 @@ def test_cores_and_gpus_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr(environments.torch.cuda, "device_count", lambda: 2)
     assert cell_environments(1) == [{"OMP_NUM_THREADS": "8"}]
+    assert cell_environments(1, processes=2) == [{"OMP_NUM_THREADS": "4"}]
     assert cell_environments(3) == [{"OMP_NUM_THREADS": "2", "CUDA_VISIBLE_DEVICES": gpu} for gpu in ("0", "1", "0")]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, GPU-ab")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert cell_environments(2) == [{"CUDA_VISIBLE_DEVICES": "5"}, {"CUDA_VISIBLE_DEVICES": "GPU-ab"}]
+    with pytest.raises(InputError) as error:
+        cell_environments(1, processes=3)
+    assert str(error.value) == "--processes 3: a process needs a GPU of its own, and 2 can be seen here."
     monkeypatch.setattr(environments.torch.cuda, "device_count", lambda: 1)
     assert cell_environments(2) == [{}, {}]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(environments.torch.cuda, "device_count", lambda: 5)
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in cell_environments(3, processes=2)] == ["0,1", "2,3", "0,1"]
 
 
 def test_the_parent_run_is_made_once_for_each_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

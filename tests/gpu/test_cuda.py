@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from pipeline.attacks import (
 )
 from pipeline.losses import PixelCrossEntropy
 from pipeline.networks import NLCE, NLCEN
+from pipeline.utils import parallel_network
 
 pytestmark = [
     pytest.mark.gpu,
@@ -78,3 +80,19 @@ def test_memory_of_nlce_grows_linearly() -> None:
 
     peak(64)
     assert peak(256) < 20 * peak(64)
+
+
+def test_a_process_group_trains_with_synchronized_statistics(tmp_path: Path) -> None:
+    torch.distributed.init_process_group("nccl", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    try:
+        torch.manual_seed(0)
+        network = NLCEN(1).cuda()
+        names = set(network.state_dict())
+        parallel = parallel_network(network)
+        outputs = parallel(torch.rand(2, 1, 64, 64, device="cuda"))
+        sum(output.sum() for output in outputs).backward()
+        assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in network.modules())
+        assert set(network.state_dict()) == names
+        assert all(parameter.grad is not None for parameter in network.parameters())
+    finally:
+        torch.distributed.destroy_process_group()

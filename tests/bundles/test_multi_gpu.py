@@ -1,0 +1,129 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+
+from data_prep.__main__ import main as data_prep
+
+from .conftest import ROOT
+
+BUNDLE = "bundles/nlcen_jsrt"
+# instance normalization needs no other process, so that two train exactly as one
+NETWORK = {
+    "network_name": "BasicUNet",
+    "backbone": None,
+    "backbone_weights": None,
+    "nlce": None,
+    "non_local": None,
+    "context": None,
+    "network_params": {},
+    "network_def": {
+        "_target_": "BasicUNet",
+        "spatial_dims": 2,
+        "in_channels": "@in_channels",
+        "out_channels": 2,
+        "features": [8, 8, 8, 8, 8, 8],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six training and three test phantoms: what two processes cannot share evenly."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    data_prep(["phantoms", "--output", str(folder), "--count", "9", "--test-fraction", "0.34", "--size", "32"])
+    return folder
+
+
+def run(folder: Path, processes: int, run_id: str, *files: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run the bundle with this number of processes, writing into ``folder`` only."""
+    (folder / "network.json").write_text(json.dumps(NETWORK))
+    names = [f"{BUNDLE}/{name}.json" for name in ("train", *files)] + [str(folder / "network.json")]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    command = [sys.executable, *(launcher if processes > 1 else []), "-m", "monai.bundle", "run", run_id]
+    settings = {
+        "output_dir": folder / "runs",
+        "ckpt_dir": folder / "models",
+        "tracking_uri": f"sqlite:///{folder}/mlruns.db",
+        "image_size": [32, 32],
+        "max_epochs": 3,
+        "epsilons": [1.0, 4.0],
+        "progress": False,
+        **settings,
+    }
+    options = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    return subprocess.run(
+        [*command, "--config_file", str(names), *options], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def rows(folder: Path, kind: str) -> list[tuple[str, float, float, float]]:
+    """The table per image of the one run of a kind, by name: the processes' parts follow one another."""
+    (file,) = (folder / "runs").glob(f"{kind}_*/per_image.csv")
+    with open(file, newline="") as lines:
+        return sorted(
+            (row["image"], *(float(row[key]) for key in ("epsilon", "DIC", "JSC"))) for row in csv.DictReader(lines)
+        )
+
+
+def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder, processes, files in zip(folders, (1, 2), ((), ("multi_gpu_train",)), strict=True):
+        folder.mkdir()
+        done = run(folder, processes, "training", *files, dataset_dir=phantoms, batch_size=4)
+        assert done.returncode == 0, done.stdout + done.stderr
+    expected, weights = (torch.load(folder / "models" / "model.pt", weights_only=True) for folder in folders)
+    assert weights.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-5)
+    one, two = (rows(folder, "training") for folder in folders)
+    assert [row[:2] for row in two] == [row[:2] for row in one] and len(one) == 3 * 3
+    for row, other in zip(one, two, strict=True):
+        assert other[2:] == pytest.approx(row[2:], abs=2e-3)
+    # one run for both processes, with every step once; the evaluator's own metric counts no image twice
+    client = mlflow.MlflowClient(f"sqlite:///{folders[1]}/mlruns.db")
+    (found,) = client.search_runs([client.get_experiment_by_name("nlcen_jsrt").experiment_id])
+    assert found.info.status == "FINISHED"
+    clean = [dic for _, epsilon, dic, _ in two if epsilon == 0]
+    assert found.data.metrics["test/DIC"] == pytest.approx(sum(clean) / len(clean), abs=1e-6)
+    assert [point.step for point in client.get_metric_history(found.info.run_id, "train/loss")] == list(range(1, 7))
+
+    # the same weights, one image per batch: equal to the bit
+    weights_file = folders[0] / "models" / "model.pt"
+    for folder, processes, files in zip(folders, (1, 2), (("evaluate",), ("evaluate", "multi_gpu_evaluate")), strict=True):
+        done = run(
+            folder, processes, "evaluating", *files, dataset_dir=phantoms, batch_size=processes, ckpt_path=weights_file
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(folders[0], "evaluating") == rows(folders[1], "evaluating")
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path, phantoms: Path) -> None:
+    done = run(tmp_path, 2, "training", "multi_gpu_train", dataset_dir=phantoms, batch_size=3)
+    assert done.returncode != 0
+    assert (
+        "error: batch_size: 3 images cannot be shared evenly by 2 processes; start a number of processes that divides "
+        "3, or change --batch_size."
+    ) in done.stderr
+    assert not list((tmp_path / "runs").glob("*/checkpoint.pt"))
