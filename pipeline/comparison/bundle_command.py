@@ -48,7 +48,9 @@ def bundle_command(
     if processes > 1:
         config_files.append(str(Path(config_files[0]).with_name(_PARALLEL)))
         if not (ROOT / config_files[-1]).is_file():
-            raise InputError(f"--processes {processes}: {cell.name} needs the file {config_files[-1]}, which is missing.")
+            raise InputError(
+                f"--processes {processes}: {cell.name} needs the file {config_files[-1]}, which is missing."
+            )
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         program = [program[0], *launcher, *program[1:]]
     files = config_files[0] if len(config_files) == 1 else str(config_files)

@@ -34,7 +34,9 @@ def cell_environments(jobs: int, processes: int = 1) -> list[dict[str, str]]:
     shared = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
     gpus = _visible_gpus()
     if 0 < len(gpus) < processes:
-        raise InputError(f"--processes {processes}: a process needs a GPU of its own, and {len(gpus)} can be seen here.")
+        raise InputError(
+            f"--processes {processes}: a process needs a GPU of its own, and {len(gpus)} can be seen here."
+        )
     if jobs == 1 or len(gpus) < 2:
         return [dict(shared) for _ in range(jobs)]
     groups = [gpus[at : at + processes] for at in range(0, len(gpus) - processes + 1, processes)]

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from .adversarial_evaluation import AdversarialEvaluation, epsilon_name
-from .epoch_seed import EpochSeed
+from .epoch_seed import EpochSeed, first_seed
 from .network_wise_training import NetworkWiseTraining
 from .robustness_report import RobustnessReport
 from .run_cost import RunCost
@@ -32,5 +32,6 @@ __all__ = [
     "TrainingProgress",
     "epsilon_name",
     "fingerprint_network",
+    "first_seed",
     "load_network",
 ]

@@ -45,7 +45,7 @@ def parallel_network(network: nn.Module, find_unused_parameters: bool = False) -
 
     Args:
         network: the network, on its device; on GPUs its normalization layers are replaced, with the same parameters.
-        find_unused_parameters: see ``DistributedDataParallel``; for networks of which not every part is trained at once.
+        find_unused_parameters: see ``DistributedDataParallel``; for networks whose parts are trained one by one.
     """
     if next(network.parameters()).is_cuda:
         _synchronize(network)

@@ -111,10 +111,9 @@ def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path) -
 
     # the same weights, one image per batch: equal to the bit
     weights_file = folders[0] / "models" / "model.pt"
-    for folder, processes, files in zip(folders, (1, 2), (("evaluate",), ("evaluate", "multi_gpu_evaluate")), strict=True):
-        done = run(
-            folder, processes, "evaluating", *files, dataset_dir=phantoms, batch_size=processes, ckpt_path=weights_file
-        )
+    for folder, processes, files in zip(folders, (1, 2), ((), ("multi_gpu_evaluate",)), strict=True):
+        own = {"dataset_dir": phantoms, "batch_size": processes, "ckpt_path": weights_file}
+        done = run(folder, processes, "evaluating", "evaluate", *files, **own)
         assert done.returncode == 0, done.stdout + done.stderr
     assert rows(folders[0], "evaluating") == rows(folders[1], "evaluating")
 

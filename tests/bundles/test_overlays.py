@@ -80,6 +80,11 @@ def test_the_bundles_differ_in_what_the_data_sets_ask_for_only() -> None:
     assert skin["bundle_root"] == chest["bundle_root"].replace("nlcen_jsrt", "nlcen_isbi2016")
 
 
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_trainings_of_two_seeds_do_not_share_orders(bundle: str) -> None:
+    assert read(bundle, "train.json")["train"]["sampler"]["seed"] == "$first_seed(@seed)"
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -32,7 +32,14 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DistributedSampler
 
-from pipeline.handlers import EpochSeed, TrainingCheckpoint, TrainingProgress, load_network, training_progress
+from pipeline.handlers import (
+    EpochSeed,
+    TrainingCheckpoint,
+    TrainingProgress,
+    first_seed,
+    load_network,
+    training_progress,
+)
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
 
@@ -295,6 +302,12 @@ def test_load_network_reads_checkpoints_and_weights(tmp_path: Path, whole, name:
     network = TinyNetwork()
     load_network(network, tmp_path / name)
     assert all(torch.equal(tensor, whole[key]) for key, tensor in network.state_dict().items())
+
+
+def test_two_trainings_have_no_epoch_in_common() -> None:
+    seeds = [{first_seed(seed) + epoch for epoch in range(1, 501)} for seed in range(20)]
+    assert len(set.union(*seeds)) == 20 * 500
+    assert first_seed(0) == 0
 
 
 def test_epoch_seed_makes_each_epoch_its_own() -> None:
