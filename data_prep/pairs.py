@@ -20,7 +20,16 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from pipeline.transforms import PICTURE_SUFFIXES, is_picture, picture_name, read_mask, read_picture
+from pipeline.transforms import (
+    PICTURE_SUFFIXES,
+    dicom_pseudonym,
+    is_dicom_picture,
+    is_picture,
+    picture_name,
+    read_dicom_tags,
+    read_mask,
+    read_picture,
+)
 from pipeline.utils import InputError
 
 from .mask_size import check_mask_size
@@ -52,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     split.add_argument("--fraction", type=float, help="part drawn for the test, between 0 and 1")
     split.add_argument("--test-images", type=Path, help="folder of the test pictures; --images are for training then")
     parser.add_argument("--test-masks", type=Path, help="folder of the masks of --test-images")
+    parser.add_argument(
+        "--original-names",
+        action="store_true",
+        help="keep the names of DICOM files, which reports and MLflow then show (default: a hash of their UID)",
+    )
     parser.add_argument("--description", help="what reports are to call the data (default: the pictures' folder)")
 
 
@@ -67,6 +81,7 @@ def run(options: argparse.Namespace) -> str:
         options.test_images,
         options.test_masks,
         options.description,
+        options.original_names,
     )
 
 
@@ -80,6 +95,7 @@ def prepare_pairs(
     test_images: Path | None = None,
     test_masks: Path | None = None,
     description: str | None = None,
+    original_names: bool = False,
 ) -> str:
     """Write pictures, masks (0 and 255) and a data list.
 
@@ -97,6 +113,8 @@ def prepare_pairs(
         test_images: folder of the test pictures, if these lie apart; ``images`` is the training part then.
         test_masks: folder of their masks.
         description: what reports are to call the data; the name of the pictures' folder if None.
+        original_names: keep the names of DICOM files too, which often are those of patients; else they are called by
+            ``dicom_pseudonym``, in the data list, in the folder, and in all that is made of it.
 
     Returns:
         the line that closes the command.
@@ -126,11 +144,20 @@ def prepare_pairs(
         training, test = split_odd_even(list(files))
     folder = OutputFolder(output)
     entries: dict[str, Entry] = {}
+    originals: dict[str, Path] = {}
     for name, pair in tqdm(files.items(), desc="pairs", unit="picture"):
         if pair.mask is None:
             continue
+        saved = name if original_names else _without_patient(name, pair.image)
+        other = originals.setdefault(saved, pair.image)
+        if other is not pair.image:
+            errors.append(
+                f"The files {other} and {pair.image} are the same DICOM picture, by its SOP Instance UID; take one out, "
+                "or give --original-names."
+            )
+            continue
         try:
-            entries[name] = _save_pair(folder, name, pair.image, pair.mask)
+            entries[name] = _save_pair(folder, saved, pair.image, pair.mask)
         except InputError as error:
             errors.append(str(error))
     raise_errors(errors)
@@ -173,6 +200,10 @@ def _find(folder: Path, masks: bool) -> tuple[dict[str, Path], list[str]]:
         if other is not path:
             errors.append(f"The files {other} and {path} have the same name '{name}'; a picture has one mask.")
     return found, errors
+
+
+def _without_patient(name: str, path: Path) -> str:
+    return dicom_pseudonym(path, read_dicom_tags(path)) if is_dicom_picture(path) else name
 
 
 def _save_pair(folder: OutputFolder, name: str, image_path: Path, mask_path: Path) -> Entry:

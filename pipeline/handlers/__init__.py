@@ -16,7 +16,6 @@ from .epoch_seed import EpochSeed, first_seed
 from .network_wise_training import NetworkWiseTraining
 from .robustness_report import RobustnessReport
 from .run_cost import RunCost
-from .sweep_results import fingerprint_network
 from .track_run import TrackRun
 from .training_checkpoint import TrainingCheckpoint, load_network
 from .training_progress import TrainingProgress
@@ -31,7 +30,6 @@ __all__ = [
     "TrainingCheckpoint",
     "TrainingProgress",
     "epsilon_name",
-    "fingerprint_network",
     "first_seed",
     "load_network",
 ]

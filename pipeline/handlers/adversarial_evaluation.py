@@ -40,9 +40,9 @@ from pipeline.attacks import (
     targeted_gradient,
 )
 from pipeline.losses import PixelCrossEntropy
-from pipeline.utils import InputError, atomic_path
+from pipeline.utils import InputError, atomic_path, fingerprint_network
 
-from .sweep_results import SweepResults, fingerprint_network
+from .sweep_results import SweepResults
 
 __all__ = ["AdversarialEvaluation", "epsilon_name"]
 

@@ -11,18 +11,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from pipeline.utils import InputError, atomic_path
 
-__all__ = ["SweepResults", "fingerprint_network"]
+__all__ = ["SweepResults"]
 
 Scores = dict[float, tuple[float, float]]
 
@@ -76,13 +72,3 @@ class SweepResults:
             raise InputError(
                 f"{path} is no file of an interrupted sweep, or is damaged; remove it to start anew."
             ) from error
-
-
-def fingerprint_network(network: nn.Module) -> str:
-    """Return the SHA-256 of all parameters and buffers, with their names."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        # as bytes: NumPy has no bfloat16
-        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
-from .find_pictures import FoundPictures, check_pictures, find_pictures
+from .chest_radiograph import why_no_chest_radiograph, why_no_picture
+from .dicom_segmentation_writer import DicomSegmentationWriter
+from .find_pictures import FoundPictures, check_pictures, find_pictures, save_dicom_names
 from .overlay import draw_overlay
 from .readable_dataset import ReadableDataset
 from .resize_inferer import ResizeInferer
@@ -19,6 +21,7 @@ from .segmentation_writer import SegmentationWriter
 from .summary import summarize
 
 __all__ = [
+    "DicomSegmentationWriter",
     "FoundPictures",
     "ReadableDataset",
     "ResizeInferer",
@@ -26,5 +29,8 @@ __all__ = [
     "check_pictures",
     "draw_overlay",
     "find_pictures",
+    "save_dicom_names",
     "summarize",
+    "why_no_chest_radiograph",
+    "why_no_picture",
 ]

@@ -11,16 +11,28 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai.config import PathLike
+from pydicom import Dataset
 
-from pipeline.transforms import PICTURE_SUFFIXES, is_picture, picture_name
-from pipeline.utils import InputError
+from pipeline.transforms import (
+    PICTURE_SUFFIXES,
+    dicom_pseudonym,
+    is_dicom_picture,
+    is_picture,
+    picture_name,
+    read_dicom_tags,
+)
+from pipeline.utils import InputError, atomic_path
 
-__all__ = ["FoundPictures", "check_pictures", "find_pictures"]
+__all__ = ["FoundPictures", "check_pictures", "find_pictures", "save_dicom_names"]
+
+DICOM_NAMES = "dicom_names.csv"
 
 
 @dataclass(frozen=True)
@@ -30,44 +42,83 @@ class FoundPictures:
     Attributes:
         root: the folder, or the one picture.
         output_dir: the folder for what is made of them.
-        items: for each picture ``{"image": its path, "name": where results go}``. The name is relative to
-            ``output_dir`` and has no ending: the subfolder and the file's stem, or the file's whole name where the stem
-            alone would give two pictures of a folder the same name.
+        items: for each picture ``{"image": its path, "name": where results go, "shown": what messages call it}``. The
+            name is relative to ``output_dir`` and has no ending: the subfolder and the file's stem, or the file's whole
+            name where the stem alone would give two pictures of a folder the same name. DICOM files, whose names and
+            folders often are those of patients, are called by ``dicom_pseudonym``.
         skipped: number of other files.
+        ignored: number of DICOM files that were not wanted, by the reason.
     """
 
     root: Path
     output_dir: Path
     items: list[dict[str, str]]
     skipped: int
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
 
-def find_pictures(root: PathLike, output_dir: PathLike) -> FoundPictures:
+def find_pictures(
+    root: PathLike,
+    output_dir: PathLike,
+    why_ignored: Callable[[Dataset], str] | None = None,
+    original_names: bool = False,
+) -> FoundPictures:
     """List the pictures of a folder and its subfolders, sorted by path.
 
     Pictures are the files with one of ``PICTURE_SUFFIXES`` and DICOM files with any name. Hidden files are other files.
     What lies in ``output_dir`` is left out, so that masks written earlier are not taken for pictures.
 
     Args:
-        root: a folder, or one picture. If it is absent, nothing is found, see :func:`check_pictures`.
+        root: a folder, one picture, or a DICOMDIR, for the folder that it stands in. If it is absent, nothing is found,
+            see :func:`check_pictures`.
         output_dir: the folder for what is made of the pictures.
+        why_ignored: from the tags of a DICOM file to the reason why it is not wanted, empty for one that is.
+        original_names: whether results of DICOM files and messages about them are to have the names of the files.
     """
     root, output_dir = Path(root), Path(output_dir)
+    if root.name == "DICOMDIR" and root.is_file():
+        root = root.parent
     if root.is_file():
         base, files = root.parent, [root]
     else:
         base, results = root, output_dir.resolve()
         files = [path for path in sorted(root.rglob("*")) if path.is_file() and results not in path.resolve().parents]
     pictures = [path for path in files if not _is_hidden(path, base) and is_picture(path)]
+    skipped = len(files) - len(pictures)
+    tags = {path: read_dicom_tags(path) for path in pictures if is_dicom_picture(path)}
+    reasons = {path: why_ignored(own) for path, own in tags.items()} if why_ignored else {}
+    ignored = Counter(reason for reason in reasons.values() if reason)
+    pictures = [path for path in pictures if not reasons.get(path)]
     # casefold: some file systems take "A" and "a" for the same
     claims = Counter(
         (path.parent, name) for path in pictures for name in {picture_name(path).casefold(), path.name.casefold()}
     )
     items = []
+    pseudonyms: Counter[str] = Counter()
     for path in pictures:
-        name = picture_name(path) if claims[path.parent, picture_name(path).casefold()] == 1 else path.name
-        items.append({"image": str(path), "name": str(path.parent.relative_to(base) / name)})
-    return FoundPictures(root, output_dir, items, skipped=len(files) - len(pictures))
+        if path in tags and not original_names:
+            name = dicom_pseudonym(path, tags[path])
+            pseudonyms[name] += 1
+            # copies of one picture, or what is wrongly tagged as such
+            name += f"_{pseudonyms[name]}" if pseudonyms[name] > 1 else ""
+            items.append({"image": str(path), "name": name, "shown": name})
+        else:
+            name = picture_name(path) if claims[path.parent, picture_name(path).casefold()] == 1 else path.name
+            items.append({"image": str(path), "name": str(path.parent.relative_to(base) / name), "shown": str(path)})
+    return FoundPictures(root, output_dir, items, skipped, ignored)
+
+
+def save_dicom_names(found: FoundPictures) -> None:
+    """Write which DICOM file each pseudonym stands for: ``dicom_names.csv`` in ``output_dir``, for its owner only.
+
+    Nothing is written where there is no pseudonym.
+    """
+    rows = [(item["name"], item["image"]) for item in found.items if item["shown"] == item["name"]]
+    if not rows:
+        return
+    with atomic_path(found.output_dir / DICOM_NAMES) as path, open(path, "w", newline="", encoding="utf-8") as file:
+        path.chmod(0o600)
+        csv.writer(file).writerows([("name", "file"), *rows])
 
 
 def check_pictures(found: FoundPictures) -> None:
@@ -84,9 +135,10 @@ def check_pictures(found: FoundPictures) -> None:
             f"output_dir: the pictures themselves lie in {found.output_dir}; name another folder with --output_dir."
         )
     if not found.items:
+        others = "".join(f", {count} DICOM files ignored: {reason}" for reason, count in found.ignored.items())
         raise InputError(
-            f"dataset_dir: there is no picture in {found.root} ({found.skipped} other files); it must hold files that "
-            f"are DICOM or end in {', '.join(PICTURE_SUFFIXES)}."
+            f"dataset_dir: there is no picture in {found.root} ({found.skipped} other files{others}); it must hold "
+            f"files that are DICOM or end in {', '.join(PICTURE_SUFFIXES)}."
         )
 
 

@@ -30,7 +30,7 @@ class ReadableDataset(IterableDataset):
     that reads: use it with ``num_workers=0``.
 
     Args:
-        data: the items, as for ``monai.data.Dataset``.
+        data: the items of ``find_pictures``. A message says ``"shown"`` of an item, not the path of its ``"image"``.
         transform: what reads an item. Its ``InputError`` is a failure, any other exception is raised.
         progress: whether to show a progress bar.
 
@@ -53,7 +53,8 @@ class ReadableDataset(IterableDataset):
                 cause = find_input_error(error)
                 if cause is None:
                     raise
-                self.failures.append(" ".join(str(cause).split()))
+                text = str(cause).replace(str(item["image"]), item["shown"])
+                self.failures.append(" ".join(text.split()))
                 tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
             else:
                 yield transformed

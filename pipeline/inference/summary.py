@@ -20,20 +20,27 @@ from .find_pictures import FoundPictures
 __all__ = ["summarize"]
 
 
-def summarize(found: FoundPictures, failures: Sequence[str]) -> None:
+def summarize(found: FoundPictures, failures: Sequence[str], without_dicom: Sequence[str] = ()) -> None:
     """Print what an inference has done, in one line.
 
     Args:
         found: the pictures.
         failures: one message for each picture that could not be read.
+        without_dicom: one message for each picture of which no DICOM SEG could be made.
 
     Raises:
-        InputError: if there are failures, so that the program ends with status 1.
+        InputError: if there is a message, so that the program ends with status 1.
     """
     total, failed = len(found.items), len(failures)
+    for reason, count in found.ignored.items():
+        print(f"DICOM files ignored: {count} ({reason})")
     print(
         f"Pictures segmented: {total - failed} of {total}; other files skipped: {found.skipped}; output folder: "
         f"{found.output_dir}"
     )
     if failed:
         raise InputError(f"{failed} of {total} pictures could not be read; the lines that begin with 'failed' say why.")
+    if without_dicom:
+        raise InputError(
+            f"{len(without_dicom)} of {total} pictures have no DICOM SEG; the lines that begin with 'failed' say why."
+        )

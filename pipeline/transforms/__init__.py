@@ -14,6 +14,7 @@ from __future__ import annotations
 from .check_mask import CheckMaskd
 from .datalist import datalist_fingerprint, load_datalist
 from .decoders import Picture
+from .dicom_tags import dicom_pseudonym, is_dicom_picture, read_dicom_tags
 from .jsrt_image import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image
 from .picture_files import PICTURE_SUFFIXES, is_picture, picture_name
 from .picture_reader import PictureReader, read_mask, read_picture, to_original_orientation
@@ -26,9 +27,12 @@ __all__ = [
     "Picture",
     "PictureReader",
     "datalist_fingerprint",
+    "dicom_pseudonym",
+    "is_dicom_picture",
     "is_picture",
     "load_datalist",
     "picture_name",
+    "read_dicom_tags",
     "read_jsrt_image",
     "read_mask",
     "read_picture",

@@ -15,7 +15,7 @@ from .errors import InputError, explain_input_errors, find_input_error
 from .files import atomic_path
 from .processes import batch_size_per_process, parallel_network
 from .settings import check_settings
-from .weights import load_weights, read_weights
+from .weights import fingerprint_network, load_weights, read_weights
 
 __all__ = [
     "InputError",
@@ -24,6 +24,7 @@ __all__ = [
     "check_settings",
     "explain_input_errors",
     "find_input_error",
+    "fingerprint_network",
     "load_weights",
     "parallel_network",
     "read_weights",

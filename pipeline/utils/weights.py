@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from torch import nn
 
 from .errors import InputError
 
-__all__ = ["load_weights", "read_weights"]
+__all__ = ["fingerprint_network", "load_weights", "read_weights"]
 
 # what torch.load raises for a file that is damaged or something else altogether
 UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error)
@@ -69,3 +70,13 @@ def load_weights(network: nn.Module, state: Mapping[str, Any], path: str | os.Pa
             f"{type(network).__name__}'s, the first is '{other[0]}'; name the weights of this network."
         )
     network.load_state_dict(state)
+
+
+def fingerprint_network(network: nn.Module) -> str:
+    """Return the SHA-256 of all parameters and buffers, with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        # as bytes: NumPy has no bfloat16
+        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

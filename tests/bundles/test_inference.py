@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import highdicom
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_net_in_out
@@ -27,7 +31,7 @@ from PIL import Image
 from torch import nn
 
 from pipeline.networks import NLCEN
-from pipeline.utils import find_input_error
+from pipeline.utils import find_input_error, fingerprint_network
 from tests.bundles.conftest import BUNDLE, ROOT
 from tests.transforms.files import asymmetric, write_dicom, write_nifti
 
@@ -53,6 +57,7 @@ def folders(tmp_path: Path) -> dict[str, Any]:
         "dataset_dir": str(tmp_path / "in"),
         "output_dir": str(tmp_path / "out"),
         "ckpt_path": str(tmp_path / "brightness.pt"),
+        "original_names": True,
         "progress": False,
     }
 
@@ -181,7 +186,75 @@ def test_same_stems_and_a_second_run(overrides: dict[str, Any], tmp_path: Path) 
         assert sorted(masks) == ["a.dcm_mask.png", "a.png_mask.png", "sub/a_mask.png"]
         assert agrees(read_png(masks["a.dcm_mask.png"]), SHAPE)
         assert not read_png(masks["a.png_mask.png"]).any() and read_png(masks["sub/a_mask.png"]).all()
-        assert sum(path.is_file() for path in (tmp_path / "in" / "out").rglob("*")) == 9
+        # and a DICOM SEG
+        assert sum(path.is_file() for path in (tmp_path / "in" / "out").rglob("*")) == 10
+
+
+def test_dicom_in_and_dicom_seg_out(
+    overrides: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a folder as it comes from an archive; nothing but the SEG's own tags tells the patient's name."""
+    del overrides["original_names"]
+    folder = tmp_path / "in" / "DOE_JANE"
+    folder.mkdir()
+    patient = {"PatientName": "DOE^JANE", "PatientID": "77", "PatientAge": "62", "PixelSpacing": [0.4, 0.3]}
+    pixels = grey(4095, np.uint16)
+    write_dicom(folder / "DOE1", pixels, bits=12, SOPInstanceUID="1.2.31", **patient)
+    write_dicom(folder / "DOE2", pixels, bits=12, SOPInstanceUID="1.2.32", Modality="CT", **patient)
+    write_dicom(folder / "DOE3", pixels, bits=12, SOPInstanceUID="1.2.33", StudyInstanceUID=None, **patient)
+    (folder / "DOE4.dcm").write_text("damaged")
+    with caplog.at_level("DEBUG"):
+        message = sentence(overrides)
+    assert message == "1 of 3 pictures could not be read; the lines that begin with 'failed' say why."
+    names = [f"dicom_{sha256(uid).hexdigest()[:12]}" for uid in (b"1.2.31", b"1.2.33", b"damaged")]
+    files = {f"{name}_{end}" for name in names[:2] for end in ("mask.nii.gz", "mask.png", "overlay.png")}
+    assert set(os.listdir(tmp_path / "out")) == files | {f"{names[0]}_seg.dcm", "dicom_names.csv"}
+    said = capsys.readouterr()
+    assert "DICOM files ignored: 1 (modality CT, not CR or DX)" in said.out
+    failed = [line for line in said.err.splitlines() if line.startswith("failed")]
+    assert failed[0] == (
+        f"failed: {names[1]} has its mask, but its tags do not allow a DICOM SEG (no StudyInstanceUID)."
+    )
+    assert failed[1].startswith(f"failed: The file {names[2]} cannot be read as a DICOM picture (")
+    assert len(failed) == 2
+    assert "DOE" not in said.out + said.err + caplog.text
+
+    segmentation = highdicom.seg.segread(tmp_path / "out" / f"{names[0]}_seg.dcm")
+    frame = segmentation.get_pixels_by_source_instance(["1.2.31"])[0, ..., 0]
+    np.testing.assert_array_equal(frame, read_png(tmp_path / "out" / f"{names[0]}_mask.png") // 255)
+    data = pydicom.dcmread(tmp_path / "out" / f"{names[0]}_seg.dcm")
+    assert (data.PatientName, data.PatientID, data.StudyInstanceUID) == ("DOE^JANE", "77", "1.2.4")
+    assert data.SeriesInstanceUID != "1.2.5" and data.SeriesDescription == "AI generated, not for clinical use"
+    (segment,) = data.SegmentSequence
+    assert segment.SegmentLabel == "Lung" and segment.SegmentedPropertyTypeCodeSequence[0].CodeValue == "39607008"
+    assert segment.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "91723000"
+    algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
+    weights = fingerprint_network(Brightness())[:12]
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("NLCEN", f"0.1.0, weights {weights}")
+    assert np.array_equal(data.pixel_array, frame)
+
+
+def test_the_same_mask_keeps_its_uids(overrides: dict[str, Any], tmp_path: Path) -> None:
+    def uids() -> tuple[str, str]:
+        infer(overrides)
+        data = pydicom.dcmread(tmp_path / "out" / "a_seg.dcm")
+        return data.SOPInstanceUID, data.SeriesInstanceUID
+
+    write_monochrome2(tmp_path / "in" / "a.dcm")
+    first = uids()
+    assert uids() == first
+    write_dicom(tmp_path / "in" / "a.dcm", np.full((20, 30), 4000, np.uint16), bits=12)
+    assert all(uid != earlier for uid, earlier in zip(uids(), first, strict=True))
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="needs dciodvfy of Debian's dicom3tools")
+def test_dicom_seg_satisfies_the_standard(overrides: dict[str, Any], tmp_path: Path) -> None:
+    write_dicom(tmp_path / "in" / "a.dcm", grey(4095, np.uint16), bits=12, PatientAge="62", PixelSpacing=[0.4, 0.3])
+    infer(overrides)
+    command = ["dciodvfy", str(tmp_path / "out" / "a_seg.dcm")]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.stderr.startswith("Segmentation") or "Segmentation\n" in checked.stderr
+    assert "Error" not in checked.stderr
 
 
 def test_single_file(overrides: dict[str, Any], tmp_path: Path) -> None:

@@ -67,8 +67,9 @@ def make_workflow(tmp_path: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_bundles_differ_in_what_the_data_sets_ask_for_only() -> None:
-    inference = {"bundle_root", "in_channels", "backbone"}
-    training = inference | {"imports", "dataset_dir", "experiment_name", "train"}
+    both = {"bundle_root", "in_channels", "backbone", "imports"}
+    training = both | {"dataset_dir", "experiment_name", "train"}
+    inference = both | {"pictures", "dicom_segmentation"}
     for file, different in (("train.json", training), ("inference.json", inference)):
         chest, skin = (read(bundle, file) for bundle in BUNDLES)
         assert list(chest) == list(skin)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +68,7 @@ def fails_with(folder, *lines, **options):
 
 
 def test_all_formats(source):
-    assert prepare(source) == (
+    assert prepare(source, original_names=True) == (
         f"3 training and 2 test pairs in {source}/out/datalist.json (10 files written, 0 were there already)."
     )
     training, test = (load_datalist(source / "out/datalist.json", section) for section in ("training", "test"))
@@ -82,6 +84,24 @@ def test_all_formats(source):
         np.testing.assert_allclose(read_picture(entry["image"]).pixels, read_picture(original).pixels, atol=atol)
         np.testing.assert_array_equal(read_mask(entry["label"]).pixels[0], LUNGS > 0)
     assert (source / "out/images/b.jpg").read_bytes() == (source / "images/b.JPG").read_bytes()
+
+
+def test_names_of_dicom_files_are_hidden_unless_asked_for(source):
+    prepare(source)
+    (hidden,) = [entry["id"] for entry in load_datalist(source / "out/datalist.json", "training") if "_" in entry["id"]]
+    assert hidden == f"dicom_{sha256(b'1.2.3').hexdigest()[:12]}"
+    assert (source / f"out/images/{hidden}.png").is_file() and not (source / "out/images/c.png").exists()
+    shutil.copy(source / "images/c", source / "images/f")
+    save(source / "masks/f.png", LUNGS)
+    (source / "out/datalist.json").unlink()
+    fails_with(
+        source,
+        f"The files {source}/images/c and {source}/images/f are the same DICOM picture, by its SOP Instance UID; take "
+        "one out, or give --original-names.",
+    )
+    sources = ["--images", str(source / "images"), "--masks", str(source / "masks")]
+    assert main(["pairs", *sources, "--output", str(source / "named"), "--original-names"]) == 0
+    assert (source / "named/images/c.png").is_file() and (source / "named/images/f.png").is_file()
 
 
 def test_description(source):
@@ -111,7 +131,7 @@ def test_color_stays(tmp_path):
         (tmp_path / "images").mkdir(exist_ok=True)
         write_dicom(tmp_path / f"images/{name}.dcm", colors, photometric="RGB")
         save(tmp_path / f"masks/{name}.png", LUNGS)
-    prepare(tmp_path)
+    prepare(tmp_path, original_names=True)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/images/a.png")), colors)
 
 
@@ -127,7 +147,7 @@ def test_color_stays(tmp_path):
 def test_splits(source, monkeypatch, words, training, test):
     monkeypatch.chdir(source)
     Path("split.json").write_text(json.dumps({"training": ["b", "c", "d.v1", "e"], "test": ["a"]}))
-    assert main(["pairs", "--images", "images", "--masks", "masks", "--output", "out", *words]) == 0
+    assert main(["pairs", "--images", "images", "--masks", "masks", "--output", "out", "--original-names", *words]) == 0
     for section, expected in (("training", training), ("test", test)):
         found = [entry["id"] for entry in load_datalist("out/datalist.json", section)]
         assert (len(found) if isinstance(expected, int) else found) == expected

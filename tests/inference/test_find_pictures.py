@@ -11,12 +11,21 @@
 
 from __future__ import annotations
 
+import csv
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
-from pipeline.inference import check_pictures, find_pictures
+from pipeline.inference import (
+    check_pictures,
+    find_pictures,
+    save_dicom_names,
+    why_no_chest_radiograph,
+    why_no_picture,
+)
 from pipeline.utils import InputError
 from tests.transforms.files import write_dicom
 
@@ -30,19 +39,21 @@ def touch(folder: Path, *names: str) -> None:
 
 
 def names(root: Path, output_dir: Path) -> dict[str, str]:
-    return {Path(item["image"]).name: item["name"] for item in find_pictures(root, output_dir).items}
+    found = find_pictures(root, output_dir, original_names=True)
+    assert all(item["shown"] == item["image"] for item in found.items)
+    return {Path(item["image"]).name: item["name"] for item in found.items}
 
 
 def test_pictures_are_found_in_subfolders_and_others_counted(tmp_path: Path) -> None:
     touch(tmp_path, "b.png", "a.JPG", "sub/deep/c.nii.gz", "sub/d.dcm", "notes.txt", "sub/.hidden.png", ".cache/e.png")
-    found = find_pictures(tmp_path, tmp_path / "results")
-    assert found.items == [
-        {"image": str(tmp_path / "a.JPG"), "name": "a"},
-        {"image": str(tmp_path / "b.png"), "name": "b"},
-        {"image": str(tmp_path / "sub" / "d.dcm"), "name": "sub/d"},
-        {"image": str(tmp_path / "sub" / "deep" / "c.nii.gz"), "name": "sub/deep/c"},
+    found = find_pictures(tmp_path, tmp_path / "results", original_names=True)
+    assert [(item["image"], item["name"]) for item in found.items] == [
+        (str(tmp_path / "a.JPG"), "a"),
+        (str(tmp_path / "b.png"), "b"),
+        (str(tmp_path / "sub" / "d.dcm"), "sub/d"),
+        (str(tmp_path / "sub" / "deep" / "c.nii.gz"), "sub/deep/c"),
     ]
-    assert found.skipped == 3
+    assert found.skipped == 3 and found.ignored == {}
 
 
 def test_dicom_files_are_known_by_their_content(tmp_path: Path) -> None:
@@ -66,7 +77,7 @@ def test_dicom_files_are_known_by_their_content(tmp_path: Path) -> None:
 )
 def test_no_two_pictures_share_a_name(files: list[str], expected: set[str], tmp_path: Path) -> None:
     touch(tmp_path, *files)
-    items = find_pictures(tmp_path, tmp_path / "results").items
+    items = find_pictures(tmp_path, tmp_path / "results", original_names=True).items
     assert len(items) == len(files)
     assert {item["name"] for item in items} == expected
 
@@ -80,8 +91,83 @@ def test_results_of_an_earlier_run_are_no_pictures(tmp_path: Path) -> None:
 def test_one_file_may_be_named(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png")
     found = find_pictures(tmp_path / "a.png", tmp_path)
-    assert found.items == [{"image": str(tmp_path / "a.png"), "name": "a"}] and found.skipped == 0
+    path = str(tmp_path / "a.png")
+    assert found.items == [{"image": path, "name": "a", "shown": path}] and found.skipped == 0
     check_pictures(found)
+
+
+def test_names_of_dicom_files_tell_nothing_of_the_patient(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 4), np.uint8)
+    (tmp_path / "Doe").mkdir()
+    for folder, uid in (("", "1.2.3"), ("Doe", "1.2.3"), ("Doe", "1.2.8")):
+        write_dicom(tmp_path / folder / f"Jane{uid[-1]}", pixels, SOPInstanceUID=uid)
+    write_dicom(tmp_path / "Doe" / "DICOMDIR", pixels)
+    touch(tmp_path, "Doe/damaged.dcm", "Doe/plain.png")
+    found = find_pictures(tmp_path, tmp_path / "results")
+    # of the same picture the same name; the digest of 1.2.3, of 1.2.8 and of an empty file
+    assert {Path(item["image"]).relative_to(tmp_path).as_posix(): item["name"] for item in found.items} == {
+        "Doe/Jane3": f"dicom_{sha256(b'1.2.3').hexdigest()[:12]}",
+        "Doe/Jane8": f"dicom_{sha256(b'1.2.8').hexdigest()[:12]}",
+        "Jane3": f"dicom_{sha256(b'1.2.3').hexdigest()[:12]}_2",
+        "Doe/damaged.dcm": f"dicom_{sha256(b'').hexdigest()[:12]}",
+        "Doe/plain.png": "Doe/plain",
+    }
+    assert all(item["shown"] == item["name"] for item in found.items if "png" not in item["image"])
+
+    save_dicom_names(found)
+    key = tmp_path / "results" / "dicom_names.csv"
+    assert key.stat().st_mode & 0o777 == 0o600
+    with open(key, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert all({"image": row["file"], "name": row["name"], "shown": row["name"]} in found.items for row in rows)
+    for plain in (find_pictures(tmp_path, tmp_path / "b", original_names=True), find_pictures(key, tmp_path / "b")):
+        save_dicom_names(plain)
+        assert not (tmp_path / "b").exists()
+    assert find_pictures(tmp_path / "Doe" / "DICOMDIR", tmp_path / "results").root == tmp_path / "Doe"
+
+
+def test_dicom_files_that_are_not_wanted_are_counted_by_the_reason(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 4), np.uint8)
+    wanted = [
+        {},
+        {"Modality": "CR"},
+        {"BodyPartExamined": "Thorax"},
+        {"ViewPosition": "AP", "BodyPartExamined": "CHEST"},
+    ]
+    others = [
+        {"Modality": "CT"},
+        {"Modality": "CT", "BodyPartExamined": "CHEST"},
+        {"Modality": ""},
+        {"BodyPartExamined": "HAND"},
+        {"ViewPosition": "LL"},
+    ]
+    for index, tags in enumerate(wanted + others):
+        write_dicom(tmp_path / f"{index}", pixels, **tags)
+    report = write_dicom(tmp_path / "report", pixels)
+    data = pydicom.dcmread(report)
+    for keyword in ("Rows", "Columns", "PixelData"):
+        delattr(data, keyword)
+    data.save_as(report)
+    touch(tmp_path, "a.png", "damaged.dcm")
+    found = find_pictures(tmp_path, tmp_path / "results", why_no_chest_radiograph, original_names=True)
+    assert {item["name"] for item in found.items} == {"0", "1", "2", "3", "a", "damaged"}
+    assert found.ignored == {
+        "modality CT, not CR or DX": 2,
+        "modality not given, not CR or DX": 1,
+        "body part HAND": 1,
+        "view LL": 1,
+        "no picture": 1,
+    }
+    assert len(find_pictures(tmp_path, tmp_path / "results", why_no_picture).items) == 11
+    (tmp_path / "ct").mkdir()
+    (tmp_path / "4").rename(tmp_path / "ct" / "4")
+    with pytest.raises(InputError) as error:
+        check_pictures(find_pictures(tmp_path / "ct", tmp_path / "results", why_no_chest_radiograph))
+    assert str(error.value) == (
+        f"dataset_dir: there is no picture in {tmp_path}/ct (0 other files, 1 DICOM files ignored: modality CT, not CR "
+        f"or DX); it must hold files that are DICOM or end in {ENDINGS}."
+    )
 
 
 def test_absent_folder_is_refused(tmp_path: Path) -> None:

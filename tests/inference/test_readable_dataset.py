@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from monai.transforms import Compose
 
@@ -18,27 +20,31 @@ from pipeline.inference import ReadableDataset
 from pipeline.utils import InputError
 
 
-def read(item: int) -> int:
-    if item == 2:
-        raise InputError("The file 2 is\ndamaged.")
-    if item < 0:
+def items(*numbers: int) -> list[dict[str, Any]]:
+    return [{"image": f"/of/Doe/{number}.dcm", "shown": f"dicom_{number}", "number": number} for number in numbers]
+
+
+def read(item: dict[str, Any]) -> int:
+    if item["number"] == 2:
+        raise InputError(f"The file {item['image']} is\ndamaged.")
+    if item["number"] < 0:
         raise ValueError("a defect of the program")
-    return 10 * item
+    return 10 * int(item["number"])
 
 
 def test_what_cannot_be_read_is_left_out_and_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    dataset = ReadableDataset([1, 2, 3], Compose([read]), progress=False)
+    dataset = ReadableDataset(items(1, 2, 3), Compose([read]), progress=False)
     for _ in range(2):
         assert list(dataset) == [10, 30]
-        assert dataset.failures == ["The file 2 is damaged."]
-        assert capsys.readouterr().err.splitlines()[-1] == "failed: The file 2 is damaged."
+        assert dataset.failures == ["The file dicom_2 is damaged."]
+        assert capsys.readouterr().err.splitlines()[-1] == "failed: The file dicom_2 is damaged."
 
 
 def test_progress_counts_the_failures_too(capsys: pytest.CaptureFixture[str]) -> None:
-    list(ReadableDataset([1, 2, 3], read))
+    list(ReadableDataset(items(1, 2, 3), read))
     assert "inference: 100%" in (output := capsys.readouterr().err) and "3/3" in output
 
 
 def test_other_exceptions_are_raised() -> None:
     with pytest.raises(ValueError, match="a defect of the program"):
-        list(ReadableDataset([1, -1], read, progress=False))
+        list(ReadableDataset(items(1, -1), read, progress=False))

@@ -44,7 +44,8 @@ def write_dicom(
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data.SOPClassUID = SecondaryCaptureImageStorage
-    data.SOPInstanceUID = "1.2.3"
+    data.SOPInstanceUID, data.StudyInstanceUID, data.SeriesInstanceUID = "1.2.3", "1.2.4", "1.2.5"
+    data.Modality = "DX"
     color = pixels.shape[-1] == 3
     data.Rows, data.Columns = pixels.shape[-3:-1] if color else pixels.shape[-2:]
     data.SamplesPerPixel = 3 if color else 1

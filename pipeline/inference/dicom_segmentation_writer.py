@@ -1,0 +1,171 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import highdicom
+import numpy as np
+import pydicom
+from ignite.engine import Engine, Events
+from monai.config import PathLike
+from monai.utils import CommonKeys
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.uid import generate_uid
+from torch import nn
+from tqdm import tqdm
+
+from pipeline.transforms import is_dicom_picture
+from pipeline.utils import InputError, atomic_path, fingerprint_network
+
+__all__ = ["DicomSegmentationWriter"]
+
+_SERIES_NUMBER = 9001  # out of the way of the acquisition's own
+_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+_AGE = re.compile(r"\d{3}[DWMY]")
+# type 2 attributes: a DICOM SEG must have them, if need be empty, and many an export has lost them
+_EMPTY = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+)
+
+
+class DicomSegmentationWriter:
+    """Write the mask of each DICOM picture as DICOM SEG, ``<name>_seg.dcm``, into the study of the picture.
+
+    It is of type BINARY, at the picture's size, refers to the picture, and says that it was made by artificial
+    intelligence and is not for clinical use. The algorithm's version names the weights. Patient and study are those of
+    the picture: that is what ties the two together. A picture that is no DICOM file gets none. The same mask by the
+    same weights has the same UIDs, so that it replaces itself in an archive.
+
+    Args:
+        output_dir: folder to write to.
+        network: the network, whose weights are part of the algorithm's version.
+        label: name of the segment.
+        category: its category, (value, scheme, meaning), such as ``["91723000", "SCT", "Anatomical Structure"]``.
+        kind: its type, likewise.
+        algorithm: name and version of the algorithm.
+
+    Attributes:
+        failures: a message for each picture whose tags do not allow a DICOM SEG; its other results are there.
+    """
+
+    def __init__(
+        self,
+        output_dir: PathLike,
+        network: nn.Module,
+        label: str,
+        category: tuple[str, str, str],
+        kind: tuple[str, str, str],
+        algorithm: tuple[str, str],
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.network = network
+        self.label = label
+        self.category = Code(*category)
+        self.kind = Code(*kind)
+        self.algorithm = algorithm
+        self.failures: list[str] = []
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: an evaluator as for ``SegmentationWriter``, whose items also hold the file, ``"picture"``'s
+                ``filename_or_obj``.
+        """
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+
+    def start(self) -> None:
+        """Take the fingerprint of the weights."""
+        self.failures.clear()
+        name, number = self.algorithm
+        self._version = f"{number}, weights {fingerprint_network(self.network)[:12]}"
+        self._description = highdicom.seg.SegmentDescription(
+            segment_number=1,
+            segment_label=self.label,
+            segmented_property_category=self.category,
+            segmented_property_type=self.kind,
+            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+                name=name, version=self._version, family=codes.DCM.ArtificialIntelligence
+            ),
+        )
+
+    def __call__(self, engine: Engine) -> None:
+        """Write the files of one batch.
+
+        Raises:
+            InputError: if a file cannot be written.
+        """
+        batch: Any = engine.state.batch
+        outputs: Any = engine.state.output
+        for item, output in zip(batch, outputs, strict=True):
+            path = Path(item["picture"].meta["filename_or_obj"])
+            if is_dicom_picture(path):
+                self._write(item, path, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8))
+
+    def _write(self, item: Mapping[str, Any], path: Path, mask: np.ndarray) -> None:
+        try:
+            segmentation = self._segmentation(pydicom.dcmread(path, stop_before_pixels=True), mask)
+        except (AttributeError, ValueError, TypeError) as error:
+            self.failures.append(f"{item['shown']} has its mask, but its tags do not allow a DICOM SEG ({error}).")
+            tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
+            return
+        try:
+            with atomic_path(self.output_dir / f"{item['name']}_seg.dcm") as temporary:
+                segmentation.save_as(temporary)
+        except OSError as error:
+            raise InputError(
+                f"output_dir: the results of {item['name']} cannot be written to {self.output_dir} "
+                f"({error.strerror or error}); make room there, or name another folder with --output_dir."
+            ) from error
+
+    def _segmentation(self, source: pydicom.Dataset, mask: np.ndarray) -> highdicom.seg.Segmentation:
+        for keyword in _NEEDED:
+            if not source.get(keyword):
+                raise ValueError(f"no {keyword}")
+        for keyword in _EMPTY:
+            if keyword not in source:
+                setattr(source, keyword, None)
+        # a projection's: without a slice's thickness it makes pixel measures that readers refuse
+        source.pop("PixelSpacing", None)
+        if not _AGE.fullmatch(str(source.get("PatientAge") or "")):
+            source.pop("PatientAge", None)  # it need not be there, but "62" must not
+        made_from = [str(source.SOPInstanceUID), self._version, hashlib.sha256(mask.tobytes()).hexdigest()]
+        name, number = self.algorithm
+        segmentation = highdicom.seg.Segmentation(
+            source_images=[source],
+            pixel_array=mask[None],
+            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=[self._description],
+            series_instance_uid=generate_uid(entropy_srcs=["series", *made_from]),
+            series_number=_SERIES_NUMBER,
+            sop_instance_uid=generate_uid(entropy_srcs=["instance", *made_from]),
+            instance_number=1,
+            manufacturer="The NLCEN authors",
+            manufacturer_model_name=name,
+            software_versions=f"{number}, torch {version('torch')}",
+            device_serial_number="0",
+            content_label=self.label.upper(),
+            content_description="AI generated, not for clinical use",
+            series_description="AI generated, not for clinical use",
+        )
+        segmentation.PatientOrientation = source.get("PatientOrientation")  # of type 2 where there is no plane in space
+        return segmentation
