@@ -152,8 +152,8 @@ def prepare_pairs(
         other = originals.setdefault(saved, pair.image)
         if other is not pair.image:
             errors.append(
-                f"The files {other} and {pair.image} are the same DICOM picture, by its SOP Instance UID; take one out, "
-                "or give --original-names."
+                f"The files {other} and {pair.image} are the same DICOM picture, by its SOP Instance UID; take one "
+                "out, or give --original-names."
             )
             continue
         try:

@@ -257,6 +257,36 @@ def test_dicom_seg_satisfies_the_standard(overrides: dict[str, Any], tmp_path: P
     assert "Error" not in checked.stderr
 
 
+def test_exporting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]) -> None:
+    """What the command gets: the network with its weights, and the metadata."""
+    given: list[Any] = []
+    monkeypatch.setattr(
+        "pipeline.inference.export_network.export_network", lambda *arguments: given.extend(arguments) or []
+    )
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "models"
+    workflow = ConfigWorkflow(
+        config_file=[f"bundles/nlcen_jsrt/{name}.json" for name in ("inference", "export")],
+        workflow_type="infer",
+        logging_file=False,
+        **overrides,
+        export_dir=str(folder),
+    )
+    workflow.initialize()
+    workflow.run()
+    network, channels, where, metadata = given
+    assert isinstance(network, Brightness) and (channels, where) == (1, str(folder))
+    assert metadata == json.loads(Path(META).read_text())
+    with pytest.raises(RuntimeError) as error:
+        ConfigWorkflow(
+            config_file=[f"bundles/nlcen_jsrt/{name}.json" for name in ("inference", "export")],
+            workflow_type="infer",
+            logging_file=False,
+            **{**overrides, "ckpt_path": str(tmp_path / "gone.pt")},
+        ).run()
+    assert str(find_input_error(error.value)).startswith(f"ckpt_path: there is no file {tmp_path}/gone.pt;")
+
+
 def test_single_file(overrides: dict[str, Any], tmp_path: Path) -> None:
     write_png(tmp_path / "in" / "a.png")
     write_png(tmp_path / "in" / "b.png")

@@ -90,6 +90,7 @@ def test_trainings_of_two_seeds_do_not_share_orders(bundle: str) -> None:
     "name",
     [
         "evaluate.json",
+        "export.json",
         "logging.conf",
         "multi_gpu_train.json",
         "multi_gpu_evaluate.json",

@@ -1,0 +1,91 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from pipeline.utils import InputError, atomic_path
+
+__all__ = ["export_network"]
+
+TOLERANCE = 1e-4  # of the logits
+METADATA = "metadata.json"
+
+
+def export_network(
+    network: nn.Module, in_channels: int, output_dir: str | os.PathLike[str], metadata: Mapping[str, Any]
+) -> list[Path]:
+    """Write a network as ``model.pt2`` (``torch.export``) and ``model.onnx``, for pictures and batches of any size.
+
+    Both take ``image`` (B, C, rows, columns) in [0, 1] and give ``pred``, the logits (B, 2, rows, columns), in
+    evaluation mode. Each is compared with the network on batches of other sizes before it takes its name.
+
+    Args:
+        network: the network with its weights; it stays as it is.
+        in_channels: C.
+        output_dir: folder to write to.
+        metadata: the bundle's, which both files hold as ``metadata.json``.
+
+    Returns:
+        The two files.
+
+    Raises:
+        InputError: if the network cannot be exported, or logits differ by more than 10⁻⁴.
+    """
+    network = copy.deepcopy(network).cpu().eval()
+    image = torch.rand(2, in_channels, 64, 96)
+    free = torch.export.Dim.AUTO
+    text = json.dumps(metadata)
+    with torch.no_grad():
+        try:
+            program = torch.export.export(network, (image,), dynamic_shapes=({0: free, 2: free, 3: free},))
+            onnx = torch.onnx.export(program, (image,), dynamo=True, input_names=["image"], output_names=["pred"])
+        # what torch raises for what it cannot trace has no common class
+        except Exception as error:
+            raise InputError(
+                f"{type(network).__name__} cannot be exported ({' '.join(str(error).split())})."
+            ) from error
+        assert onnx is not None
+        onnx.model.metadata_props[METADATA] = text
+        files = [Path(output_dir, "model.pt2"), Path(output_dir, "model.onnx")]
+        with atomic_path(files[0]) as temporary:
+            torch.export.save(program, temporary, extra_files={METADATA: text})
+            loaded = torch.export.load(temporary).module()
+            _compare(network, lambda batch: loaded(batch).numpy(), in_channels, files[0])
+        with atomic_path(files[1]) as temporary:
+            onnx.save(temporary)
+            session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
+            _compare(network, lambda batch: session.run(["pred"], {"image": batch.numpy()})[0], in_channels, files[1])
+    return files
+
+
+def _compare(network: nn.Module, exported: Any, in_channels: int, file: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for batch, rows, columns in ((1, 128, 128), (3, 80, 104)):
+        image = torch.rand(batch, in_channels, rows, columns, generator=generator)
+        difference = float(np.abs(exported(image) - network(image).numpy()).max())
+        # not a number is not below
+        if not difference <= TOLERANCE:
+            raise InputError(
+                f"{file}: its logits differ from the network's by {difference:g}, more than {TOLERANCE:g}; it was not "
+                "written."
+            )

@@ -1,0 +1,98 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+import pipeline.networks as networks
+from pipeline.inference.export_network import export_network
+from pipeline.networks import NLCE, NLCEN, insert_nlce
+from pipeline.utils import InputError
+
+SIZES = [(1, 256, 256), (3, 72, 40), (2, 75, 101)]
+LAYERS = {
+    "SLSDeep": ["encoder"],
+    "NWCN": ["first.bottleneck", "second.bottleneck"],
+    "UNet": ["bottleneck"],
+    "InvertedNet": ["bottleneck"],
+    "CDNN": ["bottleneck"],
+}
+
+
+def trained(network: nn.Module) -> nn.Module:
+    """With an NLCE that does something: at its start it only halves its input."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, NLCE):
+            for parameter in module.parameters():
+                if parameter.ndim > 1:
+                    nn.init.normal_(parameter, std=0.05)
+    return network
+
+
+def check(network: nn.Module, folder: Path) -> None:
+    pt2, file = export_network(network, 1, folder, {"version": "1.2"})
+    assert sorted(path.name for path in folder.iterdir()) == ["model.onnx", "model.pt2"]
+    extra = {"metadata.json": ""}
+    program = torch.export.load(pt2, extra_files=extra).module()
+    assert json.loads(extra["metadata.json"]) == {"version": "1.2"}
+    onnx.checker.check_model(file)
+    assert {entry.key: entry.value for entry in onnx.load(file).metadata_props}["metadata.json"] == '{"version": "1.2"}'
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    network.eval()
+    for batch, rows, columns in SIZES:
+        image = torch.rand(batch, 1, rows, columns)
+        with torch.no_grad():
+            expected = network(image).numpy()
+        np.testing.assert_allclose(program(image).detach().numpy(), expected, atol=1e-4)
+        np.testing.assert_allclose(session.run(["pred"], {"image": image.numpy()})[0], expected, atol=1e-4)
+
+
+def test_nlcen_as_pt2_and_onnx_at_any_size(tmp_path: Path) -> None:
+    network = trained(NLCEN(1)).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    check(network, tmp_path)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYERS)
+def test_compared_networks_with_nlce(name: str, tmp_path: Path) -> None:
+    check(trained(insert_nlce(getattr(networks, name)(1), LAYERS[name])), tmp_path)
+
+
+class Undecided(nn.Conv2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x if x.mean() > 0.5 else 1 - x)
+
+
+class Unsteady(nn.Conv2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + torch.rand_like(x).repeat(1, 2, 1, 1)
+
+
+def test_what_cannot_be_exported_or_comes_out_otherwise_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^Undecided cannot be exported \("):
+        export_network(Undecided(1, 2, 1), 1, tmp_path, {})
+    with pytest.raises(
+        InputError, match=r"model\.pt2: its logits differ from the network's by .*; it was not written\.$"
+    ):
+        export_network(Unsteady(1, 2, 1), 1, tmp_path, {})
+    assert not list(tmp_path.iterdir())
