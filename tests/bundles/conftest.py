@@ -14,15 +14,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from data_prep.__main__ import main as data_prep
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "nlcen_jsrt"
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """A bundle that runs in this process lets them count as 0."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ def test_training_workflow_has_all_properties(settings: dict[str, str], folder: 
     workflow.initialize()
     try:
         assert workflow.check_properties() == []
+        assert (torch.tensor(1e-40) == 0).all()
         assert workflow.bundle_root == "bundles/nlcen_jsrt"
         assert workflow.max_epochs == 2
     finally:
