@@ -52,9 +52,10 @@ def describe_code() -> dict[str, Any]:
     """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
-    network of one's own. ``commit`` is None where there is no checkout or no commit.
+    network of one's own. Without a checkout the variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image;
+    ``commit`` is None where nothing does.
     """
-    commit = _git("rev-parse", "--verify", "HEAD")
+    commit = _git("rev-parse", "--verify", "HEAD") or os.environ.get("NLCEN_COMMIT") or None
     changes = ("--untracked-files=no",), ("--", *_CODE)
     return {"commit": commit, "dirty": bool(commit) and any(_git("status", "--porcelain", *each) for each in changes)}
 

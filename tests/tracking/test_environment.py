@@ -52,6 +52,10 @@ def test_commit_and_dirty_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(environment, "__file__", str(module))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert "git.commit" not in describe_environment()
+    monkeypatch.setenv("NLCEN_COMMIT", "abc")
+    assert describe_environment()["git.commit"] == "abc" and describe_environment()["git.dirty"] == "False"
+    monkeypatch.setenv("NLCEN_COMMIT", "")
+    assert "git.commit" not in describe_environment()
 
     git(tmp_path, "init")
     module.write_text("1")

@@ -1,0 +1,54 @@
+#!/bin/bash
+# Build the image and try it: the commands of the container, the tests inside it, and a run that is logged to its MLflow
+# server over loopback. With Docker, or with buildah where there is no Docker engine (as root). From the repository's root:
+#
+#   docker/check.sh [BASE_IMAGE]
+#
+# Nothing of it needs a GPU; with one, `docker run --gpus all nlcen:check demo` is the rest.
+set -euo pipefail
+base=${1:-nvidia/cuda:13.0.1-base-ubuntu24.04}
+commit=$(git rev-parse HEAD)
+work=$(mktemp --directory)
+arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "COMMIT=$commit" --file docker/Dockerfile --tag nlcen:check)
+
+if command -v docker >/dev/null; then
+    docker build "${arguments[@]}" .
+    inside() { docker run --rm --network host --env DEVICE --env MLFLOW_TRACKING_URI --volume "$work:/output" nlcen:check "$@"; }
+else
+    export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+    buildah build "${arguments[@]}" .
+    container=$(buildah from nlcen:check)
+    trap 'buildah rm "$container" >/dev/null' EXIT
+    inside() {
+        buildah run --user 1000:1000 --env "DEVICE=${DEVICE:-}" --env "MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-}" \
+            --volume "$work:/output" "$container" -- /opt/nlcen/docker/entrypoint.sh "$@"
+    }
+fi
+chmod 777 "$work"
+
+echo "== without a GPU it says so"
+if message=$(inside training 2>&1); then
+    echo "training began without a GPU" >&2
+    exit 1
+fi
+grep --quiet "^error: No GPU is visible in this container. " <<<"$message"
+
+echo "== a demo on the CPU, logged to the container's own MLflow server"
+export DEVICE=cpu
+inside shell mlflow server --host 127.0.0.1 --port 5055 --backend-store-uri sqlite:////output/mlflow.db \
+    --artifacts-destination /output/artifacts --serve-artifacts >"$work/server.log" 2>&1 &
+server=$!
+for _ in $(seq 90); do
+    curl --silent --fail http://127.0.0.1:5055/health >/dev/null && break
+    sleep 1
+done
+MLFLOW_TRACKING_URI=http://127.0.0.1:5055 inside demo --max_epochs 1 --image_size '[64,64]' --epsilons '[1.0]' --progress False
+grep --quiet "\"commit\": \"$commit\"" "$work"/runs/*/result.json
+test -s "$work/models/model.pt"
+curl --silent --fail --json '{"experiment_ids": ["1"]}' http://127.0.0.1:5055/api/2.0/mlflow/runs/search |
+    grep --quiet '"status": *"FINISHED"'
+kill "$server" || true
+
+echo "== the tests inside it"
+inside shell python -m pytest -q -p no:cacheprovider -n "$(nproc)" "${TESTS:-tests}"
+echo "== done"
