@@ -32,7 +32,9 @@ from torch import nn
 from tqdm import tqdm
 
 from pipeline.transforms import is_dicom_picture
-from pipeline.utils import InputError, atomic_path, fingerprint_network
+from pipeline.utils import fingerprint_network
+
+from .result_file import result_file
 
 __all__ = ["DicomSegmentationWriter"]
 
@@ -128,14 +130,8 @@ class DicomSegmentationWriter:
             self.failures.append(f"{item['shown']} has its mask, but its tags do not allow a DICOM SEG ({error}).")
             tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
             return
-        try:
-            with atomic_path(self.output_dir / f"{item['name']}_seg.dcm") as temporary:
-                segmentation.save_as(temporary)
-        except OSError as error:
-            raise InputError(
-                f"output_dir: the results of {item['name']} cannot be written to {self.output_dir} "
-                f"({error.strerror or error}); make room there, or name another folder with --output_dir."
-            ) from error
+        with result_file(self.output_dir, item["name"], "_seg.dcm") as temporary:
+            segmentation.save_as(temporary)
 
     def _segmentation(self, source: pydicom.Dataset, mask: np.ndarray) -> highdicom.seg.Segmentation:
         for keyword in _NEEDED:

@@ -23,9 +23,9 @@ from monai.utils import CommonKeys
 from PIL import Image
 
 from pipeline.transforms import to_original_orientation
-from pipeline.utils import InputError, atomic_path
 
 from .overlay import draw_overlay
+from .result_file import result_file
 
 __all__ = ["SegmentationWriter"]
 
@@ -62,24 +62,15 @@ class SegmentationWriter:
         batch: Any = engine.state.batch
         outputs: Any = engine.state.output
         for item, output in zip(batch, outputs, strict=True):
-            try:
-                self._write(item, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8))
-            except OSError as error:
-                raise InputError(
-                    f"output_dir: the results of {item['name']} cannot be written to {self.output_dir} "
-                    f"({error.strerror or error}); make room there, or name another folder with --output_dir."
-                ) from error
+            self._write(item, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8))
 
     def _write(self, item: Mapping[str, Any], mask: np.ndarray) -> None:
         volume, affine = to_original_orientation(mask, item["picture"].meta)
         nifti = nib.Nifti1Image(volume, affine)
         nifti.header.set_xyzt_units("mm")
-        with atomic_path(self._path(item, "_mask.nii.gz")) as temporary:
+        with result_file(self.output_dir, item["name"], "_mask.nii.gz") as temporary:
             nib.save(nifti, temporary)
-        with atomic_path(self._path(item, "_mask.png")) as temporary:
+        with result_file(self.output_dir, item["name"], "_mask.png") as temporary:
             Image.fromarray(255 * mask).save(temporary)
-        with atomic_path(self._path(item, "_overlay.png")) as temporary:
+        with result_file(self.output_dir, item["name"], "_overlay.png") as temporary:
             Image.fromarray(draw_overlay(item["picture"].cpu().numpy(), mask)).save(temporary)
-
-    def _path(self, item: Mapping[str, Any], ending: str) -> Path:
-        return self.output_dir / f"{item['name']}{ending}"

@@ -1,0 +1,42 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.utils import InputError, atomic_path
+
+__all__ = ["result_file"]
+
+
+@contextmanager
+def result_file(output_dir: Path, name: str, ending: str) -> Iterator[Path]:
+    """Write one of the results of a picture, atomically, see ``atomic_path``.
+
+    Args:
+        output_dir: the folder of all results.
+        name: the picture's name, relative to it.
+        ending: what follows the name, such as ``"_mask.png"``.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    try:
+        with atomic_path(output_dir / f"{name}{ending}") as temporary:
+            yield temporary
+    except OSError as error:
+        raise InputError(
+            f"output_dir: the results of {name} cannot be written to {output_dir} ({error.strerror or error}); make "
+            "room there, or name another folder with --output_dir."
+        ) from error
