@@ -164,7 +164,9 @@ def prepare_pairs(
     return folder.save_datalist(
         [entries[name] for name in training],
         [entries[name] for name in test],
-        description or f"pictures of the folder {images.name}",
+        # the name of a folder of DICOM files may be a patient's
+        description
+        or ("DICOM pictures" if originals.keys() - files.keys() else f"pictures of the folder {images.name}"),
     )
 
 

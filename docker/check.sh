@@ -7,7 +7,7 @@
 # Nothing of it needs a GPU; with one, `docker run --gpus all nlcen:check demo` is the rest.
 set -euo pipefail
 base=${1:-nvidia/cuda:13.0.1-base-ubuntu24.04}
-commit=$(git rev-parse HEAD)
+commit=$(git describe --always --abbrev=40 --exclude '*' --dirty=+dirty)
 work=$(mktemp --directory)
 arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "COMMIT=$commit" --file docker/Dockerfile --tag nlcen:check)
 
@@ -43,7 +43,7 @@ for _ in $(seq 90); do
     sleep 1
 done
 MLFLOW_TRACKING_URI=http://127.0.0.1:5055 inside demo --max_epochs 1 --image_size '[64,64]' --epsilons '[1.0]' --progress False
-grep --quiet "\"commit\": \"$commit\"" "$work"/runs/*/result.json
+grep --quiet "\"commit\": \"${commit%+dirty}\"" "$work"/runs/*/result.json
 test -s "$work/models/model.pt"
 curl --silent --fail --json '{"experiment_ids": ["1"]}' http://127.0.0.1:5055/api/2.0/mlflow/runs/search |
     grep --quiet '"status": *"FINISHED"'

@@ -175,7 +175,7 @@ def _run(
     selected = [folders[name] for name in names]
     _check_needs(folders, names)
     for folder in folders.values():
-        folder.status()  # of all, since the parent run's status comes from all at the end
+        folder.check_record()  # of all, since the parent run's status comes from all at the end
     for folder in selected:
         folder.check()
     if any(folder.result is None for folder in selected):

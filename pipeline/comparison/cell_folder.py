@@ -125,6 +125,14 @@ class CellFolder:
             if need.result is not None and need.weights_fingerprint not in (None, record["needs"][setting]):
                 raise InputError(f"{self.path} was made with other weights of {need.cell.name}; {self._advice()}")
 
+    def check_record(self) -> None:
+        """Refuse a damaged ``cell.json``, without a look at the lock.
+
+        Raises:
+            InputError: if it is damaged.
+        """
+        self._record()
+
     def status(self) -> Status:
         """What has become of the cell, whether or not it waits for others.
 

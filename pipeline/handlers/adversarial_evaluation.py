@@ -148,7 +148,16 @@ class AdversarialEvaluation:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.complete)
 
     def start(self, engine: SupervisedEvaluator) -> None:
-        """Read what an interrupted sweep of the same network, attack and images has left."""
+        """Read what an interrupted sweep of the same network, attack and images has left.
+
+        Raises:
+            InputError: if several processes share the batch whose statistics are to be used.
+        """
+        if self.batch_statistics and idist.get_world_size() > 1:
+            raise InputError(
+                "batch_statistics: several processes share each batch, so that its statistics are another's; start one "
+                "process."
+            )
         self._saved = 0
         self._digests: dict[str, str] = {}
         self._results = SweepResults(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -40,12 +41,22 @@ __all__ = ["DicomSegmentationWriter"]
 
 _SERIES_NUMBER = 9001  # out of the way of the acquisition's own
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-_AGE = re.compile(r"\d{3}[DWMY]")
+_FORMS = {
+    "PatientAge": re.compile(r"\d{3}[DWMY]"),
+    "PatientBirthDate": re.compile(r"\d{8}"),
+    "PatientSex": re.compile(r"[MFO]"),
+    "StudyDate": re.compile(r"\d{8}"),
+    "StudyTime": re.compile(r"\d{2,6}(\.\d{1,6})?"),
+}
 # type 2 attributes: a DICOM SEG must have them, if need be empty, and many an export has lost them
 _EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
     *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
 )
+
+
+class _MissingTag(ValueError):
+    """A DICOM file lacks a tag without which a segmentation has no place."""
 
 
 class DicomSegmentationWriter:
@@ -125,25 +136,31 @@ class DicomSegmentationWriter:
 
     def _write(self, item: Mapping[str, Any], path: Path, mask: np.ndarray) -> None:
         try:
-            segmentation = self._segmentation(pydicom.dcmread(path, stop_before_pixels=True), mask)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they quote the patient's name and age
+                segmentation = self._segmentation(pydicom.dcmread(path, stop_before_pixels=True), mask)
         except (AttributeError, ValueError, TypeError) as error:
-            self.failures.append(f"{item['shown']} has its mask, but its tags do not allow a DICOM SEG ({error}).")
+            # the error itself may quote what the tags say of the patient
+            reason = str(error) if isinstance(error, _MissingTag) else type(error).__name__
+            self.failures.append(f"{item['shown']} has its mask, but its tags do not allow a DICOM SEG ({reason}).")
             tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
             return
-        with result_file(self.output_dir, item["name"], "_seg.dcm") as temporary:
+        with result_file(self.output_dir, item["name"], "_seg.dcm") as temporary, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             segmentation.save_as(temporary)
 
     def _segmentation(self, source: pydicom.Dataset, mask: np.ndarray) -> highdicom.seg.Segmentation:
         for keyword in _NEEDED:
             if not source.get(keyword):
-                raise ValueError(f"no {keyword}")
+                raise _MissingTag(f"no {keyword}")
+        for keyword, form in _FORMS.items():
+            if not form.fullmatch(str(source.get(keyword) or "")):
+                source.pop(keyword, None)  # that the age is "62" or the sex "female" is no reason for no segmentation
         for keyword in _EMPTY:
             if keyword not in source:
                 setattr(source, keyword, None)
         # a projection's: without a slice's thickness it makes pixel measures that readers refuse
         source.pop("PixelSpacing", None)
-        if not _AGE.fullmatch(str(source.get("PatientAge") or "")):
-            source.pop("PatientAge", None)  # it need not be there, but "62" must not
         made_from = [str(source.SOPInstanceUID), self._version, hashlib.sha256(mask.tobytes()).hexdigest()]
         name, number = self.algorithm
         segmentation = highdicom.seg.Segmentation(

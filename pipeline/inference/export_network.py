@@ -27,7 +27,7 @@ from pipeline.utils import InputError, atomic_path
 
 __all__ = ["export_network"]
 
-TOLERANCE = 1e-4  # of the logits
+TOLERANCE = 1e-4  # of the logits, or, of logits above 1, of the greatest: float32 holds no more
 METADATA = "metadata.json"
 
 
@@ -49,7 +49,8 @@ def export_network(
         The two files.
 
     Raises:
-        InputError: if the network cannot be exported, or logits differ by more than 10⁻⁴.
+        InputError: if the network cannot be exported, logits differ by more than 10⁻⁴ (of the greatest, where it is above
+            1), or the files cannot be written.
     """
     network = copy.deepcopy(network).cpu().eval()
     image = torch.rand(2, in_channels, 64, 96)
@@ -82,7 +83,8 @@ def _compare(network: nn.Module, exported: Any, in_channels: int, file: Path) ->
     generator = torch.Generator().manual_seed(0)
     for batch, rows, columns in ((1, 128, 128), (3, 80, 104)):
         image = torch.rand(batch, in_channels, rows, columns, generator=generator)
-        difference = float(np.abs(exported(image) - network(image).numpy()).max())
+        logits = network(image).numpy()
+        difference = float(np.abs(exported(image) - logits).max() / max(1.0, np.abs(logits).max()))
         # not a number is not below
         if not difference <= TOLERANCE:
             raise InputError(

@@ -111,14 +111,18 @@ def find_pictures(
 def save_dicom_names(found: FoundPictures) -> None:
     """Write which DICOM file each pseudonym stands for: ``dicom_names.csv`` in ``output_dir``, for its owner only.
 
-    Nothing is written where there is no pseudonym.
+    Rows of earlier runs, whose results lie there too, are kept. Nothing is written where there is no pseudonym.
     """
-    rows = [(item["name"], item["image"]) for item in found.items if item["shown"] == item["name"]]
-    if not rows:
+    names = {item["name"]: item["image"] for item in found.items if item["shown"] != item["image"]}
+    if not names:
         return
-    with atomic_path(found.output_dir / DICOM_NAMES) as path, open(path, "w", newline="", encoding="utf-8") as file:
+    target = found.output_dir / DICOM_NAMES
+    if target.is_file():
+        with open(target, newline="", encoding="utf-8") as file:
+            names = {row["name"]: row["file"] for row in csv.DictReader(file)} | names
+    with atomic_path(target) as path, open(path, "w", newline="", encoding="utf-8") as file:
         path.chmod(0o600)
-        csv.writer(file).writerows([("name", "file"), *rows])
+        csv.writer(file).writerows([("name", "file"), *names.items()])
 
 
 def check_pictures(found: FoundPictures) -> None:

@@ -52,12 +52,15 @@ def describe_code() -> dict[str, Any]:
     """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
-    network of one's own. Without a checkout the variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image;
-    ``commit`` is None where nothing does.
+    network of one's own. Without a checkout the variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image, with
+    ``+dirty`` behind it; ``commit`` is None where nothing does.
     """
-    commit = _git("rev-parse", "--verify", "HEAD") or os.environ.get("NLCEN_COMMIT") or None
+    commit = _git("rev-parse", "--verify", "HEAD")
+    if commit is None:
+        built_from = os.environ.get("NLCEN_COMMIT", "")
+        return {"commit": built_from.removesuffix("+dirty") or None, "dirty": built_from.endswith("+dirty")}
     changes = ("--untracked-files=no",), ("--", *_CODE)
-    return {"commit": commit, "dirty": bool(commit) and any(_git("status", "--porcelain", *each) for each in changes)}
+    return {"commit": commit, "dirty": any(_git("status", "--porcelain", *each) for each in changes)}
 
 
 def _git(*arguments: str) -> str | None:

@@ -21,7 +21,7 @@ from .picture_files import NIFTI_SUFFIXES, RASTER_SUFFIXES
 
 __all__ = ["dicom_pseudonym", "is_dicom_picture", "read_dicom_tags"]
 
-_TAGS = ["SOPClassUID", "SOPInstanceUID", "Modality", "BodyPartExamined", "ViewPosition", "Rows", "NumberOfFrames"]
+_TAGS = ["SOPInstanceUID", "Modality", "BodyPartExamined", "ViewPosition", "Rows"]
 
 
 def is_dicom_picture(path: Path) -> bool:
@@ -44,8 +44,12 @@ def dicom_pseudonym(path: Path, tags: pydicom.Dataset) -> str:
     """Return a name for a DICOM file that tells nothing of the patient: ``dicom_`` and 12 hexadecimal digits.
 
     They are the begin of the SHA-256 of its SOP Instance UID, or, without one, of its content, so that the same picture
-    gets the same name everywhere.
+    gets the same name everywhere; of its path where the file cannot be opened.
     """
-    uid = str(tags.get("SOPInstanceUID") or "")
-    digest = hashlib.sha256(uid.encode() if uid else path.read_bytes()).hexdigest()
-    return f"dicom_{digest[:12]}"
+    content = str(tags.get("SOPInstanceUID") or "").encode()
+    if not content:
+        try:
+            content = path.read_bytes()
+        except OSError:
+            content = str(path).encode()
+    return f"dicom_{hashlib.sha256(content).hexdigest()[:12]}"

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import pytest
 import torch
@@ -312,6 +313,15 @@ def test_the_progress_bar_counts_gradients(capfd: pytest.CaptureFixture[str], tm
     assert f"{gradients}/{gradients}" in capfd.readouterr().err
     again, _, _ = run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
     assert again._bar.n == again._bar.total == 3 * GRADIENTS
+
+
+def test_a_shared_batch_has_not_the_statistics_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idist, "get_world_size", lambda: 2)
+    message = (
+        "batch_statistics: several processes share each batch, so that its statistics are another's; start one process."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run(make_network(), batch_statistics=True)
 
 
 def part_of_a_sweep(rank: int, folder: str) -> None:

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import pytest
 import torch
@@ -302,6 +303,37 @@ def test_load_network_reads_checkpoints_and_weights(tmp_path: Path, whole, name:
     network = TinyNetwork()
     load_network(network, tmp_path / name)
     assert all(torch.equal(tensor, whole[key]) for key, tensor in network.state_dict().items())
+
+
+def end_of_a_training(rank: int, folder: str) -> None:
+    """One of two processes whose batch normalization has seen other images."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    network = nn.BatchNorm2d(2)
+    network.running_mean += rank + 1
+    optimizer = torch.optim.Adam(network.parameters())
+    scheduler = ReduceLROnPlateau(optimizer)
+    TrainingCheckpoint(f"{folder}/c.pt", network, optimizer, scheduler, (f"{folder}/final.pt",)).save_final(
+        Engine(lambda *_: None)
+    )
+    torch.save(network.state_dict(), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_all_processes_end_with_the_weights_that_are_written(tmp_path: Path) -> None:
+    assert start_processes(end_of_a_training, 2, str(tmp_path)) == [0, 0]
+    files = [torch.load(tmp_path / f"{name}.pt") for name in ("final", "0", "1")]
+    assert all(torch.equal(file["running_mean"], torch.ones(2)) for file in files)
+
+
+def test_processes_do_not_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    for rank in (0, 1):
+        monkeypatch.setattr(idist, "get_rank", lambda rank=rank: rank)
+        engine = Engine(lambda *_: None)
+        EpochSeed(seed=5).attach(engine)
+        engine.add_event_handler(Events.EPOCH_STARTED, lambda: drawn.append(torch.rand(1).item()))
+        engine.run([0], max_epochs=3)
+    assert len(set(drawn)) == 6
 
 
 def test_two_trainings_have_no_epoch_in_common() -> None:

@@ -121,10 +121,24 @@ def test_names_of_dicom_files_tell_nothing_of_the_patient(tmp_path: Path) -> Non
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
     assert all({"image": row["file"], "name": row["name"], "shown": row["name"]} in found.items for row in rows)
+    # what an earlier run has left there keeps its key
+    save_dicom_names(find_pictures(tmp_path / "Doe" / "Jane8", tmp_path / "results"))
+    with open(key, newline="") as file:
+        assert list(csv.DictReader(file)) == rows
     for plain in (find_pictures(tmp_path, tmp_path / "b", original_names=True), find_pictures(key, tmp_path / "b")):
         save_dicom_names(plain)
         assert not (tmp_path / "b").exists()
     assert find_pictures(tmp_path / "Doe" / "DICOMDIR", tmp_path / "results").root == tmp_path / "Doe"
+
+
+def test_a_file_that_cannot_be_opened_is_left_to_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    touch(tmp_path, "Doe.dcm")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (item,) = find_pictures(tmp_path, tmp_path / "results").items
+    assert item["name"] == f"dicom_{sha256(str(tmp_path / 'Doe.dcm').encode()).hexdigest()[:12]}"
 
 
 def test_dicom_files_that_are_not_wanted_are_counted_by_the_reason(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def test_commit_and_dirty_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "git.commit" not in describe_environment()
     monkeypatch.setenv("NLCEN_COMMIT", "abc")
     assert describe_environment()["git.commit"] == "abc" and describe_environment()["git.dirty"] == "False"
+    monkeypatch.setenv("NLCEN_COMMIT", "abc+dirty")
+    assert describe_environment()["git.commit"] == "abc" and describe_environment()["git.dirty"] == "True"
     monkeypatch.setenv("NLCEN_COMMIT", "")
     assert "git.commit" not in describe_environment()
 
