@@ -161,12 +161,12 @@ def prepare_pairs(
         except InputError as error:
             errors.append(str(error))
     raise_errors(errors)
+    # the name of a folder of DICOM files may be a patient's
+    hidden = bool(originals.keys() - files.keys())
     return folder.save_datalist(
         [entries[name] for name in training],
         [entries[name] for name in test],
-        # the name of a folder of DICOM files may be a patient's
-        description
-        or ("DICOM pictures" if originals.keys() - files.keys() else f"pictures of the folder {images.name}"),
+        description or ("DICOM pictures" if hidden else f"pictures of the folder {images.name}"),
     )
 
 

@@ -49,8 +49,8 @@ def export_network(
         The two files.
 
     Raises:
-        InputError: if the network cannot be exported, logits differ by more than 10⁻⁴ (of the greatest, where it is above
-            1), or the files cannot be written.
+        InputError: if the network cannot be exported, or logits differ by more than 10⁻⁴ (of the greatest, where it is
+            above 1).
     """
     network = copy.deepcopy(network).cpu().eval()
     image = torch.rand(2, in_channels, 64, 96)

@@ -52,8 +52,8 @@ def describe_code() -> dict[str, Any]:
     """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
-    network of one's own. Without a checkout the variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image, with
-    ``+dirty`` behind it; ``commit`` is None where nothing does.
+    network of one's own. Without a checkout the variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image,
+    with ``+dirty`` behind it; ``commit`` is None where nothing does.
     """
     commit = _git("rev-parse", "--verify", "HEAD")
     if commit is None:

@@ -105,8 +105,9 @@ def test_names_of_dicom_files_are_hidden_unless_asked_for(source):
 
 
 def test_description(source):
-    prepare(source)
-    assert json.loads((source / "out/datalist.json").read_text())["description"] == "pictures of the folder images"
+    for original_names, expected in ((False, "DICOM pictures"), (True, "pictures of the folder images")):
+        prepare(source, original_names=original_names)
+        assert json.loads((source / "out/datalist.json").read_text())["description"] == expected
     sources = ["--images", str(source / "images"), "--masks", str(source / "masks")]
     assert main(["pairs", *sources, "--output", str(source / "named"), "--description", "Lungs of Utrecht"]) == 0
     assert json.loads((source / "named/datalist.json").read_text())["description"] == "Lungs of Utrecht"
