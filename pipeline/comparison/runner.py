@@ -22,7 +22,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any
 
-from .cell_folder import STOPPED, CellFolder, Status
+from .cell_folder import CellFolder, Status
 from .data_list import DataList
 from .matrix import ROOT
 
@@ -175,8 +175,10 @@ class Runner:
         self._running.remove(running)
         self._slots = sorted([*self._slots, running.slot])
         folder, code = running.task.folder, running.process.returncode
-        if self._stop and code not in (0, *STOPPED):
-            code = -signal.SIGTERM  # our own doing: of SIGKILL, or of torchrun, which ends with 1 when it is stopped
+        # torchrun ends with 1 when it is stopped
+        stopped = (-signal.SIGKILL, 1) if "torch.distributed.run" in running.task.command else (-signal.SIGKILL,)
+        if self._stop and code in stopped:
+            code = -signal.SIGTERM  # our own doing
         outcome = folder.end(code)
         folder.lock.release()
         self._outcomes[running.task.name] = outcome
