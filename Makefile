@@ -15,14 +15,15 @@ DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo paper test check format bench ui clean
+.PHONY: help environment demo paper package test check format bench ui clean
 
 help:
 	@echo "make demo     train, attack and track NLCEN on phantoms (10 minutes on two cores)"
 	@echo "make paper    the paper's whole comparison on phantoms at toy size (15 minutes); DATA=data/jsrt SKIN=data/isbi2016"
 	@echo "              for the real one (resumable: type it again; MINUTES=9 stops cleanly, JOBS=2 side by side)"
+	@echo "make package  both bundles as zips that need nothing of this repository, with weights trained on phantoms"
 	@echo "make test     the test suite     make bench   the benchmarks     make ui  the MLflow UI"
-	@echo "make check    lint and types     make format  format the code"
+	@echo "make check    lint and types     make format  format the code    make lock  write the lock files anew"
 
 environment: .venv/.runtime
 
@@ -50,6 +51,22 @@ endif
 	$(BIN)/python -m pipeline.comparison run $(MATRIX) --results $(RESULTS) --jobs $(JOBS) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(PAPER_DATA)
 
+# weights trained on phantoms, once for each bundle; the file is there when training and attack are finished
+.PRECIOUS: dist/%/trained
+dist/%/trained: | .venv/.runtime
+	$(BIN)/python -m data_prep phantoms $(if $(findstring isbi,$*),--kind skin) --output dist/$*/phantoms --count 40 --seed 0
+	$(BIN)/python -m monai.bundle run training --config_file bundles/$*/train.json --dataset_dir dist/$*/phantoms \
+		--output_dir dist/$*/runs --ckpt_dir dist/$*/models --experiment_name package --max_epochs 16 \
+		--epsilons "[2.0,8.0,32.0]" --panels 0
+	touch $@
+
+dist/%.zip: dist/%/trained FORCE
+	$(BIN)/python -m pipeline.packaging bundles/$* --run "$$(ls -d dist/$*/runs/training_* | tail -n 1)" --output dist
+
+package: dist/nlcen_jsrt.zip dist/nlcen_isbi2016.zip
+
+FORCE:
+
 test: .venv/.runtime
 	$(BIN)/python -m pytest -n $(JOBS)
 
@@ -68,6 +85,16 @@ bench: .venv/.runtime
 ui: .venv/.runtime
 	@echo "Open http://127.0.0.1:5000 and choose an experiment and, at the top left, 'Model training'. Ctrl-C ends it."
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns.db
+
+# The versions that .venv has, which the tests ran with, with the hashes of all their files. TORCH_WHEELS=<folder or page>
+# takes the CPU build of torch from there instead of https://download.pytorch.org/whl/cpu.
+LOCK = $(BIN)/uv pip compile - --quiet --no-config --universal --python-version 3.11 --constraint .venv/versions.txt \
+	--generate-hashes --no-annotate --custom-compile-command "make lock"
+lock: .venv/.development
+	$(BIN)/python -m pip freeze --exclude torch > .venv/versions.txt
+	$(LOCK) --output-file locks/linux-cuda.txt < requirements.txt
+	sed '/^torch==/s/$$/+cpu/' requirements.txt | $(LOCK) --output-file locks/linux-cpu.txt \
+		$(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS),--torch-backend cpu)
 
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache

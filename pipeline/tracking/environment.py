@@ -22,6 +22,8 @@ from typing import Any
 
 import torch
 
+from .packaged_code import packaged_code
+
 __all__ = ["describe_code", "describe_environment"]
 
 _CODE = (":/pipeline", ":/bundles")  # what a run is made of, from the checkout's root
@@ -52,9 +54,13 @@ def describe_code() -> dict[str, Any]:
     """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
-    network of one's own. Without a checkout the variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image,
-    with ``+dirty`` behind it; ``commit`` is None where nothing does.
+    network of one's own. A packaged bundle knows the commit that it was made of, wherever it lies. Without either the
+    variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None
+    where nothing does.
     """
+    packaged = packaged_code(Path(__file__).parents[1])
+    if packaged is not None:
+        return packaged
     commit = _git("rev-parse", "--verify", "HEAD")
     if commit is None:
         built_from = os.environ.get("NLCEN_COMMIT", "")

@@ -1,0 +1,66 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .renaming import rename_packages, rename_paths
+from .trained_run import TrainedRun
+
+__all__ = ["PHANTOM_WARNING", "model_card"]
+
+PHANTOM_WARNING = (
+    "**The weights in this bundle were trained on phantoms, pictures that a program draws. They show that everything "
+    "works, and segment no real picture: train the bundle on real data first.**"
+)
+_CHOICE = re.compile(r"<!-- repository -->\n(.*?)<!-- package\n(.*?)-->\n", re.DOTALL)
+
+
+def model_card(text: str, name: str, metadata: Mapping[str, Any], run: TrainedRun) -> str:
+    """Return the model card of a packaged bundle.
+
+    Args:
+        text: ``docs/README.md`` of ``bundles/<name>``. Where it says ``<!-- repository -->`` … ``<!-- package`` …
+            ``-->``, the second part, which a reader of the repository does not see, takes the place of the first,
+            the weights' origin and figures that of ``{weights}`` in it, the pinned packages that of ``{packages}``.
+        name: of the bundle.
+        metadata: of the bundle.
+        run: the training of the weights.
+    """
+    text = _CHOICE.sub(lambda choice: choice[2], text)
+    text = text.replace("{weights}", _weights(run)).replace("{packages}", _packages(metadata))
+    text = rename_packages(rename_paths(text, name))
+    return f"{PHANTOM_WARNING}\n\n{text}" if run.phantoms else text
+
+
+def _packages(metadata: Mapping[str, Any]) -> str:
+    own = {"torch": "pytorch_version", "monai": "monai_version", "numpy": "numpy_version"}
+    versions = {package: metadata[key] for package, key in own.items()} | metadata["required_packages_version"]
+    return " ".join(f"{package}=={version}" for package, version in versions.items())
+
+
+def _weights(run: TrainedRun) -> str:
+    training, test = run.pictures
+    code = f"commit {run.commit}{' with changes' if run.dirty else ''}" if run.commit else "an unknown commit"
+    rows = [f"| {epsilon:g} | {dic:.3f} | {jsc:.3f} |" for epsilon, (dic, jsc) in sorted(run.scores.items())]
+    return "\n".join(
+        [
+            f"`models/model.pt` was trained for {run.epochs} epochs on {training} pictures of this data: {run.data}. "
+            f"Code: {code}. Means over the {test} test pictures, clean (ε = 0) and under the paper's attack, one seed:",
+            "",
+            "| ε, grey levels | DIC | JSC |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )

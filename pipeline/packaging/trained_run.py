@@ -1,0 +1,90 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.transforms import datalist_fingerprint
+from pipeline.utils import InputError
+
+__all__ = ["TrainedRun", "read_trained_run"]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a package says of the training that its weights come from.
+
+    Attributes:
+        weights: the file ``model.pt``.
+        data: what the data list says of its pictures.
+        pictures: their numbers, training and test.
+        scores: mean DIC and JSC on the test pictures by ε in grey levels; ε = 0 is clean.
+        epochs: how many were trained.
+        commit: the code's, None if unknown.
+        dirty: whether the code differed from the commit.
+        phantoms: whether the pictures are phantoms.
+    """
+
+    weights: Path
+    data: str
+    pictures: tuple[int, int]
+    scores: dict[float, tuple[float, float]]
+    epochs: int
+    commit: str | None
+    dirty: bool
+    phantoms: bool
+
+
+def read_trained_run(folder: Path) -> TrainedRun:
+    """Read a run folder that a finished ``training`` has left.
+
+    Raises:
+        InputError: if it is none, its network is not the bundle's own, its data list is gone or has changed since, or
+            does not say what its data is.
+    """
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        with open(folder / "summary.csv", encoding="utf-8", newline="") as file:
+            scores = {float(row["epsilon"]): (float(row["DIC"]), float(row["JSC"])) for row in csv.DictReader(file)}
+    except OSError as error:
+        raise InputError(
+            f"{folder} is no folder of a finished training: {Path(str(error.filename)).name} is missing; name one, "
+            "such as bundles/nlcen_jsrt/eval/training_<time>."
+        ) from error
+    weights = folder / "model.pt"
+    if not weights.is_file():
+        raise InputError(f"{folder} has no model.pt; name the folder of a training.")
+    if result["network"] != "NLCEN" or result["variant"]:
+        raise InputError(
+            f"{folder} is a training of {result['network']} {result['variant']}".rstrip()
+            + "; a bundle takes the weights of its own network, NLCEN as train.json has it."
+        )
+    datalist = Path(result["data"])
+    if datalist_fingerprint(datalist) != result["data_fingerprint"]:
+        raise InputError(f"The data of {datalist} has changed since the training {folder}; train anew.")
+    content = json.loads(datalist.read_text(encoding="utf-8"))
+    description = content.get("description")
+    if not description:
+        raise InputError(f"{datalist} does not say what its data is; prepare it with --description, and train anew.")
+    return TrainedRun(
+        weights=weights,
+        data=description,
+        pictures=(len(content["training"]), len(content["test"])),
+        scores=scores,
+        epochs=config["max_epochs"],
+        commit=result["commit"],
+        dirty=result["dirty"],
+        phantoms="phantoms" in description,
+    )

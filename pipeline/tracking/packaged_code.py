@@ -1,0 +1,56 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["SOURCE", "code_digest", "packaged_code"]
+
+SOURCE = "source.json"  # beside the code in a packaged bundle
+_CODE = {("scripts", ".py"), ("configs", ".json")}
+
+
+def code_digest(files: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of the code of a bundle: its Python files and its configurations.
+
+    Args:
+        files: content by name in the bundle, such as ``scripts/networks/nlce.py``. All but ``*.py`` of ``scripts`` and
+            ``*.json`` of ``configs`` are passed over.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        if (name.partition("/")[0], Path(name).suffix) in _CODE:
+            digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
+    return digest.hexdigest()
+
+
+def packaged_code(package: Path) -> dict[str, Any] | None:
+    """Return the ``commit`` that a packaged bundle was made of, and whether its code is ``dirty``.
+
+    Dirty: it was at that commit's time, or a file was changed, added or removed since.
+
+    Args:
+        package: the folder ``scripts`` of the bundle.
+
+    Returns:
+        None if the folder is not one of a packaged bundle.
+    """
+    if not (package / SOURCE).is_file():
+        return None
+    source = json.loads((package / SOURCE).read_text(encoding="utf-8"))
+    bundle = package.parent
+    paths = [path for folder in (package, bundle / "configs") for path in folder.rglob("*") if path.is_file()]
+    digest = code_digest({path.relative_to(bundle).as_posix(): path.read_bytes() for path in paths})
+    return {"commit": source["commit"], "dirty": source["dirty"] or source["sha256"] != digest}

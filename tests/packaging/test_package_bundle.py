@@ -1,0 +1,242 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import verify_metadata
+from PIL import Image
+
+from data_prep.phantoms import prepare_phantoms
+from pipeline.networks import NLCEN
+from pipeline.packaging import __main__ as command_line
+from pipeline.packaging import package_bundle
+from pipeline.packaging.model_card import PHANTOM_WARNING
+from pipeline.tracking.packaged_code import packaged_code
+from pipeline.transforms import datalist_fingerprint
+from pipeline.utils import InputError
+
+ROOT = Path(__file__).parents[2]
+BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
+SCORES = {0.0: (0.981, 0.963), 32.0: (0.1254, 0.0721)}
+Change = Callable[[dict[str, Any]], None]
+
+# every module of the package, and a picture's mask by the bundle itself; prints what it has imported of the repository
+USE = """
+import importlib, pkgutil, sys
+import scripts
+for module in pkgutil.walk_packages(scripts.__path__, "scripts."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+from monai.bundle import run
+run("inferring", config_file="configs/inference.json", dataset_dir=sys.argv[1], progress=False, backbone=sys.argv[2])
+print([name for name in sys.modules if name.split(".")[0] in ("pipeline", "data_prep")])
+"""
+
+
+def write_run(folder: Path, network: torch.nn.Module, data: Path, change: Change | None = None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(network.state_dict(), folder / "model.pt")
+    result = {
+        "network": "NLCEN",
+        "variant": "",
+        "data": str(data / "datalist.json"),
+        "data_fingerprint": datalist_fingerprint(data / "datalist.json"),
+        "commit": "c0ffee",
+        "dirty": False,
+    }
+    if change is not None:
+        change(result)
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "config.json").write_text(json.dumps({"max_epochs": 7}))
+    with open(folder / "summary.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([("epsilon", "DIC", "JSC", "images"), *((e, *pair, 1) for e, pair in SCORES.items())])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms")
+    prepare_phantoms(folder, count=4, size=64)
+    return folder
+
+
+@pytest.fixture(scope="module", params=BUNDLES)
+def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, Path]:
+    """The bundle in the repository and, unpacked, the one of the zip."""
+    folder = tmp_path_factory.mktemp(request.param)
+    torch.manual_seed(0)
+    channels, backbone = {"nlcen_jsrt": (1, "resnet18"), "nlcen_isbi2016": (3, "resnet50")}[request.param]
+    run = write_run(folder / "run", NLCEN(in_channels=channels, backbone=backbone), data)
+    archive = package_bundle(ROOT / "bundles" / request.param, run, folder / "dist")
+    assert archive == folder / "dist" / f"{request.param}.zip"
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(folder)
+    return ROOT / "bundles" / request.param, folder / request.param
+
+
+def names(folder: Path) -> set[str]:
+    found = (Path(base, name) for base, _, files in os.walk(folder, followlinks=True) for name in files)
+    return {path.relative_to(folder).as_posix() for path in found}
+
+
+def test_everything_is_in_it_and_nothing_else(packaged: tuple[Path, Path]) -> None:
+    bundle, package = packaged
+    inside = names(package)
+    configs = {name for name in inside if name.startswith("configs/")}
+    assert configs == {f"configs/{name}" for name in names(bundle / "configs")}
+    rest = {name for name in inside if not name.startswith(("configs/", "scripts/"))}
+    assert rest == {"LICENSE", "docs/README.md", "docs/data_license.txt", "models/model.pt"}
+    code = {name.removeprefix("scripts/") for name in inside if name.startswith("scripts/")}
+    wanted = {f"data_prep/{name}" for name in names(ROOT / "data_prep")} | names(ROOT / "pipeline")
+    wanted = {n for n in wanted if n.endswith(".py") and not n.startswith(("comparison/", "packaging/"))}
+    assert code == wanted | {"source.json"}
+
+
+def test_configurations_differ_in_the_package_name_only(packaged: tuple[Path, Path]) -> None:
+    bundle, package = packaged
+    for name in names(bundle / "configs") - {"metadata.json"}:
+        text = (bundle / "configs" / name).read_text().replace("pipeline.", "scripts.")
+        assert (package / "configs" / name).read_text() == text
+
+
+def test_it_works_without_the_repository(packaged: tuple[Path, Path], data: Path, tmp_path: Path) -> None:
+    bundle, package = packaged
+    backbone = {"nlcen_jsrt": "resnet18", "nlcen_isbi2016": "resnet50"}[bundle.name]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    arguments = [str(data / "images"), backbone]
+    done = subprocess.run(
+        [sys.executable, "-c", USE, *arguments], cwd=package, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+    settings = ["--ckpt_path", str(package / "models/model.pt"), "--output_dir", str(tmp_path), "--progress", "False"]
+    command = [sys.executable, "-m", "monai.bundle", "run", "inferring", "--dataset_dir", str(data / "images")]
+    command += ["--config_file", str(bundle / "inference.json")]
+    subprocess.run([*command, *settings], cwd=ROOT, check=True, capture_output=True)
+    masks = sorted(tmp_path.glob("*_mask.png"))
+    assert len(masks) == 4
+    for mask in masks:
+        other = package / "eval" / "inference" / mask.name
+        assert np.array_equal(np.asarray(Image.open(mask)), np.asarray(Image.open(other)))
+
+
+def test_card_and_metadata_tell_where_the_weights_come_from(packaged: tuple[Path, Path]) -> None:
+    bundle, package = packaged
+    card = (package / "docs" / "README.md").read_text()
+    assert card.splitlines()[0] == PHANTOM_WARNING
+    assert "was trained for 7 epochs on 3 pictures of this data: 4 chest-radiograph phantoms, 64 x 64, seed 0." in card
+    assert "Code: commit c0ffee." in card and "| 0 | 0.981 | 0.963 |\n| 32 | 0.125 | 0.072 |\n" in card
+    assert "Not for clinical use" in card and "pip install torch==" in card
+    assert not re.search(r"bundles/|<!--|-->|\{weights\}|\{packages\}|No weights come|root of the repository", card)
+    for file in re.findall(r"configs/[\w/]+\.json", card):
+        assert (package / file).is_file(), file
+
+    file = package / "configs" / "metadata.json"
+    verify_metadata(meta_file=str(file), filepath=str(ROOT / "bundles" / "metadata_schema.json"))
+    metadata = json.loads(file.read_text())
+    assert metadata["data_source"].startswith("weights: 4 chest-radiograph phantoms, 64 x 64, seed 0; ")
+    assert metadata["eval_metrics"] == {
+        "DIC clean": 0.981,
+        "JSC clean": 0.963,
+        "DIC at ε = 32": 0.1254,
+        "JSC at ε = 32": 0.0721,
+    }
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_metadata_pins_what_the_repository_pins(name: str) -> None:
+    metadata = json.loads((ROOT / "bundles" / name / "configs" / "metadata.json").read_text())
+    own = {"torch": "pytorch_version", "monai": "monai_version", "numpy": "numpy_version"}
+    pins = {package: metadata[key] for package, key in own.items()} | metadata["required_packages_version"]
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    wanted = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert pins == {package: version for package, version in wanted.items() if not package.startswith("pytest")}
+
+
+def test_a_package_knows_its_commit_and_whether_it_was_changed(packaged: tuple[Path, Path]) -> None:
+    scripts = packaged[1] / "scripts"
+    source = json.loads((scripts / "source.json").read_text())
+    (scripts / "source.json").write_text(json.dumps(source | {"commit": "abc", "dirty": False}))
+    clean = {"commit": "abc", "dirty": False}
+    assert packaged_code(scripts) == clean
+    for file in (scripts / "networks" / "nlce.py", packaged[1] / "configs" / "train.json"):
+        content = file.read_bytes()
+        file.write_bytes(content + b" ")
+        assert packaged_code(scripts) == clean | {"dirty": True}
+        file.write_bytes(content)
+        assert packaged_code(scripts) == clean
+    mine = scripts / "networks" / "mine.py"
+    mine.write_text("")
+    assert packaged_code(scripts) == clean | {"dirty": True}
+    mine.unlink()
+    (packaged[1] / "models" / "other.pt").write_text("")
+    assert packaged_code(scripts) == clean
+    assert packaged_code(ROOT / "pipeline") is None
+
+
+def test_the_same_content_makes_the_same_file(tmp_path: Path, data: Path) -> None:
+    run = write_run(tmp_path / "run", NLCEN(in_channels=1), data)
+    first, second = (package_bundle(ROOT / "bundles" / "nlcen_jsrt", run, tmp_path / name) for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_bad_runs_are_refused(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle, network = ROOT / "bundles" / "nlcen_jsrt", torch.nn.Conv2d(1, 2, 1)
+
+    def refuse(message: str, run: Path, bundle: Path = bundle) -> None:
+        with pytest.raises(InputError, match="^" + re.escape(message)):
+            package_bundle(bundle, run, tmp_path / "dist")
+
+    refuse(
+        f"{tmp_path} is no bundle: there is no {tmp_path / 'configs' / 'inference.json'}.", tmp_path, bundle=tmp_path
+    )
+    refuse(
+        f"{tmp_path / 'none'} is no folder of a finished training: result.json is missing; name one, such as "
+        "bundles/nlcen_jsrt/eval/training_<time>.",
+        tmp_path / "none",
+    )
+    run = write_run(tmp_path / "foreign", network, data)
+    refuse(f"{run / 'model.pt'} holds the weights of another network: ", run)
+    (run / "model.pt").unlink()
+    refuse(f"{run} has no model.pt; name the folder of a training.", run)
+    run = write_run(tmp_path / "unet", network, data, lambda result: result.update(network="UNet"))
+    refuse(
+        f"{run} is a training of UNet; a bundle takes the weights of its own network, NLCEN as train.json has it.", run
+    )
+    run = write_run(tmp_path / "changed", network, data, lambda result: result.update(data_fingerprint="0"))
+    refuse(f"The data of {data / 'datalist.json'} has changed since the training {run}; train anew.", run)
+    content = json.loads((data / "datalist.json").read_text())
+    other = tmp_path / "data"
+    prepare_phantoms(other, count=4, size=64)
+    (other / "datalist.json").write_text(json.dumps(content | {"description": ""}))
+    run = write_run(tmp_path / "unnamed", network, other)
+    refuse(
+        f"{other / 'datalist.json'} does not say what its data is; prepare it with --description, and train anew.", run
+    )
+    assert not (tmp_path / "dist").exists()
+
+    assert command_line.main([str(bundle), "--run", str(tmp_path / "none"), "--output", str(tmp_path)]) == 1
+    assert f"error: {tmp_path / 'none'} is no folder of a finished training" in capsys.readouterr().err
