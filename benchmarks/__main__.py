@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from . import layout, loader, nlce, sweep, training_step
+from . import inference, layout, loader, nlce, processes, sweep, training_step
 from .options import Options
 from .report import circumstances, table, write_json
 
@@ -30,6 +30,8 @@ BENCHMARKS = {
     "training-step": training_step.run,
     "layout": layout.run,
     "loader": loader.run,
+    "inference": inference.run,
+    "processes": processes.run,
 }
 
 
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("benchmarks", nargs="*", help=f"{', '.join(BENCHMARKS)}; all of them by default")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default cpu)")
-    parser.add_argument("--repeats", type=_positive, help="runs of each variant (default 1 for sweep, else 3 or 5)")
+    parser.add_argument("--repeats", type=_positive, help="runs of each variant (default 1 for sweep, else 3 to 9)")
     parser.add_argument("--batch", type=_positive, default=8, help="pictures in a batch (default 8)")
     parser.add_argument("--size", type=_size, default=256, help="rows and columns of a picture (default 256)")
     parser.add_argument("--output", type=Path, default=Path("benchmarks.json"), help="file of the figures")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from monai.bundle import ConfigParser
 
 from .bundle import training_bundle
 from .figure import Figure
@@ -22,14 +23,19 @@ from .peak_memory import megabytes, peak_memory
 from .pictures import random_batch
 from .timing import interleave, median_seconds, ratio
 
-__all__ = ["case", "run"]
+__all__ = ["case", "one_step", "run"]
 
 
 def case(name: str, options: Options) -> Callable[[], torch.Tensor]:
-    """One training step of the bundle's network ``"with"`` or ``"without"`` NLCE: forward, loss, backward, Adam."""
+    """One training step of the bundle's network ``"with"`` or ``"without"`` NLCE."""
+    return one_step(training_bundle(options, nlce=name == "with"), options)
+
+
+def one_step(bundle: ConfigParser, options: Options) -> Callable[[], torch.Tensor]:
+    """One training step of a bundle on a random batch: forward, loss, backward, Adam; it returns the loss."""
     torch.manual_seed(0)
-    bundle = training_bundle(options, nlce=name == "with")
-    network, loss_function, optimizer = (bundle.get_parsed_content(key) for key in ("network", "loss", "optimizer"))
+    keys = ("train#trainer#network", "loss", "optimizer")
+    network, loss_function, optimizer = (bundle.get_parsed_content(key) for key in keys)
     network.train()
     image, label = random_batch(options)
 

@@ -119,8 +119,10 @@ class TrainingCheckpoint:
 def load_network(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
     """Load the weights of ``path``, a state dict or a checkpoint of ``TrainingCheckpoint``, and return the network.
 
+    A name that ends in ``.safetensors`` is read as safetensors, any other as PyTorch's format.
+
     Raises:
-        InputError: if the file is missing, is no PyTorch file of weights, or is one of another network.
+        InputError: if the file is missing, is no file of weights, or is one of another network.
     """
     path = Path(path)
     if not path.is_file():

@@ -15,7 +15,7 @@ import hashlib
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,9 @@ from monai.utils import CommonKeys
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
-from torch import nn
 from tqdm import tqdm
 
 from pipeline.transforms import is_dicom_picture
-from pipeline.utils import fingerprint_network
 
 from .result_file import result_file
 
@@ -69,7 +67,8 @@ class DicomSegmentationWriter:
 
     Args:
         output_dir: folder to write to.
-        network: the network, whose weights are part of the algorithm's version.
+        fingerprint: gives the hexadecimal digits of the weights, which are part of the algorithm's version. It is
+            called when the run starts, so that the weights may be loaded after this is made.
         label: name of the segment.
         category: its category, (value, scheme, meaning), such as ``["91723000", "SCT", "Anatomical Structure"]``.
         kind: its type, likewise.
@@ -82,14 +81,14 @@ class DicomSegmentationWriter:
     def __init__(
         self,
         output_dir: PathLike,
-        network: nn.Module,
+        fingerprint: Callable[[], str],
         label: str,
         category: tuple[str, str, str],
         kind: tuple[str, str, str],
         algorithm: tuple[str, str],
     ) -> None:
         self.output_dir = Path(output_dir)
-        self.network = network
+        self.fingerprint = fingerprint
         self.label = label
         self.category = Code(*category)
         self.kind = Code(*kind)
@@ -109,7 +108,7 @@ class DicomSegmentationWriter:
         """Take the fingerprint of the weights."""
         self.failures.clear()
         name, number = self.algorithm
-        self._version = f"{number}, weights {fingerprint_network(self.network)[:12]}"
+        self._version = f"{number}, weights {self.fingerprint()[:12]}"
         self._description = highdicom.seg.SegmentDescription(
             segment_number=1,
             segment_label=self.label,

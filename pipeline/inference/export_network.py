@@ -23,7 +23,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from pipeline.utils import InputError, atomic_path
+from pipeline.utils import InputError, atomic_path, safetensors_bytes
 
 __all__ = ["export_network"]
 
@@ -34,19 +34,20 @@ METADATA = "metadata.json"
 def export_network(
     network: nn.Module, in_channels: int, output_dir: str | os.PathLike[str], metadata: Mapping[str, Any]
 ) -> list[Path]:
-    """Write a network as ``model.pt2`` (``torch.export``) and ``model.onnx``, for pictures and batches of any size.
+    """Write a network as ``model.pt2`` (``torch.export``) and ``model.onnx``, and its weights as ``model.safetensors``.
 
-    Both take ``image`` (B, C, rows, columns) in [0, 1] and give ``pred``, the logits (B, 2, rows, columns), in
-    evaluation mode. Each is compared with the network on batches of other sizes before it takes its name.
+    The first two, for pictures and batches of any size, take ``image`` (B, C, rows, columns) in [0, 1] and give
+    ``pred``, the logits (B, 2, rows, columns), in evaluation mode. Each is compared with the network on batches of
+    other sizes before it takes its name. ``load_network`` reads the third.
 
     Args:
         network: the network with its weights; it stays as it is.
         in_channels: C.
         output_dir: folder to write to.
-        metadata: the bundle's, which both files hold as ``metadata.json``.
+        metadata: the bundle's, which all files hold as ``metadata.json``.
 
     Returns:
-        The two files.
+        The three files.
 
     Raises:
         InputError: if the network cannot be exported, or logits differ by more than 10⁻⁴ (of the greatest, where it is
@@ -67,7 +68,7 @@ def export_network(
             ) from error
         assert onnx is not None
         onnx.model.metadata_props[METADATA] = text
-        files = [Path(output_dir, "model.pt2"), Path(output_dir, "model.onnx")]
+        files = [Path(output_dir, f"model.{ending}") for ending in ("pt2", "onnx", "safetensors")]
         with atomic_path(files[0]) as temporary:
             torch.export.save(program, temporary, extra_files={METADATA: text})
             loaded = torch.export.load(temporary).module()
@@ -76,6 +77,9 @@ def export_network(
             onnx.save(temporary)
             session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
             _compare(network, lambda batch: session.run(["pred"], {"image": batch.numpy()})[0], in_channels, files[1])
+    with atomic_path(files[2]) as temporary:
+        # not save_file, which puts a file of its own there that only its owner may read
+        temporary.write_bytes(safetensors_bytes(network, {METADATA: text}))
     return files
 
 

@@ -15,7 +15,7 @@ from .errors import InputError, explain_input_errors, find_input_error
 from .files import atomic_path
 from .processes import batch_size_per_process, parallel_network
 from .settings import check_settings
-from .weights import fingerprint_network, load_weights, read_weights
+from .weights import fingerprint_file, fingerprint_network, load_weights, read_weights, safetensors_bytes
 
 __all__ = [
     "InputError",
@@ -24,8 +24,10 @@ __all__ = [
     "check_settings",
     "explain_input_errors",
     "find_input_error",
+    "fingerprint_file",
     "fingerprint_network",
     "load_weights",
     "parallel_network",
     "read_weights",
+    "safetensors_bytes",
 ]

@@ -20,18 +20,22 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import nn
 
 from .errors import InputError
 
-__all__ = ["fingerprint_network", "load_weights", "read_weights"]
+__all__ = ["fingerprint_file", "fingerprint_network", "load_weights", "read_weights", "safetensors_bytes"]
 
-# what torch.load raises for a file that is damaged or something else altogether
-UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error)
+# what torch.load and load_file raise for a file that is damaged or something else altogether
+UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error, SafetensorError)
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a PyTorch file of weights onto the CPU, without running any code that it may hold.
+    """Read a file of weights onto the CPU, without running any code that it may hold.
+
+    A name that ends in ``.safetensors`` is read as safetensors, any other as PyTorch's format.
 
     Returns:
         The dictionary in the file: a state dict, or one of several.
@@ -41,10 +45,12 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise InputError(f"There is no file {path}; name a file of weights.")
+    safe = Path(path).suffix == ".safetensors"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise InputError(f"{path} is no PyTorch file of weights, or is damaged; remove it or name another.") from error
+        kind = "safetensors" if safe else "PyTorch"
+        raise InputError(f"{path} is no {kind} file of weights, or is damaged; remove it or name another.") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no state dict; name a file of weights.")
     return content
@@ -70,6 +76,26 @@ def load_weights(network: nn.Module, state: Mapping[str, Any], path: str | os.Pa
             f"{type(network).__name__}'s, the first is '{other[0]}'; name the weights of this network."
         )
     network.load_state_dict(state)
+
+
+def safetensors_bytes(network: nn.Module, metadata: Mapping[str, str]) -> bytes:
+    """Return a network's state dict as the content of a ``.safetensors`` file, with ``metadata`` in it.
+
+    Every name has values of its own, those of tensors that share their memory too, so that the file loads like any
+    other state dict.
+    """
+    # safetensors refuses shared memory, and layouts such as channels-last
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
+    return save(tensors, dict(metadata))
+
+
+def fingerprint_file(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file."""
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def fingerprint_network(network: nn.Module) -> str:

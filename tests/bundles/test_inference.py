@@ -68,8 +68,9 @@ def overrides(folders: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[
     return {**folders, "network_def": {"_target_": f"{__name__}.Brightness"}}
 
 
-def infer(overrides: dict[str, Any]) -> None:
-    workflow = ConfigWorkflow(config_file=CONFIG, workflow_type="infer", logging_file=False, **overrides)
+def infer(overrides: dict[str, Any], *overlays: str) -> None:
+    files = [CONFIG, *overlays]
+    workflow = ConfigWorkflow(config_file=files, workflow_type="infer", logging_file=False, **overrides)
     workflow.initialize()
     workflow.run()
     workflow.finalize()
@@ -299,6 +300,51 @@ def test_exporting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: d
             **{**overrides, "ckpt_path": str(tmp_path / "gone.pt")},
         ).run()
     assert str(find_input_error(error.value)).startswith(f"ckpt_path: there is no file {tmp_path}/gone.pt;")
+
+
+def test_tensorrt(folders: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overlay with a traced TorchScript in the place of TensorRT's gives the masks of the weights it came from."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub" / "torch_tensorrt.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "stub")
+    torch.manual_seed(0)
+    torch.save(NLCEN(in_channels=1).state_dict(), folders["ckpt_path"])
+    exported = tmp_path / "model_trt.ts"
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(exported),
+        ckpt_file=folders["ckpt_path"],
+        meta_file=META,
+        config_file=CONFIG,
+        use_trace=True,
+        input_shape=[1, 1, 256, 256],
+    )
+    write_monochrome2(tmp_path / "in" / "a.dcm")
+    infer(folders)
+    engine = {**folders, "ckpt_path": str(exported), "output_dir": str(tmp_path / "trt")}
+    infer(engine, str(BUNDLE / "inference_trt.json"))
+    assert sys.modules.pop("torch_tensorrt").__file__ == str(tmp_path / "stub" / "torch_tensorrt.py")
+    masks = [read_png(tmp_path / folder / "a_mask.png") for folder in ("out", "trt")]
+    assert 0.05 < (masks[0] > 0).mean() < 0.95
+    np.testing.assert_array_equal(masks[1], masks[0])
+    (segment,) = pydicom.dcmread(tmp_path / "trt" / "a_seg.dcm").SegmentSequence
+    algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
+    # an engine holds its weights where state_dict() does not see them
+    assert algorithm.AlgorithmVersion == f"0.1.0, weights {sha256(exported.read_bytes()).hexdigest()[:12]}"
+
+
+def test_tensorrt_before_its_export(folders: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    write_png(tmp_path / "in" / "a.png")
+    root = tmp_path / "bundle"
+    del folders["ckpt_path"]
+    with pytest.raises(RuntimeError) as error:
+        infer({**folders, "bundle_root": str(root)}, str(BUNDLE / "inference_trt.json"))
+    assert str(find_input_error(error.value)) == (
+        f"ckpt_path: there is no file {root}/models/model_trt.ts; make it with trt_export, or name it with --ckpt_path."
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_single_file(overrides: dict[str, Any], tmp_path: Path) -> None:

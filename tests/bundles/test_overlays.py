@@ -91,6 +91,7 @@ def test_trainings_of_two_seeds_do_not_share_orders(bundle: str) -> None:
     [
         "evaluate.json",
         "export.json",
+        "inference_trt.json",
         "logging.conf",
         "multi_gpu_train.json",
         "multi_gpu_evaluate.json",

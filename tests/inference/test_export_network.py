@@ -19,12 +19,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 import pipeline.networks as networks
 from pipeline.inference.export_network import export_network
 from pipeline.networks import NLCE, NLCEN, insert_nlce
-from pipeline.utils import InputError
+from pipeline.utils import InputError, read_weights
 
 SIZES = [(1, 256, 256), (3, 72, 40), (2, 75, 101)]
 LAYERS = {
@@ -48,13 +49,18 @@ def trained(network: nn.Module) -> nn.Module:
 
 
 def check(network: nn.Module, folder: Path) -> None:
-    pt2, file = export_network(network, 1, folder, {"version": "1.2"})
-    assert sorted(path.name for path in folder.iterdir()) == ["model.onnx", "model.pt2"]
+    pt2, file, weights = export_network(network, 1, folder, {"version": "1.2"})
+    assert sorted(path.name for path in folder.iterdir()) == ["model.onnx", "model.pt2", "model.safetensors"]
     extra = {"metadata.json": ""}
     program = torch.export.load(pt2, extra_files=extra).module()
     assert json.loads(extra["metadata.json"]) == {"version": "1.2"}
     onnx.checker.check_model(file)
     assert {entry.key: entry.value for entry in onnx.load(file).metadata_props}["metadata.json"] == '{"version": "1.2"}'
+    with safe_open(weights, "pt") as saved:
+        assert saved.metadata() == {"metadata.json": '{"version": "1.2"}'}
+    state = read_weights(weights)
+    assert state.keys() == network.state_dict().keys()
+    assert all(torch.equal(state[name], value) for name, value in network.state_dict().items())
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     network.eval()
     for batch, rows, columns in SIZES:

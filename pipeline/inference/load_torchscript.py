@@ -1,0 +1,42 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from pipeline.utils import InputError
+
+__all__ = ["load_torchscript"]
+
+
+def load_torchscript(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:
+    """Load a network that ``monai.bundle trt_export`` or ``ckpt_export`` has written, weights included.
+
+    TensorRT's need ``torch_tensorrt`` imported before, and a GPU like the one that they were made on.
+
+    Raises:
+        InputError: if the file is missing or cannot be loaded.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"ckpt_path: there is no file {path}; make it with trt_export, or name it with --ckpt_path.")
+    try:
+        return torch.jit.load(path)
+    except RuntimeError as error:
+        # its first sentence: what follows guesses at causes, or quotes code
+        reason = str(error).strip().splitlines()[0].split(". ")[0].rstrip(".:")
+        raise InputError(
+            f"{path} cannot be loaded as TorchScript ({reason}); install torch_tensorrt, make the file anew with "
+            "trt_export on this machine, or name another with --ckpt_path."
+        ) from error

@@ -1,0 +1,83 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.inference.load_torchscript import load_torchscript
+from pipeline.utils import InputError
+
+
+def save(path: Path) -> nn.Module:
+    network = nn.Conv2d(1, 2, 3)
+    torch.jit.script(network).save(path)
+    return network
+
+
+def cut(path: Path) -> None:
+    save(path)
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def with_foreign_class(path: Path) -> None:
+    """As TensorRT's files are, where torch_tensorrt is not imported."""
+    save(path)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(
+                name, content.replace(b"weight : Tensor", b"weight : __torch__.torch.classes.tensorrt.Engine")
+            )
+
+
+def test_what_it_loads_is_what_was_saved(tmp_path: Path) -> None:
+    network = save(tmp_path / "model.ts")
+    image = torch.rand(2, 1, 8, 9)
+    assert torch.equal(load_torchscript(tmp_path / "model.ts")(image), network(image))
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (lambda path: path.write_bytes(b""), "PytorchStreamReader failed reading zip archive: not a ZIP archive"),
+        (cut, "PytorchStreamReader failed reading zip archive: failed finding central directory"),
+        (
+            lambda path: torch.save(nn.Linear(1, 1).state_dict(), path),
+            "PytorchStreamReader failed locating file constants.pkl: file not found",
+        ),
+        (with_foreign_class, "Unknown type name '__torch__.torch.classes.tensorrt.Engine'"),
+    ],
+    ids=["empty", "cut", "weights", "engine"],
+)
+def test_files_that_cannot_be_loaded(write: Callable[[Path], object], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "model_trt.ts"
+    write(path)
+    message = (
+        f"{path} cannot be loaded as TorchScript ({reason}); install torch_tensorrt, make the file anew with "
+        "trt_export on this machine, or name another with --ckpt_path."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load_torchscript(path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    message = f"ckpt_path: there is no file {tmp_path}/gone.ts; make it with trt_export, or name it with --ckpt_path."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load_torchscript(tmp_path / "gone.ts")
