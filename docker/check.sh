@@ -2,14 +2,17 @@
 # Build the image and try it: the commands of the container, the tests inside it, and a run that is logged to its MLflow
 # server over loopback. With Docker, or with buildah where there is no Docker engine (as root). From the repository's root:
 #
-#   docker/check.sh [BASE_IMAGE]
+#   docker/check.sh [BASE_IMAGE [LOCK]]
 #
+# LOCK is the file of locks/ to install from, such as locks/linux-cpu.txt for torch's CPU build.
 # Nothing of it needs a GPU; with one, `docker run --gpus all nlcen:check demo` is the rest.
 set -euo pipefail
 base=${1:-nvidia/cuda:13.0.1-base-ubuntu24.04}
+lock=${2:-locks/linux-cuda.txt}
 commit=$(git describe --always --abbrev=40 --exclude '*' --dirty=+dirty)
 work=$(mktemp --directory)
-arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "COMMIT=$commit" --file docker/Dockerfile --tag nlcen:check)
+arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "LOCK=$lock" --build-arg "COMMIT=$commit")
+arguments+=(--file docker/Dockerfile --tag nlcen:check)
 
 if command -v docker >/dev/null; then
     docker build "${arguments[@]}" .

@@ -81,7 +81,8 @@ def resolve_tracking_uri(tracking_uri: str) -> str:
 
 def hide_credentials(text: str) -> str:
     """Return ``text`` with the user and password of every address in it removed."""
-    return re.sub(r"(\w://)[^/@\s\"']+@", r"\1", text)
+    # up to the last @ before the path: a password may hold one itself
+    return re.sub(r"(\w://)[^/?#\s\"']+@", r"\1", text)
 
 
 def open_client(uri: str) -> MlflowClient:
@@ -91,6 +92,9 @@ def open_client(uri: str) -> MlflowClient:
 
     if uri.startswith(_SQLITE):
         _sqlite_file(uri).parent.mkdir(parents=True, exist_ok=True)
+    if hide_credentials(uri) != uri:
+        # at the end of a run MLflow prints the address with the password, which logs of cells and clusters keep
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     return MlflowClient(tracking_uri=uri)
 
 

@@ -157,6 +157,20 @@ def test_a_server_that_is_away_at_the_end_gets_the_rest_later(
     assert points(tracker, "loss") == [(1, 1)]
 
 
+def test_the_password_of_a_server_is_neither_kept_nor_printed(
+    new_tracker: NewTracker, server: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "false")
+    uri = f"http://me:secret@127.0.0.1:{server}"
+    tracker = new_tracker(tracking_uri=uri, params={"tracking_uri": uri}, config={"tracking_uri": uri})
+    tracker.close()
+    for file in tracker.run.path.glob("*.json*"):
+        assert "secret" not in file.read_text()
+    assert tracker.run.record["mlflow"]["tracking_uri"] == f"http://127.0.0.1:{server}"
+    assert "secret" not in "".join(capfd.readouterr())
+    assert mlflow_run(tracker)[1].info.status == "FINISHED"
+
+
 def test_a_server_that_is_down_at_the_start_is_an_error(new_tracker: NewTracker) -> None:
     uri = f"http://user:password@127.0.0.1:{free_port()}"
     begin = time.monotonic()

@@ -203,11 +203,17 @@ def test_the_environment_variable_takes_precedence(
     assert tracker.run.record["mlflow"]["tracking_uri"] == store
 
 
-def test_user_and_password_of_an_address_are_kept_nowhere(new_tracker: NewTracker) -> None:
-    tracker = new_tracker(params={"uri": "http://me:secret@host/x"}, config={"a": ["http://me:secret@host/x"]})
+@pytest.mark.parametrize("password", ["secret", "sec@secret"])
+def test_user_and_password_of_an_address_are_kept_nowhere(new_tracker: NewTracker, password: str) -> None:
+    uri = f"http://me:{password}@host/x"
+    tracker = new_tracker(params={"uri": uri}, config={"a": [uri, "http://host?mail=me@host"]})
     tracker.close()
     for file in tracker.run.path.glob("*.json*"):
         assert "secret" not in file.read_text()
+    assert json.loads((tracker.run.path / "config.json").read_text())["a"] == [
+        "http://host/x",
+        "http://host?mail=me@host",
+    ]
     assert mlflow_run(tracker)[1].data.params["uri"] == "http://host/x"
 
 
