@@ -14,10 +14,10 @@ work=$(mktemp --directory)
 arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "LOCK=$lock" --build-arg "COMMIT=$commit")
 arguments+=(--file docker/Dockerfile --tag nlcen:check)
 
-if command -v docker >/dev/null; then
+if docker info >/dev/null 2>&1; then
     docker build "${arguments[@]}" .
     inside() { docker run --rm --network host --env DEVICE --env MLFLOW_TRACKING_URI --volume "$work:/output" nlcen:check "$@"; }
-else
+elif command -v buildah >/dev/null; then
     export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
     buildah build "${arguments[@]}" .
     container=$(buildah from nlcen:check)
@@ -26,6 +26,9 @@ else
         buildah run --user 1000:1000 --env "DEVICE=${DEVICE:-}" --env "MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-}" \
             --volume "$work:/output" "$container" -- /opt/nlcen/docker/entrypoint.sh "$@"
     }
+else
+    echo "error: No Docker engine answers, and there is no buildah; start the one or install the other." >&2
+    exit 1
 fi
 chmod 777 "$work"
 
