@@ -4,7 +4,8 @@
 #
 #   docker/check.sh [BASE_IMAGE [LOCK]]
 #
-# LOCK is the file of locks/ to install from, such as locks/linux-cpu.txt for torch's CPU build.
+# LOCK is the file of locks/ to install from, such as locks/linux-cpu.txt for torch's CPU build, which needs
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu.
 # Nothing of it needs a GPU; with one, `docker run --gpus all nlcen:check demo` is the rest.
 set -euo pipefail
 base=${1:-nvidia/cuda:13.0.1-base-ubuntu24.04}
@@ -12,7 +13,7 @@ lock=${2:-locks/linux-cuda.txt}
 commit=$(git describe --always --abbrev=40 --exclude '*' --dirty=+dirty)
 work=$(mktemp --directory)
 arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "LOCK=$lock" --build-arg "COMMIT=$commit")
-arguments+=(--file docker/Dockerfile --tag nlcen:check)
+arguments+=(--build-arg PIP_EXTRA_INDEX_URL --file docker/Dockerfile --tag nlcen:check)
 
 if docker info >/dev/null 2>&1; then
     docker build "${arguments[@]}" .
