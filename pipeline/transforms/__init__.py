@@ -18,6 +18,7 @@ from .dicom_tags import dicom_pseudonym, is_dicom_picture, read_dicom_tags
 from .jsrt_image import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image
 from .picture_files import PICTURE_SUFFIXES, is_picture, picture_name
 from .picture_reader import PictureReader, read_mask, read_picture, to_original_orientation
+from .to_file_layout import ToFileLayoutd
 
 __all__ = [
     "JSRT_MAXIMUM",
@@ -26,6 +27,7 @@ __all__ = [
     "CheckMaskd",
     "Picture",
     "PictureReader",
+    "ToFileLayoutd",
     "datalist_fingerprint",
     "dicom_pseudonym",
     "is_dicom_picture",

@@ -1,0 +1,60 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+__all__ = ["compare_masks"]
+
+
+def compare_masks(reference: Path, result: Path) -> int:
+    """Print how each ``*_mask.png`` and ``*_mask.nii.gz`` of ``result`` differs from that of ``reference``.
+
+    Returns:
+        how many differ in a pixel, in size or in place, or have no counterpart; 1 if there is no mask at all.
+    """
+    masks = sorted(path for path in result.rglob("*_mask.*") if path.suffix in (".png", ".gz"))
+    wrong = 0
+    for mask in masks:
+        own = reference / mask.relative_to(result)
+        difference = _difference(own, mask) if own.is_file() else "the bundle has none"
+        wrong += difference is not None
+        print(f"{mask.name}: {difference or 'equal'}")
+    print(f"{wrong} of {len(masks)} masks differ")
+    return wrong if masks else 1
+
+
+def _difference(own: Path, other: Path) -> str | None:
+    (mask, place), (other_mask, other_place) = _read(own), _read(other)
+    if mask.shape != other_mask.shape:
+        return f"{other_mask.shape} instead of {mask.shape}"
+    if not np.allclose(place, other_place, atol=1e-5):
+        return "elsewhere in space"
+    pixels = int((mask != other_mask).sum())
+    return f"{pixels} pixels differ" if pixels else None
+
+
+def _read(path: Path) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    if path.suffix == ".png":
+        return np.asarray(Image.open(path)) > 0, np.eye(4)
+    volume = nib.load(path)
+    mask = np.asarray(volume.dataobj) > 0
+    return mask.reshape(mask.shape + (1,) * (3 - mask.ndim)), volume.affine
+
+
+if __name__ == "__main__":
+    sys.exit(min(compare_masks(Path(sys.argv[1]), Path(sys.argv[2])), 100))

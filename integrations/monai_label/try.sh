@@ -1,0 +1,44 @@
+#!/bin/bash
+# Segment pictures through the REST API of a MONAI Label server that runs a packaged bundle, and compare every mask with the
+# bundle's own. From the repository's root, with an environment of install.sh:
+#
+#   integrations/monai_label/try.sh ENVIRONMENT dist/nlcen_jsrt.zip FOLDER_OF_PICTURES
+set -euo pipefail
+usage="usage: try.sh ENVIRONMENT BUNDLE_ZIP FOLDER_OF_PICTURES"
+environment=$(realpath "${1:?$usage}") zip=$(realpath "${2:?$usage}") pictures=$(realpath "${3:?$usage}")
+name=$(basename "$zip" .zip) here=$(realpath "$(dirname "$0")/..") python=$(realpath .venv/bin/python -s)
+url=http://127.0.0.1:${PORT:-8123}
+work=$(mktemp --directory)
+cd "$work"
+mkdir result
+cp -r "$environment/monailabel/sample-apps/monaibundle" app
+mkdir app/model
+"$python" -m zipfile -e "$zip" app/model
+cp -r "$pictures" studies
+
+# ngc: with another source of bundles than GitHub, the server asks none for one that is there already
+PATH=$environment/bin:$PATH MONAI_LABEL_DATASTORE_FILE_EXT='["*.nii.gz","*.nii","*.jpg","*.jpeg","*.png","*.dcm"]' \
+    monailabel start_server --app app --studies studies --conf models "$name" --conf zoo_source ngc --conf sam2 false \
+    --conf skip_trainers true --host 127.0.0.1 --port "${url##*:}" >server.log 2>&1 &
+server=$!
+trap 'kill $server 2>/dev/null || true' EXIT
+for _ in $(seq 150); do
+    curl --silent --fail --output info.json "$url/info/" && break
+    kill -0 $server || { echo "error: The server did not start, see $work/server.log." >&2; exit 1; }
+    sleep 2
+done
+grep --quiet "\"$name\"" info.json
+for file in studies/*.*; do
+    image=$(basename "$file") image=${image%%.*}
+    for ending in .nii.gz .png; do
+        echo "POST /infer/$name?image=$image&output=image, $ending: $(curl --silent --show-error --fail \
+            --output "result/${image}_mask$ending" --write-out '%{http_code} %{content_type}, %{size_download} bytes' \
+            --request POST "$url/infer/$name?image=$image&output=image" \
+            --form "params={\"result_extension\":\"$ending\",\"result_dtype\":\"uint8\"}")"
+    done
+done
+kill $server
+
+(cd "app/model/$name" && "$python" -m monai.bundle run inferring --config_file configs/inference.json \
+    --dataset_dir "$work/studies" --output_dir "$work/reference" --original_names True --progress False) >bundle.log
+"$python" "$here/compare_masks.py" reference result
