@@ -24,7 +24,8 @@ elif command -v buildah >/dev/null; then
     container=$(buildah from nlcen:check)
     trap 'buildah rm "$container" >/dev/null' EXIT
     inside() {
-        buildah run --user 1000:1000 --env "DEVICE=${DEVICE:-}" --env "MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-}" \
+        # of its own name, which torchrun asks for, chroot isolation tells nobody the address
+        buildah run --user 1000:1000 --hostname localhost --env "DEVICE=${DEVICE:-}" --env "MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-}" \
             --volume "$work:/output" "$container" -- /opt/nlcen/docker/entrypoint.sh "$@"
     }
 else
