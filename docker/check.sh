@@ -24,8 +24,9 @@ elif command -v buildah >/dev/null; then
     container=$(buildah from nlcen:check)
     trap 'buildah rm "$container" >/dev/null' EXIT
     inside() {
-        # of its own name, which torchrun asks for, chroot isolation tells nobody the address
-        buildah run --user 1000:1000 --hostname localhost --env "DEVICE=${DEVICE:-}" --env "MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-}" \
+        # a host name that has an address: torchrun asks for its own, and chroot isolation gives the container's none
+        buildah run --user 1000:1000 --hostname localhost --env "DEVICE=${DEVICE:-}" \
+            --env "MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-}" \
             --volume "$work:/output" "$container" -- /opt/nlcen/docker/entrypoint.sh "$@"
     }
 else

@@ -452,6 +452,22 @@ def test_preprocessing_is_that_of_the_training(tmp_path: Path) -> None:
     assert torch.equal(trained, inferred.as_tensor())
 
 
+def test_what_monai_label_and_monai_deploy_take_of_it(tmp_path: Path) -> None:
+    picture = np.full((120, 200), 40, np.uint8)
+    picture[20:50, 110:180] = 220
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    parser = ConfigParser()
+    parser.read_config(CONFIG)
+    data = parser.get_parsed_content("preprocessing")({"image": tmp_path / "a.png"})
+    # Deploy gives every tensor in it to the network
+    assert [key for key, value in data.items() if isinstance(value, torch.Tensor)] == ["image"]
+    # Label writes arrays as files hold them, columns first
+    data["pred"] = Brightness()(data["image"][None])[0]
+    mask = parser.get_parsed_content("post_transforms")(data)["pred"]
+    assert mask.dtype == torch.uint8
+    assert np.array_equal(mask[0, :, :, 0].numpy().T, picture > 128)
+
+
 def test_network_of_the_training_is_that_of_the_inference() -> None:
     train, inference = (json.loads((BUNDLE / "configs" / f"{n}.json").read_text()) for n in ("train", "inference"))
     del train["network_def"]["backbone_weights"]
