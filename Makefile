@@ -15,7 +15,7 @@ DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo paper package test check format bench ui clean
+.PHONY: help environment demo paper package test check format bench ui clean lock
 
 help:
 	@echo "make demo     train, attack and track NLCEN on phantoms (10 minutes on two cores)"
@@ -97,4 +97,4 @@ lock: .venv/.development
 		$(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS),--torch-backend cpu)
 
 clean:
-	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache

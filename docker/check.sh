@@ -5,7 +5,7 @@
 #   docker/check.sh [BASE_IMAGE [LOCK]]
 #
 # LOCK is the file of locks/ to install from, such as locks/linux-cpu.txt for torch's CPU build, which needs
-# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu.
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu and a base with Python 3.11 on x86-64, such as debian:12.
 # Nothing of it needs a GPU; with one, `docker run --gpus all nlcen:check demo` is the rest.
 set -euo pipefail
 base=${1:-nvidia/cuda:13.0.1-base-ubuntu24.04}

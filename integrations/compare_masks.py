@@ -25,17 +25,25 @@ def compare_masks(reference: Path, result: Path) -> int:
     """Print how each ``*_mask.png`` and ``*_mask.nii.gz`` of ``result`` differs from that of ``reference``.
 
     Returns:
-        how many differ in a pixel, in size or in place, or have no counterpart; 1 if there is no mask at all.
+        how many differ in a pixel, in size or in place, or are in one of the folders only; 1 if there is no mask at
+        all.
     """
-    masks = sorted(path for path in result.rglob("*_mask.*") if path.suffix in (".png", ".gz"))
+    ours, theirs = _masks(reference), _masks(result)
     wrong = 0
-    for mask in masks:
-        own = reference / mask.relative_to(result)
-        difference = _difference(own, mask) if own.is_file() else "the bundle has none"
+    for name in sorted(ours | theirs):
+        if name in ours & theirs:
+            difference = _difference(reference / name, result / name)
+        else:
+            difference = "missing" if name in ours else "the bundle has none"
         wrong += difference is not None
-        print(f"{mask.name}: {difference or 'equal'}")
-    print(f"{wrong} of {len(masks)} masks differ")
-    return wrong if masks else 1
+        print(f"{name}: {difference or 'equal'}")
+    print(f"{wrong} of {len(ours | theirs)} masks differ")
+    return wrong if ours else 1
+
+
+def _masks(folder: Path) -> set[Path]:
+    found = (path for path in folder.rglob("*_mask.*") if path.suffix in (".png", ".gz"))
+    return {path.relative_to(folder) for path in found}
 
 
 def _difference(own: Path, other: Path) -> str | None:

@@ -31,14 +31,18 @@ class PictureLoader(Operator):
 
     Args:
         files: the pictures.
+        folder: where names of results start from.
         channels: C.
     """
 
-    def __init__(self, fragment: Fragment, *args: Any, files: list[Path], channels: int, **kwargs: Any) -> None:
+    def __init__(
+        self, fragment: Fragment, *args: Any, files: list[Path], folder: Path, channels: int, **kwargs: Any
+    ) -> None:
         from scripts.transforms import PictureReader
 
         self.reader = PictureReader(channels=channels)
         self.files = iter(files)
+        self.folder = folder
         super().__init__(fragment, *args, **kwargs)
 
     def setup(self, spec: OperatorSpec) -> None:
@@ -49,7 +53,7 @@ class PictureLoader(Operator):
         """Emit the next picture."""
         path = next(self.files)
         pixels, meta = self.reader.get_data(self.reader.read(path))
-        op_output.emit(Image(pixels, metadata=meta | {"filename_or_obj": str(path)}), "image")
+        op_output.emit(Image(pixels, metadata=meta | {"name": str(path.relative_to(self.folder))}), "image")
 
 
 class MaskWriter(Operator):
@@ -73,8 +77,9 @@ class MaskWriter(Operator):
 
         image = op_input.receive("image")
         mask, meta = image.asnumpy(), image.metadata()
-        target = self.output_dir / picture_name(Path(meta["filename_or_obj"]))
-        self.output_dir.mkdir(parents=True, exist_ok=True)
+        path = Path(meta["name"])
+        target = self.output_dir / path.parent / picture_name(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         Picture.fromarray(255 * mask).save(f"{target}_mask.png")
         nib.save(nib.Nifti1Image(*to_original_orientation(mask, meta)), f"{target}_mask.nii.gz")
 
@@ -88,6 +93,7 @@ class SegmentationApp(Application):
 
     Raises:
         FileNotFoundError: if there is no picture.
+        ValueError: if two masks would have one name.
     """
 
     def compose(self) -> None:
@@ -100,7 +106,7 @@ class SegmentationApp(Application):
         bundle = model if model.is_dir() else model.parents[1]
         # the bundle's code, which TorchScript does not hold
         sys.path.insert(0, str(bundle))
-        from scripts.transforms import is_picture
+        from scripts.transforms import is_picture, picture_name
 
         found = [source] if source.is_file() else sorted(source.rglob("*"))
         files = [path for path in found if path.is_file() and is_picture(path)]
@@ -108,9 +114,17 @@ class SegmentationApp(Application):
             raise FileNotFoundError(
                 f"There are no pictures in {source}; name a folder with some in HOLOSCAN_INPUT_PATH."
             )
+        folder = source.parent if source.is_file() else source
+        names = [path.parent / picture_name(path) for path in files]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"Pictures in {source} differ in their endings only; rename them, or their masks are lost."
+            )
         metadata = json.loads((bundle / "configs" / "metadata.json").read_text("utf-8"))
         channels = metadata["network_data_format"]["inputs"]["image"]["num_channels"]
-        loader = PictureLoader(self, CountCondition(self, len(files)), files=files, channels=channels, name="loader")
+        loader = PictureLoader(
+            self, CountCondition(self, len(files)), files=files, folder=folder, channels=channels, name="loader"
+        )
         inference = MonaiBundleInferenceOperator(
             self,
             input_mapping=[IOMapping("image", Image, IOType.IN_MEMORY)],

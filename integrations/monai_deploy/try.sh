@@ -5,10 +5,13 @@
 #   integrations/monai_deploy/try.sh ENVIRONMENT dist/nlcen_jsrt.zip FOLDER_OF_PICTURES
 set -euo pipefail
 usage="usage: try.sh ENVIRONMENT BUNDLE_ZIP FOLDER_OF_PICTURES"
-environment=$(realpath "${1:?$usage}") zip=$(realpath "${2:?$usage}")
-HOLOSCAN_INPUT_PATH=$(realpath "${3:?$usage}")
+environment=$(realpath --canonicalize-existing "${1:?$usage}")
+zip=$(realpath --canonicalize-existing "${2:?$usage}")
+HOLOSCAN_INPUT_PATH=$(realpath --canonicalize-existing "${3:?$usage}")
 export HOLOSCAN_INPUT_PATH
-name=$(basename "$zip" .zip) here=$(realpath "$(dirname "$0")/..") python=$(realpath .venv/bin/python -s)
+name=$(basename "$zip" .zip)
+here=$(realpath "$(dirname "$0")/..")
+python=$(realpath --no-symlinks .venv/bin/python)
 work=$(mktemp --directory)
 ulimit -s 32768 # what Holoscan wants
 cd "$work"

@@ -5,8 +5,12 @@
 #   integrations/monai_label/try.sh ENVIRONMENT dist/nlcen_jsrt.zip FOLDER_OF_PICTURES
 set -euo pipefail
 usage="usage: try.sh ENVIRONMENT BUNDLE_ZIP FOLDER_OF_PICTURES"
-environment=$(realpath "${1:?$usage}") zip=$(realpath "${2:?$usage}") pictures=$(realpath "${3:?$usage}")
-name=$(basename "$zip" .zip) here=$(realpath "$(dirname "$0")/..") python=$(realpath .venv/bin/python -s)
+environment=$(realpath --canonicalize-existing "${1:?$usage}")
+zip=$(realpath --canonicalize-existing "${2:?$usage}")
+pictures=$(realpath --canonicalize-existing "${3:?$usage}")
+name=$(basename "$zip" .zip)
+here=$(realpath "$(dirname "$0")/..")
+python=$(realpath --no-symlinks .venv/bin/python)
 url=http://127.0.0.1:${PORT:-8123}
 work=$(mktemp --directory)
 cd "$work"
@@ -28,13 +32,16 @@ for _ in $(seq 150); do
     sleep 2
 done
 grep --quiet "\"$name\"" info.json
-for file in studies/*.*; do
-    image=$(basename "$file") image=${image%%.*}
+# the server's names of the pictures: without ending
+images=$(curl --silent --fail "$url/datastore/?output=all" |
+    "$python" -c 'import json, sys; print(*json.load(sys.stdin)["objects"], sep="\n")')
+for image in $images; do
     for ending in .nii.gz .png; do
-        echo "POST /infer/$name?image=$image&output=image, $ending: $(curl --silent --show-error --fail \
+        answer=$(curl --silent --show-error --fail \
             --output "result/${image}_mask$ending" --write-out '%{http_code} %{content_type}, %{size_download} bytes' \
             --request POST "$url/infer/$name?image=$image&output=image" \
-            --form "params={\"result_extension\":\"$ending\",\"result_dtype\":\"uint8\"}")"
+            --form "params={\"result_extension\":\"$ending\",\"result_dtype\":\"uint8\"}")
+        echo "POST /infer/$name?image=$image&output=image, $ending: $answer"
     done
 done
 kill $server

@@ -55,7 +55,7 @@ def package_bundle(bundle: Path, run: Path, output: Path) -> Path:
     config = bundle / "configs" / "inference.json"
     if not config.is_file():
         raise InputError(f"{bundle} is no bundle: there is no {config}.")
-    trained = read_trained_run(run)
+    trained = read_trained_run(run, bundle)
     parser = ConfigParser()
     parser.read_config(config)
     load_network(parser.get_parsed_content("network_def"), trained.weights)

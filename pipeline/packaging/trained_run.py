@@ -20,6 +20,8 @@ from pipeline.utils import InputError
 
 __all__ = ["TrainedRun", "read_trained_run"]
 
+_SAME = ("image_size", "step", "value_range")  # what the scores of a bundle mean
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -46,12 +48,12 @@ class TrainedRun:
     phantoms: bool
 
 
-def read_trained_run(folder: Path) -> TrainedRun:
-    """Read a run folder that a finished ``training`` has left.
+def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
+    """Read a run folder that a finished ``training`` of ``bundle`` has left.
 
     Raises:
-        InputError: if it is none, its network is not the bundle's own, its data list is gone or has changed since, or
-            does not say what its data is.
+        InputError: if it is none, its network, size of pictures or attack is not the bundle's own, its data list is
+            gone or has changed since, or does not say what its data is.
     """
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -71,6 +73,13 @@ def read_trained_run(folder: Path) -> TrainedRun:
             f"{folder} is a training of {result['network']} {result['variant']}".rstrip()
             + "; a bundle takes the weights of its own network, NLCEN as train.json has it."
         )
+    own = json.loads((bundle / "configs" / "train.json").read_text(encoding="utf-8"))
+    for key in _SAME:
+        if config[key] != own[key]:
+            raise InputError(
+                f"{folder} was run with {key} {config[key]}, which is {own[key]} in {bundle}; a bundle takes a "
+                "training with its own."
+            )
     datalist = Path(result["data"])
     if datalist_fingerprint(datalist) != result["data_fingerprint"]:
         raise InputError(f"The data of {datalist} has changed since the training {folder}; train anew.")

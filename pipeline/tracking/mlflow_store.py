@@ -81,8 +81,8 @@ def resolve_tracking_uri(tracking_uri: str) -> str:
 
 def hide_credentials(text: str) -> str:
     """Return ``text`` with the user and password of every address in it removed."""
-    # up to the last @ before the path: a password may hold one itself
-    return re.sub(r"(\w://)[^/?#\s\"']+@", r"\1", text)
+    # up to the last @ before the path: a password may hold one itself, or even ? and #, which end a host's name
+    return re.sub(r"(\w://)(?:[^/?#@:\s\"']*:[^/\s\"']+|[^/?#\s\"']+)@", r"\1", text)
 
 
 def open_client(uri: str) -> MlflowClient:

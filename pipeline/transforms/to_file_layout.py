@@ -29,8 +29,9 @@ __all__ = ["ToFileLayoutd"]
 class ToFileLayoutd(MapTransform):
     """Bring masks into the axes of the picture's file, for MONAI Label, which writes arrays as files store them.
 
-    A mask (1, rows, columns) becomes (1, columns, rows, 1), uint8, for DICOM, PNG and JPEG, and likewise for NIfTI in
-    the file's own orientation. The picture's ``spatial_shape`` follows, so that MONAI Label does not resize the mask.
+    A mask (1, rows, columns) becomes (1, columns, rows, 1), uint8, for DICOM, PNG and JPEG, and for NIfTI a volume of
+    the file's own shape, in its own orientation. The picture's ``spatial_shape`` follows, so that MONAI Label does not
+    resize the mask.
 
     Args:
         keys: the masks.
@@ -46,8 +47,8 @@ class ToFileLayoutd(MapTransform):
         picture = items[self.reference]
         for key in self.key_iterator(items):
             volume, affine = to_original_orientation(items[key].cpu().numpy()[0].astype(np.uint8), picture.meta)
-            volume = np.ascontiguousarray(volume.reshape(volume.shape[:2] + (1,)))
+            volume = np.ascontiguousarray(volume.reshape((volume.shape + (1,))[:3]))
             items[key] = MetaTensor(torch.from_numpy(volume[None]), affine=torch.from_numpy(affine))
-        items[self.reference] = MetaTensor(picture.as_tensor(), meta=dict(picture.meta))
-        items[self.reference].meta[MetaKeys.SPATIAL_SHAPE.value] = np.asarray(volume.shape)
+            meta = {**picture.meta, MetaKeys.SPATIAL_SHAPE.value: np.asarray(volume.shape)}
+            items[self.reference] = MetaTensor(picture.as_tensor(), meta=meta)
         return items

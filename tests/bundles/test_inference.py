@@ -308,6 +308,7 @@ def test_tensorrt(folders: dict[str, Any], tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "stub").mkdir()
     (tmp_path / "stub" / "torch_tensorrt.py").touch()
     monkeypatch.syspath_prepend(tmp_path / "stub")
+    monkeypatch.delitem(sys.modules, "torch_tensorrt", raising=False)
     torch.manual_seed(0)
     torch.save(NLCEN(in_channels=1).state_dict(), folders["ckpt_path"])
     exported = tmp_path / "model_trt.ts"
@@ -324,10 +325,14 @@ def test_tensorrt(folders: dict[str, Any], tmp_path: Path, monkeypatch: pytest.M
     infer(folders)
     engine = {**folders, "ckpt_path": str(exported), "output_dir": str(tmp_path / "trt")}
     infer(engine, str(BUNDLE / "inference_trt.json"))
-    assert sys.modules.pop("torch_tensorrt").__file__ == str(tmp_path / "stub" / "torch_tensorrt.py")
+    assert sys.modules["torch_tensorrt"].__file__ == str(tmp_path / "stub" / "torch_tensorrt.py")
     masks = [read_png(tmp_path / folder / "a_mask.png") for folder in ("out", "trt")]
     assert 0.05 < (masks[0] > 0).mean() < 0.95
     np.testing.assert_array_equal(masks[1], masks[0])
+    # the engine is the network, whatever is laid over it
+    engine["output_dir"] = str(tmp_path / "other")
+    infer(engine, str(BUNDLE / "inference_trt.json"), str(BUNDLE / "networks" / "unet.json"))
+    np.testing.assert_array_equal(read_png(tmp_path / "other" / "a_mask.png"), masks[0])
     (segment,) = pydicom.dcmread(tmp_path / "trt" / "a_seg.dcm").SegmentSequence
     algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
     # an engine holds its weights where state_dict() does not see them

@@ -40,10 +40,15 @@ def test_masks_are_equal_in_pixels_size_and_place(tmp_path: Path, capsys: pytest
     other[0, 0] = 255
     assert compare_masks(own, write(tmp_path / "other", other, volume, np.diag([1.0, 2, 1, 1]))) == 2
     assert capsys.readouterr().out == (
-        "b_mask.nii.gz: elsewhere in space\na_mask.png: 1 pixels differ\n2 of 2 masks differ\n"
+        "b_mask.nii.gz: elsewhere in space\nsub/a_mask.png: 1 pixels differ\n2 of 2 masks differ\n"
     )
     turned = write(tmp_path / "turned", png.T, volume, np.eye(4))
     Image.fromarray(png).save(turned / "more_mask.png")
     assert compare_masks(own, turned) == 2
-    assert "a_mask.png: (6, 4) instead of (4, 6)" in capsys.readouterr().out
-    assert compare_masks(own, tmp_path / "nothing") == 1
+    printed = capsys.readouterr().out
+    assert "sub/a_mask.png: (6, 4) instead of (4, 6)" in printed and "more_mask.png: the bundle has none" in printed
+    (turned / "sub" / "a_mask.png").unlink()
+    assert compare_masks(own, turned) == 2
+    assert "sub/a_mask.png: missing" in capsys.readouterr().out
+    assert compare_masks(own, tmp_path / "nothing") == 2
+    assert compare_masks(tmp_path / "nothing", tmp_path / "nothing") == 1

@@ -38,6 +38,7 @@ from pipeline.utils import InputError
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
+SETTINGS = {"image_size": [256, 256], "step": 1.0, "value_range": [0.0, 255.0]}
 SCORES = {0.0: (0.981, 0.963), 32.0: (0.1254, 0.0721)}
 Change = Callable[[dict[str, Any]], None]
 
@@ -54,7 +55,9 @@ print([name for name in sys.modules if name.split(".")[0] in ("pipeline", "data_
 """
 
 
-def write_run(folder: Path, network: torch.nn.Module, data: Path, change: Change | None = None) -> Path:
+def write_run(
+    folder: Path, network: torch.nn.Module, data: Path, change: Change | None = None, **settings: Any
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), folder / "model.pt")
     result = {
@@ -68,7 +71,7 @@ def write_run(folder: Path, network: torch.nn.Module, data: Path, change: Change
     if change is not None:
         change(result)
     (folder / "result.json").write_text(json.dumps(result))
-    (folder / "config.json").write_text(json.dumps({"max_epochs": 7}))
+    (folder / "config.json").write_text(json.dumps({**SETTINGS, "max_epochs": 7, **settings}))
     with open(folder / "summary.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows([("epsilon", "DIC", "JSC", "images"), *((e, *pair, 1) for e, pair in SCORES.items())])
@@ -226,6 +229,10 @@ def test_bad_runs_are_refused(tmp_path: Path, data: Path, capsys: pytest.Capture
     refuse(
         f"{run} is a training of UNet; a bundle takes the weights of its own network, NLCEN as train.json has it.", run
     )
+    run = write_run(tmp_path / "small", network, data, image_size=[64, 64])
+    refuse(f"{run} was run with image_size [64, 64], which is [256, 256] in {bundle}; a bundle takes", run)
+    run = write_run(tmp_path / "other attack", network, data, step=2.0)
+    refuse(f"{run} was run with step 2.0, which is 1.0 in {bundle}; ", run)
     run = write_run(tmp_path / "changed", network, data, lambda result: result.update(data_fingerprint="0"))
     refuse(f"The data of {data / 'datalist.json'} has changed since the training {run}; train anew.", run)
     content = json.loads((data / "datalist.json").read_text())

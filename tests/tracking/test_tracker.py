@@ -203,7 +203,7 @@ def test_the_environment_variable_takes_precedence(
     assert tracker.run.record["mlflow"]["tracking_uri"] == store
 
 
-@pytest.mark.parametrize("password", ["secret", "sec@secret"])
+@pytest.mark.parametrize("password", ["secret", "sec@secret", "sec?secret", "sec#secret"])
 def test_user_and_password_of_an_address_are_kept_nowhere(new_tracker: NewTracker, password: str) -> None:
     uri = f"http://me:{password}@host/x"
     tracker = new_tracker(params={"uri": uri}, config={"a": [uri, "http://host?mail=me@host"]})

@@ -55,3 +55,14 @@ def test_a_nifti_comes_in_the_layout_and_place_of_its_file(tmp_path: Path, affin
     assert pred.shape == (1, 50, 30, 1)
     assert pred[0].nonzero().tolist() == [[7, 20, 0]]
     assert np.allclose(pred.affine, affine)
+
+
+def test_a_coronal_nifti_stays_coronal(tmp_path: Path) -> None:
+    volume = np.zeros((50, 1, 30), dtype=np.float32)
+    volume[7, 0, 20] = 1
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "a.nii.gz")
+    reader = PictureReader(channels=1)
+    pixels, _ = reader.get_data(reader.read(tmp_path / "a.nii.gz"))
+    pred, image = layout_of(tmp_path / "a.nii.gz", (pixels[0] > 0.5).astype(np.float32))
+    assert pred.shape == (1, 50, 1, 30) and list(image.meta["spatial_shape"]) == [50, 1, 30]
+    assert pred[0].nonzero().tolist() == [[7, 0, 20]]
