@@ -93,7 +93,7 @@ class SLSDeep(nn.Module):
         self.encoder = nn.Sequential(layers)
         self.pyramid = nn.ModuleList(
             nn.Sequential(
-                nn.AdaptiveAvgPool2d(size), nn.Conv2d(2048, 512, 1, bias=False), nn.BatchNorm2d(512), nn.ReLU(True)
+                _AdaptiveAveragePool(size), nn.Conv2d(2048, 512, 1, bias=False), nn.BatchNorm2d(512), nn.ReLU(True)
             )
             for size in (1, 2, 3, 6)
         )
@@ -127,6 +127,25 @@ class SLSDeep(nn.Module):
                     nn.init.normal_(module.weight, std=0.001)
                 elif isinstance(module, nn.BatchNorm2d):
                     nn.init.normal_(module.weight, mean=1.0, std=0.02)
+
+
+class _AdaptiveAveragePool(nn.AdaptiveAvgPool2d):
+    """The same, which ONNX lacks for pictures of any size: exported are two products with matrices that average."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not torch.compiler.is_exporting():
+            return super().forward(x)
+        rows, columns = (self._averages(x, size) for size in x.shape[2:])
+        return rows @ x @ columns.T
+
+    def _averages(self, x: torch.Tensor, size: int) -> torch.Tensor:
+        """(cells, size): row i holds 1/n at the n positions that cell i averages."""
+        cells = int(self.output_size)  # type: ignore[arg-type]
+        cell = torch.arange(cells, device=x.device).unsqueeze(1)
+        position = torch.arange(size, device=x.device)
+        first, end = cell * size // cells, ((cell + 1) * size + cells - 1) // cells
+        inside = ((position >= first) & (position < end)).to(x.dtype)
+        return inside / inside.sum(dim=1, keepdim=True)
 
 
 def _stage(in_channels: int, planes: int, count: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:

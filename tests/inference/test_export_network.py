@@ -44,7 +44,8 @@ def trained(network: nn.Module) -> nn.Module:
         if isinstance(module, NLCE):
             for parameter in module.parameters():
                 if parameter.ndim > 1:
-                    nn.init.normal_(parameter, std=0.05)
+                    # small enough for attention that is not all or nothing, which would magnify rounding
+                    nn.init.normal_(parameter, std=0.5 * parameter[0].numel() ** -0.5)
     return network
 
 

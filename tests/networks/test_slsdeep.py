@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipeline.networks import NLCE, SLSDeep, insert_nlce
+from pipeline.networks import NLCE, SLSDeep, insert_nlce, slsdeep
 from pipeline.utils import InputError
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -187,3 +187,14 @@ def test_normalization(network: SLSDeep, name: str) -> None:
     with torch.device("meta"):
         given = SLSDeep(1, image_mean=[0.2], image_std=[0.3]).normalization
     assert given.mean.shape == given.std.shape == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("cells", [1, 2, 3, 6])
+@pytest.mark.parametrize("shape", [(16, 16), (10, 13), (7, 6)])
+def test_the_pooling_that_is_exported_is_the_same(
+    cells: int, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = slsdeep._AdaptiveAveragePool(cells)
+    image = torch.randn(2, 3, *shape, dtype=torch.float64)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    torch.testing.assert_close(pool(image), F.adaptive_avg_pool2d(image, cells))
