@@ -36,7 +36,10 @@ grep --quiet "\"$name\"" info.json
 images=$(curl --silent --fail "$url/datastore/?output=all" |
     "$python" -c 'import json, sys; print(*json.load(sys.stdin)["objects"], sep="\n")')
 for image in $images; do
-    for ending in .nii.gz .png; do
+    endings=".nii.gz .png"
+    # as PNG the mask of a NIfTI comes in the axes of the file, the bundle's the right way up
+    if compgen -G "studies/$image.nii*" >/dev/null; then endings=.nii.gz; fi
+    for ending in $endings; do
         answer=$(curl --silent --show-error --fail \
             --output "result/${image}_mask$ending" --write-out '%{http_code} %{content_type}, %{size_download} bytes' \
             --request POST "$url/infer/$name?image=$image&output=image" \
@@ -48,4 +51,7 @@ kill $server
 
 (cd "app/model/$name" && "$python" -m monai.bundle run inferring --config_file configs/inference.json \
     --dataset_dir "$work/studies" --output_dir "$work/reference" --original_names True --progress False) >bundle.log
+for image in $images; do
+    if [ ! -e "result/${image}_mask.png" ]; then rm "reference/${image}_mask.png"; fi
+done
 "$python" "$here/compare_masks.py" reference result
