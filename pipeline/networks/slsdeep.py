@@ -133,8 +133,11 @@ class _AdaptiveAveragePool(nn.AdaptiveAvgPool2d):
     """The same, which ONNX lacks for pictures of any size: exported are two products with matrices that average."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not torch.compiler.is_exporting():
-            return super().forward(x)
+        if torch.jit.is_scripting():
+            return F.adaptive_avg_pool2d(x, self.output_size)
+        return self._products(x) if torch.compiler.is_exporting() else super().forward(x)
+
+    def _products(self, x: torch.Tensor) -> torch.Tensor:
         rows, columns = (self._averages(x, size) for size in x.shape[2:])
         return rows @ x @ columns.T
 
