@@ -11,11 +11,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import re
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -90,12 +93,14 @@ def open_client(uri: str) -> MlflowClient:
     configure_mlflow()
     from mlflow import MlflowClient
 
-    if uri.startswith(_SQLITE):
-        _sqlite_file(uri).parent.mkdir(parents=True, exist_ok=True)
+    folder = _sqlite_file(uri).parent if uri.startswith(_SQLITE) else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     if hide_credentials(uri) != uri:
         # at the end of a run MLflow prints the address with the password, which logs of cells and clusters keep
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    return MlflowClient(tracking_uri=uri)
+    with nullcontext() if folder is None else _alone_in(folder):
+        return MlflowClient(tracking_uri=uri)
 
 
 def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
@@ -183,6 +188,19 @@ def _first_request(uri: str, experiment_name: str) -> tuple[Any, Any]:
         raise answer[0]
     client, experiment = answer[0]
     return client, experiment
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process makes or migrates the tables of a SQLite store in ``folder``, which only one can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        # for all: a process forked meanwhile has the handle, too, and would keep the lock as long as it lives
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
 
 
 def _sqlite_file(uri: str) -> Path:
