@@ -6,6 +6,10 @@
 set -euo pipefail
 usage="usage: try.sh ENVIRONMENT BUNDLE_ZIP FOLDER_OF_PICTURES"
 environment=$(realpath --canonicalize-existing "${1:?$usage}")
+if [ ! -e "$environment/bin/python" ]; then
+    echo "error: $environment is no environment with what is needed; make it by integrations/monai_deploy/install.sh." >&2
+    exit 1
+fi
 zip=$(realpath --canonicalize-existing "${2:?$usage}")
 HOLOSCAN_INPUT_PATH=$(realpath --canonicalize-existing "${3:?$usage}")
 export HOLOSCAN_INPUT_PATH

@@ -1,11 +1,16 @@
 #!/bin/bash
 # Segment pictures through the REST API of a MONAI Label server that runs a packaged bundle, and compare every mask with the
-# bundle's own. From the repository's root, with an environment of install.sh:
+# bundle's own. Pictures in subfolders are left out: the server does not look there. From the repository's root, with an
+# environment of install.sh:
 #
 #   integrations/monai_label/try.sh ENVIRONMENT dist/nlcen_jsrt.zip FOLDER_OF_PICTURES
 set -euo pipefail
 usage="usage: try.sh ENVIRONMENT BUNDLE_ZIP FOLDER_OF_PICTURES"
 environment=$(realpath --canonicalize-existing "${1:?$usage}")
+if [ ! -e "$environment/monailabel" ]; then
+    echo "error: $environment is no environment with what is needed; make it by integrations/monai_label/install.sh." >&2
+    exit 1
+fi
 zip=$(realpath --canonicalize-existing "${2:?$usage}")
 pictures=$(realpath --canonicalize-existing "${3:?$usage}")
 name=$(basename "$zip" .zip)
@@ -18,7 +23,8 @@ mkdir result
 cp -r "$environment/monailabel/sample-apps/monaibundle" app
 mkdir app/model
 "$python" -m zipfile -e "$zip" app/model
-cp -r "$pictures" studies
+mkdir studies
+find "$pictures" -maxdepth 1 -type f -exec cp --target-directory studies {} +
 
 # ngc: with another source of bundles than GitHub, the server asks none for one that is there already
 PATH=$environment/bin:$PATH MONAI_LABEL_DATASTORE_FILE_EXT='["*.nii.gz","*.nii","*.jpg","*.jpeg","*.png","*.dcm"]' \
