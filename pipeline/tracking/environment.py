@@ -27,7 +27,7 @@ from .packaged_code import packaged_code
 __all__ = ["describe_code", "describe_environment"]
 
 _CODE = (":/pipeline", ":/bundles")  # what a run is made of, from the checkout's root
-_PACKAGES = {"torch": "torch", "monai": "monai", "ignite": "pytorch-ignite", "mlflow": "mlflow", "numpy": "numpy"}
+_PACKAGES = {"monai": "monai", "ignite": "pytorch-ignite", "mlflow": "mlflow", "numpy": "numpy"}
 
 
 def describe_environment() -> dict[str, str]:
@@ -36,7 +36,8 @@ def describe_environment() -> dict[str, str]:
     ``git.commit`` and ``git.dirty`` are those of ``describe_code``, absent where there is no commit. ``host.id`` is a
     hash: equal for runs of one machine.
     """
-    tags = {"versions.python": platform.python_version()}
+    # torch's own word: its package, unlike it, does not always say for which CUDA it was built
+    tags = {"versions.python": platform.python_version(), "versions.torch": str(torch.__version__)}
     tags.update({f"versions.{name}": version(package) for name, package in _PACKAGES.items()})
     tags["device.name"] = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor_name()
     tags["device.count"] = str(torch.cuda.device_count() or os.cpu_count())
