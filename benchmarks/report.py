@@ -15,7 +15,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def circumstances(options: Options) -> dict[str, Any]:
     environment = describe_environment()
     changed = environment.get("git.dirty") == "True"
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": options.device,
         "machine": f"{environment['device.count']} x {environment['device.name']}",
         "threads": torch.get_num_threads(),

@@ -15,40 +15,64 @@ import re
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)( ;.*)?\s*")
 LOCKS = ["linux-cpu", "linux-cuda"]
+# the CPU lock is for Python 3.11 or newer
+PLACES = [("linux-cpu", "3.11"), ("linux-cpu", "3.12"), *(("linux-cuda", f"3.{minor}") for minor in range(10, 14))]
 
 
-def versions(path: Path) -> dict[str, str]:
-    """Every pinned package of a requirements file, by its normalized name."""
-    found = [REQUIREMENT.match(line) for line in path.read_text().splitlines()]
-    return {re.sub(r"[-_.]+", "-", match[1]).lower(): match[2] for match in found if match}
+def requirements(path: Path) -> dict[str, list[str]]:
+    """Every line of a requirements file without its hashes, continued lines joined, and its hashes."""
+    lines = path.read_text().replace("\\\n", "").splitlines()
+    parts = [re.split(r"\s+--hash=", line.strip()) for line in lines if not line.startswith("#")]
+    return {requirement: hashes for requirement, *hashes in parts}
 
 
-@pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_has_the_versions_of_the_requirements(name: str) -> None:
-    pinned = versions(ROOT / "requirements.txt")
-    locked = versions(ROOT / "locks" / f"{name}.txt")
+def versions(path: Path, python: str) -> dict[str, str]:
+    """Every package that a requirements file pins for a Python on Linux, by its normalized name, and its version."""
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.1",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+    found = [Requirement(line) for line in requirements(path)]
+    found = [line for line in found if line.marker is None or line.marker.evaluate(environment)]
+    pinned = {re.sub(r"[-_.]+", "-", line.name).lower(): str(line.specifier).removeprefix("==") for line in found}
+    assert len(pinned) == len(found), "a package is pinned twice"
+    return pinned
+
+
+@pytest.mark.parametrize(("name", "python"), PLACES)
+def test_a_lock_has_the_versions_of_the_requirements(name: str, python: str) -> None:
+    pinned = versions(ROOT / "requirements.txt", python)
+    locked = versions(ROOT / "locks" / f"{name}.txt", python)
     pinned["torch"] += "+cpu" if name == "linux-cpu" else ""
     assert {package: locked.get(package) for package in pinned} == pinned, "make lock writes the locks anew"
+    assert len(locked) > 100
+
+
+def test_every_python_takes_the_same_packages_from_the_requirements() -> None:
+    oldest, newest = (versions(ROOT / "requirements.txt", python) for python in ("3.10", "3.12"))
+    assert oldest.keys() == newest.keys()
+    assert oldest["numpy"] != newest["numpy"]
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_each_package_of_a_lock_is_pinned_once_with_hashes(name: str) -> None:
-    lines = (ROOT / "locks" / f"{name}.txt").read_text().replace("\\\n", "").splitlines()
-    requirements = [line for line in lines if not line.startswith("#")]
-    assert len(versions(ROOT / "locks" / f"{name}.txt")) == len(requirements) > 100
-    for line in requirements:
-        requirement, *hashes = line.split("--hash=")
-        assert REQUIREMENT.fullmatch(requirement), line
-        assert hashes, line
-        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", text.strip()) for text in hashes), line
+def test_each_line_of_a_lock_pins_one_version_with_hashes(name: str) -> None:
+    for requirement, hashes in requirements(ROOT / "locks" / f"{name}.txt").items():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[^\s;]+( ;.*)?", requirement), requirement
+        assert hashes, requirement
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", text) for text in hashes), requirement
 
 
 def test_the_locks_differ_in_the_build_of_torch_alone() -> None:
-    cpu, cuda = (versions(ROOT / "locks" / f"{name}.txt") for name in LOCKS)
+    cpu, cuda = (versions(ROOT / "locks" / f"{name}.txt", "3.11") for name in LOCKS)
     assert cuda.pop("torch") == cpu.pop("torch").removesuffix("+cpu")
     libraries = cuda.keys() - cpu.keys()
     assert all(package.startswith(("cuda-", "nvidia-", "triton")) for package in libraries)

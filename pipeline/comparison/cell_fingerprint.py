@@ -11,17 +11,17 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Iterable
-from contextlib import chdir
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 
 from pipeline.tracking import fingerprint_config
 from pipeline.tracking.fingerprint import IGNORED_KEYS
-from pipeline.utils import InputError
+from pipeline.utils import InputError, fingerprint_file
 
 from .cell import Cell
 from .matrix import ROOT
@@ -63,18 +63,20 @@ def _hash_file(name: str) -> str:
     file = ROOT / name
     if not file.is_file():
         raise InputError(f"backbone_weights: there is no file {file}; correct the matrix.")
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return fingerprint_file(file)
 
 
 @lru_cache
 def _merged(files: tuple[str, ...]) -> Any:
     """The content of configuration files as MONAI merges them, macros (``%file::key``) replaced."""
     parser = ConfigParser()
-    with chdir(ROOT):
-        try:
-            parser.read_config(list(files))
-            parser.resolve_macro_and_relative_ids()
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"The configuration of {' and '.join(files)} cannot be read ({error}).") from error
+    folder = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        parser.read_config(list(files))
+        parser.resolve_macro_and_relative_ids()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"The configuration of {' and '.join(files)} cannot be read ({error}).") from error
+    finally:
+        os.chdir(folder)
     return parser.get()

@@ -11,20 +11,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shlex
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from monai.utils import StrEnum
+
 from pipeline.tracking.folder_lock import FolderLock
-from pipeline.utils import InputError, atomic_path
+from pipeline.utils import InputError, atomic_path, fingerprint_file
 
 from .cell import Cell
 from .data_list import DataList
@@ -159,7 +159,7 @@ class CellFolder:
             "data_description": data.description,
             "needs": {setting: need.weights_fingerprint for setting, need in self.needs.items()},
             "command": command,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "exit_status": None,
         }
         self._write()
@@ -215,5 +215,4 @@ class CellFolder:
 @lru_cache
 def _sha256(file: Path, modified: int, size: int) -> str:
     """The hash of a file, computed anew when its time or size has changed."""
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return fingerprint_file(file)

@@ -16,7 +16,7 @@ import os
 import platform
 import secrets
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,7 @@ def _resume(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory | Non
 
 
 def _create(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
-    now = datetime.now(UTC)
+    now = datetime.now(timezone.utc)
     path = output_dir / f"{kind}_{now.astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     path.mkdir()
     lock = FolderLock(path)

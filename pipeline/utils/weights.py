@@ -94,8 +94,11 @@ def safetensors_bytes(network: nn.Module, metadata: Mapping[str, str]) -> bytes:
 
 def fingerprint_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
     with open(path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        while block := content.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def fingerprint_network(network: nn.Module) -> str:
