@@ -28,7 +28,7 @@ class ExitGuard:
     The status is KILLED after SIGTERM or SIGINT and FAILED otherwise, for an uncaught exception or ``sys.exit``.
     Signals go on to whatever handled them before. SIGTERM with its default action unwinds the program as
     ``sys.exit(143)`` does, so that files and workers are closed; a second SIGTERM ends it at once. The exit status is
-    what it would have been (143, 130 in a shell).
+    what it would have been (143, 130 in a shell); Python 3.10, which forgets SIGINT when code runs at exit, says 1.
 
     Args:
         close: what to call; it removes the guard.
