@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import getpass
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -47,10 +48,18 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_commit_and_dirty_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = tmp_path / "environment.py"
-    monkeypatch.setattr(environment, "__file__", str(module))
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the code believes to lie: in no checkout, and without a word of its commit."""
+    file = tmp_path / "environment.py"
+    monkeypatch.setattr(environment, "__file__", str(file))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.delenv("NLCEN_COMMIT", raising=False)
+    return file
+
+
+@pytest.mark.usefixtures("module")
+def test_without_a_checkout_a_variable_tells_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "git.commit" not in describe_environment()
     monkeypatch.setenv("NLCEN_COMMIT", "abc")
     assert describe_environment()["git.commit"] == "abc" and describe_environment()["git.dirty"] == "False"
@@ -59,6 +68,9 @@ def test_commit_and_dirty_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("NLCEN_COMMIT", "")
     assert "git.commit" not in describe_environment()
 
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git, which the Docker image does not have")
+def test_commit_and_dirty_flag(module: Path, tmp_path: Path) -> None:
     git(tmp_path, "init")
     module.write_text("1")
     assert "git.commit" not in describe_environment()
