@@ -10,7 +10,8 @@ inferring   segment the pictures in /data
 paper       the paper's whole comparison on /data; further arguments as of python -m pipeline.comparison run
 demo        the same as training, on phantoms
 shell       a shell, or the program that is named
-Variables: BUNDLE (nlcen_jsrt or nlcen_isbi2016), MLFLOW_TRACKING_URI, PROCESSES (one for each GPU), DEVICE=cpu
+Variables: BUNDLE (nlcen_jsrt or nlcen_isbi2016), MLFLOW_TRACKING_URI, PROCESSES (one for each GPU; not of inferring),
+           DEVICE=cpu
 TEXT
 }
 
@@ -57,9 +58,11 @@ case $command in
         ;;
     paper)
         need_gpu
+        # as for the others; the runner's own default lies in the image
+        export MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-sqlite:////output/mlruns.db}
         case ${BUNDLE:-nlcen_jsrt} in nlcen_isbi2016) data=isbi2016 ;; *) data=jsrt ;; esac
         exec python -m pipeline.comparison run experiments/paper.json --results /output/results \
-            --data "$data=/data" --only "$data-*" "$@"
+            --processes "${PROCESSES:-1}" --data "$data=/data" --only "$data-*" "$@"
         ;;
     demo)
         need_gpu

@@ -29,6 +29,7 @@ from monai.utils import CommonKeys
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
+from pydicom.valuerep import DA, TM
 from tqdm import tqdm
 
 from pipeline.transforms import is_dicom_picture
@@ -46,6 +47,7 @@ _FORMS = {
     "StudyDate": re.compile(r"\d{8}"),
     "StudyTime": re.compile(r"\d{2,6}(\.\d{1,6})?"),
 }
+_PARSERS = {"PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM}
 # type 2 attributes: a DICOM SEG must have them, if need be empty, and many an export has lost them
 _EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
@@ -152,8 +154,11 @@ class DicomSegmentationWriter:
         for keyword in _NEEDED:
             if not source.get(keyword):
                 raise _MissingTag(f"no {keyword}")
-        for keyword, form in _FORMS.items():
-            if not form.fullmatch(str(source.get(keyword) or "")):
+        # into Unicode: highdicom knows only some of the character sets, which patients' names of Japan do not have
+        source.decode()
+        source.SpecificCharacterSet = "ISO_IR 192"
+        for keyword in _FORMS:
+            if not _is_possible(keyword, str(source.get(keyword) or "")):
                 source.pop(keyword, None)  # that the age is "62" or the sex "female" is no reason for no segmentation
         for keyword in _EMPTY:
             if keyword not in source:
@@ -181,3 +186,14 @@ class DicomSegmentationWriter:
         )
         segmentation.PatientOrientation = source.get("PatientOrientation")  # of type 2 where there is no plane in space
         return segmentation
+
+
+def _is_possible(keyword: str, text: str) -> bool:
+    """Whether a tag of ``_FORMS`` has its form and, for a date or time, names one: not "00000000"."""
+    if not _FORMS[keyword].fullmatch(text):
+        return False
+    try:
+        _PARSERS.get(keyword, str)(text)
+    except ValueError:
+        return False
+    return True

@@ -118,9 +118,13 @@ def save_dicom_names(found: FoundPictures) -> None:
         return
     target = found.output_dir / DICOM_NAMES
     if target.is_file():
-        with open(target, newline="", encoding="utf-8") as file:
+        with open(target, newline="", encoding="utf-8", errors="surrogateescape") as file:
             names = {row["name"]: row["file"] for row in csv.DictReader(file)} | names
-    with atomic_path(target) as path, open(path, "w", newline="", encoding="utf-8") as file:
+    # names of files are bytes, and old archives' are not UTF-8: they stay as they are
+    with (
+        atomic_path(target) as path,
+        open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         path.chmod(0o600)
         csv.writer(file).writerows([("name", "file"), *names.items()])
 

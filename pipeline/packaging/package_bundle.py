@@ -31,6 +31,7 @@ __all__ = ["package_bundle"]
 
 _ROOT = Path(__file__).parents[2]
 _LEFT_OUT = ("comparison", "packaging")  # what works on the repository's bundles as a whole
+_CONFIGS = {".json", ".conf"}  # not what an editor leaves there
 _TIME = (1980, 1, 1, 0, 0, 0)  # the zip format's first: the same content makes the same file
 
 
@@ -84,7 +85,7 @@ def _files(bundle: Path, name: str, trained: TrainedRun) -> Iterator[tuple[str, 
     # the names of the files that links of folders lead to, too
     for folder in (configs, *(path for path in configs.iterdir() if path.is_dir())):
         for path in folder.iterdir():
-            if path.is_file():
+            if path.suffix in _CONFIGS and not path.name.startswith(".") and path.is_file():
                 content = rename_packages(path.read_text("utf-8"))
                 yield f"configs/{path.relative_to(configs).as_posix()}", content.encode()
     yield "configs/metadata.json", _json(_with_weights(metadata, trained))

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from pathlib import Path
 
@@ -51,5 +52,5 @@ def dicom_pseudonym(path: Path, tags: pydicom.Dataset) -> str:
         try:
             content = path.read_bytes()
         except OSError:
-            content = str(path).encode()
+            content = os.fsencode(path)
     return f"dicom_{hashlib.sha256(content).hexdigest()[:12]}"

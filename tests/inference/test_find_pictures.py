@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -129,6 +130,16 @@ def test_names_of_dicom_files_tell_nothing_of_the_patient(tmp_path: Path) -> Non
         save_dicom_names(plain)
         assert not (tmp_path / "b").exists()
     assert find_pictures(tmp_path / "Doe" / "DICOMDIR", tmp_path / "results").root == tmp_path / "Doe"
+
+
+def test_names_of_files_that_are_not_utf_8(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 4), np.uint8)
+    for number in (1, 2):
+        name = os.fsdecode(f"M\xfcller{number}".encode("latin-1"))
+        write_dicom(tmp_path / name, pixels, SOPInstanceUID=f"1.2.{number}")
+        save_dicom_names(find_pictures(tmp_path / name, tmp_path / "results"))
+    content = (tmp_path / "results" / "dicom_names.csv").read_bytes()
+    assert content.count(b"/M\xfcller") == 2
 
 
 def test_a_file_that_cannot_be_opened_is_left_to_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
