@@ -1,6 +1,6 @@
 #!/bin/bash
-# Build the image and try it: the commands of the container, the tests inside it, and a run that is logged to its MLflow
-# server over loopback. With Docker, or with buildah where there is no Docker engine (as root). From the repository's root:
+# Build the image and try it: a demo, logged to the container's own MLflow server over loopback, evaluating, inferring, the
+# cells of paper, and the tests inside it. With Docker, or with buildah where there is no Docker engine (as root). From the repository's root:
 #
 #   docker/check.sh [BASE_IMAGE [LOCK]]
 #
@@ -12,6 +12,19 @@ base=${1:-nvidia/cuda:13.0.1-base-ubuntu24.04}
 lock=${2:-locks/linux-cuda.txt}
 commit=$(git describe --always --abbrev=40 --exclude '*' --dirty=+dirty)
 work=$(mktemp --directory)
+store=http://127.0.0.1:5055
+server=""
+container=""
+finish() {
+    # the server's whole group: it is a child of what was started
+    if [ -n "$server" ] && kill -- "-$server" 2>/dev/null; then wait "$server" || true; fi
+    [ -z "$container" ] || buildah rm "$container" >/dev/null
+}
+trap finish EXIT
+if curl --silent --output /dev/null "$store"; then
+    echo "error: Something answers at $store already; end it first." >&2
+    exit 1
+fi
 arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "LOCK=$lock" --build-arg "COMMIT=$commit")
 arguments+=(--build-arg PIP_EXTRA_INDEX_URL --file docker/Dockerfile --tag nlcen:check)
 
@@ -22,7 +35,6 @@ elif command -v buildah >/dev/null; then
     export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
     buildah build "${arguments[@]}" .
     container=$(buildah from nlcen:check)
-    trap 'buildah rm "$container" >/dev/null' EXIT
     inside() {
         # a host name that has an address: torchrun asks for its own, and chroot isolation gives the container's none
         buildah run --user 1000:1000 --hostname localhost --env "DEVICE=${DEVICE:-}" \
@@ -44,19 +56,28 @@ grep --quiet "^error: No GPU is visible in this container. " <<<"$message"
 
 echo "== a demo on the CPU, logged to the container's own MLflow server"
 export DEVICE=cpu
+set -m # the server gets a process group of its own
 inside shell mlflow server --host 127.0.0.1 --port 5055 --backend-store-uri sqlite:////output/mlflow.db \
     --artifacts-destination /output/artifacts --serve-artifacts >"$work/server.log" 2>&1 &
 server=$!
+set +m
 for _ in $(seq 90); do
-    curl --silent --fail http://127.0.0.1:5055/health >/dev/null && break
+    curl --silent --fail $store/health >/dev/null && break
     sleep 1
 done
-MLFLOW_TRACKING_URI=http://127.0.0.1:5055 inside demo --max_epochs 1 --image_size '[64,64]' --epsilons '[1.0]' --progress False
+settings=(--image_size '[64,64]' --epsilons '[1.0]' --progress False)
+MLFLOW_TRACKING_URI=$store inside demo --max_epochs 1 "${settings[@]}"
 grep --quiet "\"commit\": \"${commit%+dirty}\"" "$work"/runs/*/result.json
 test -s "$work/models/model.pt"
-curl --silent --fail --json '{"experiment_ids": ["1"]}' http://127.0.0.1:5055/api/2.0/mlflow/runs/search |
+curl --silent --fail --json '{"experiment_ids": ["1"]}' $store/api/2.0/mlflow/runs/search |
     grep --quiet '"status": *"FINISHED"'
-kill "$server" || true
+
+echo "== evaluating, inferring, paper"
+inside evaluating --dataset_dir /output/phantoms "${settings[@]}"
+inside inferring --dataset_dir /output/phantoms/images --image_size '[64,64]' --progress False
+test "$(find "$work/inference" -name '*_mask.png' | wc -l)" = 40
+inside paper --data jsrt=/output/phantoms --dry-run >"$work/cells.txt"
+grep --quiet "/output/results" "$work/cells.txt"
 
 echo "== the tests inside it"
 inside shell python -m pytest -q -p no:cacheprovider -n "$(nproc)" "${TESTS:-tests}"
