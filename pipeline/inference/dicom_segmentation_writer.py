@@ -154,7 +154,7 @@ class DicomSegmentationWriter:
         for keyword in _NEEDED:
             if not source.get(keyword):
                 raise _MissingTag(f"no {keyword}")
-        # into Unicode: highdicom knows only some of the character sets, which patients' names of Japan do not have
+        # to Unicode: highdicom refuses several character sets, among them those of Japanese and Korean names
         source.decode()
         source.SpecificCharacterSet = "ISO_IR 192"
         for keyword in _FORMS:
