@@ -87,8 +87,8 @@ ui: .venv/.runtime
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns.db
 
 # The versions that .venv has (of Python 3.11 or newer), which the tests ran with, with the hashes of all their files; the
-# CUDA lock has the last versions for Python 3.10, too. TORCH_WHEELS=<folder or page> takes the
-# CPU build of torch from there instead of https://download.pytorch.org/whl/cpu.
+# CUDA lock has the last versions for Python 3.10, too. TORCH_WHEELS=<folder or page> takes the CPU build of torch
+# from there instead of https://download.pytorch.org/whl/cpu.
 LOCK = $(BIN)/uv pip compile - --quiet --no-config --universal --constraint .venv/versions.txt --generate-hashes \
 	--no-annotate --custom-compile-command "make lock"
 lock: .venv/.development

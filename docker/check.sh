@@ -1,6 +1,7 @@
 #!/bin/bash
 # Build the image and try it: a demo, logged to the container's own MLflow server over loopback, evaluating, inferring, the
-# cells of paper, and the tests inside it. With Docker, or with buildah where there is no Docker engine (as root). From the repository's root:
+# cells of paper, and the tests inside it. With Docker, or with buildah where there is no Docker engine (as root). From the
+# repository's root:
 #
 #   docker/check.sh [BASE_IMAGE [LOCK]]
 #

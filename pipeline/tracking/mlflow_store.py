@@ -193,6 +193,7 @@ def _first_request(uri: str, experiment_name: str) -> tuple[Any, Any]:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Wait until no other process makes or migrates the tables of a SQLite store in ``folder``, which only one can."""
+    # on the folder itself: its FolderLock may be held by this very process, and no file is left beside the store
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

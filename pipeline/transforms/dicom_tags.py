@@ -36,8 +36,8 @@ def read_dicom_tags(path: Path) -> pydicom.Dataset:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom warns of every value representation it mends
             return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-    # damaged files make pydicom raise nearly anything; whoever reads the pixels says what is wrong
     except Exception:
+        # damaged files make pydicom raise nearly anything; whoever reads the pixels says what is wrong
         return pydicom.Dataset()
 
 

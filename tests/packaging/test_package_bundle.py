@@ -14,6 +14,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -116,6 +117,17 @@ def test_everything_is_in_it_and_nothing_else(packaged: tuple[Path, Path]) -> No
     wanted = {f"data_prep/{name}" for name in names(ROOT / "data_prep")} | names(ROOT / "pipeline")
     wanted = {n for n in wanted if n.endswith(".py") and not n.startswith(("comparison/", "packaging/"))}
     assert code == wanted | {"source.json"}
+
+
+def test_what_an_editor_leaves_behind_is_not_packaged(data: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "nlcen_jsrt"
+    shutil.copytree(ROOT / "bundles" / "nlcen_jsrt", bundle, ignore=shutil.ignore_patterns("eval", "models"))
+    for name in (".train.json.swp", "train.json~", ".#train.json", "networks/unet.json.orig"):
+        (bundle / "configs" / name).write_bytes(b"\xff")
+    archive = package_bundle(bundle, write_run(tmp_path / "run", NLCEN(in_channels=1), data), tmp_path / "dist")
+    with zipfile.ZipFile(archive) as content:
+        inside = {name.split("/configs/")[1] for name in content.namelist() if "/configs/" in name}
+    assert inside == names(ROOT / "bundles" / "nlcen_jsrt" / "configs")
 
 
 def test_configurations_differ_in_the_package_name_only(packaged: tuple[Path, Path]) -> None:
