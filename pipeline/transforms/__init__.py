@@ -11,11 +11,11 @@
 
 from __future__ import annotations
 
-from .check_mask import CheckMaskd
+from .check_mask import CheckMaskd, check_pair
 from .datalist import datalist_fingerprint, load_datalist
-from .decoders import Picture
 from .dicom_tags import dicom_pseudonym, is_dicom_picture, read_dicom_tags
 from .jsrt_image import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image
+from .picture import Picture
 from .picture_files import PICTURE_SUFFIXES, is_picture, picture_name
 from .picture_reader import PictureReader, read_mask, read_picture, to_original_orientation
 from .to_file_layout import ToFileLayoutd
@@ -28,6 +28,7 @@ __all__ = [
     "Picture",
     "PictureReader",
     "ToFileLayoutd",
+    "check_pair",
     "datalist_fingerprint",
     "dicom_pseudonym",
     "is_dicom_picture",

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,17 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 
 from pipeline.utils import InputError
 
-__all__ = ["Picture", "decode_dicom", "decode_nifti", "decode_raster", "nifti_orientation"]
+from .picture import Picture
+
+__all__ = ["decode_dicom", "decode_nifti", "decode_raster", "nifti_orientation"]
 
 PALETTE = "PALETTE COLOR"
-
-
-@dataclass
-class Picture:
-    """A picture the right way up.
-
-    Attributes:
-        pixels: float32 (C, rows, columns) in [0, 1], C being 1 or 3.
-        spacing: mm between rows and between columns, 1 where the file does not say.
-        original_shape: array shape for writing a NIfTI file beside this one.
-        original_affine: affine (4, 4) that goes with that shape.
-    """
-
-    pixels: npt.NDArray[np.float32]
-    spacing: tuple[float, float]
-    original_shape: tuple[int, ...]
-    original_affine: npt.NDArray[np.float64]
 
 
 def decode_raster(path: Path) -> Picture:
@@ -64,6 +48,7 @@ def decode_raster(path: Path) -> Picture:
             if frames > 1:
                 raise InputError(f"The file {path} holds {frames} frames; one picture per file is needed.")
             wide = bool(image.tile) and ";16" in str(image.tile[0][3])
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             upright = ImageOps.exif_transpose(image)
     except InputError:
         raise
@@ -87,7 +72,9 @@ def decode_raster(path: Path) -> Picture:
     else:
         colors = np.asarray(upright.convert("RGBA")).transpose(2, 0, 1).astype(np.float32) / 255
         pixels = colors[:3] * colors[3:]
-    return _plain_picture(path, pixels, spacing=(1.0, 1.0))
+    picture = _plain_picture(path, pixels, spacing=(1.0, 1.0))
+    picture.exif_orientation = orientation if orientation in range(2, 9) else 1
+    return picture
 
 
 def decode_dicom(path: Path) -> Picture:

@@ -24,7 +24,8 @@ from monai.utils import MetaKeys, ensure_tuple
 
 from pipeline.utils import InputError
 
-from .decoders import Picture, decode_dicom, decode_nifti, decode_raster, nifti_orientation
+from .decoders import decode_dicom, decode_nifti, decode_raster, nifti_orientation
+from .picture import Picture
 from .picture_files import NIFTI_SUFFIXES, PICTURE_SUFFIXES, RASTER_SUFFIXES
 
 __all__ = ["PictureReader", "read_mask", "read_picture", "to_original_orientation"]
@@ -95,7 +96,8 @@ class PictureReader(ImageReader):
 
     Metadata, the same keys for every format: ``affine`` (row and column to mm), ``spatial_shape`` (rows, columns),
     ``original_affine`` and ``original_shape`` (of the file, padded with zeros to 4, for
-    :func:`to_original_orientation`), ``original_channel_dim`` (0), ``filename_or_obj``.
+    :func:`to_original_orientation`), ``original_channel_dim`` (0), ``filename_or_obj``, and ``notes`` and
+    ``exif_orientation`` of :class:`Picture`.
 
     Args:
         channels: 1 for grey, 3 for RGB, None for what the file holds. Must be 1 for masks.
@@ -144,6 +146,8 @@ class PictureReader(ImageReader):
             MetaKeys.ORIGINAL_CHANNEL_DIM.value: 0,
             # of one length for all files, so that metadata of different formats go into one batch
             "original_shape": np.asarray(shape + (0,) * (4 - len(shape))),
+            "notes": picture.notes,
+            "exif_orientation": picture.exif_orientation,
         }
         return picture.pixels, meta
 
