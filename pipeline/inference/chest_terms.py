@@ -1,0 +1,123 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+__all__ = [
+    "CHEST_REGIONS",
+    "FRONTAL_VIEWS",
+    "frontal_words",
+    "known_code",
+    "names_chest",
+    "names_nothing",
+    "other_view_words",
+]
+
+# How DICOM files say that they show a chest, and from where. The codes are those of PS3.16 CID 4031 (regions) and CID
+# 4010 (views), the defined terms those of PS3.16 Annex L (CHEST, LUNG) and of PS3.3 C.8.1.1 (AP, PA, LL, RL, LLD, RLD,
+# LLO, RLO). What archives write in place of these terms has no source: it is the same words in other languages.
+
+SNOMED = "SCT"
+SNOMED_RT = "SRT"
+SNOMED_DESIGNATORS = {"SNM3": SNOMED_RT, "99SDM": SNOMED_RT}  # earlier names, PS3.16 section 8.1
+
+# codes that the standard has replaced
+REPLACED = {
+    "T-D3000": "816094009",  # chest
+    "51185008": "816094009",
+    "T-D3200": "816094009",  # intra-thoracic
+    "43799004": "816094009",
+    "R-10214": "272479007",  # postero-anterior
+    "R-10218": "399356000",  # right anterior oblique
+    "R-10222": "30730003",  # sagittal
+}
+
+# with the lungs in them
+CHEST_REGIONS = {
+    "816094009": "chest",
+    "39607008": "lung",
+    "86598002": "apex of lung",
+    "416550000": "chest and abdomen",
+    "416775004": "chest, abdomen and pelvis",
+    "417437006": "neck and chest",
+    "416152001": "neck, chest and abdomen",
+    "416319003": "neck, chest, abdomen and pelvis",
+}
+FRONTAL_VIEWS = {"399033003": "frontal", "399348003": "antero-posterior", "272479007": "postero-anterior"}
+
+# The texts are matched with upper-case words without accents, digits and signs. Parts of words count where nothing else
+# holds them: a defined term may be CHESTABDOMEN.
+CHEST = re.compile(
+    r"CHEST|CXR|THORAX|TORAX|TORAKS|TORACE|BRUSTKORB|KLATK\w+ PIERSIOW|HRUDNIK|MELLKAS|ГРУДН\w+ КЛЕТК|胸部|胸片"
+    r"|\bLUNG(S|E|EN|A|OR|ER)?\b|POUMON|PULMON|PULMAO|PULMOES|POLMON|\bP[LŁ]UC\w*|AKCIGER|KEUHKO|ЛЕГК|肺"
+)
+# what devices write where nobody has chosen a part
+NOTHING = {"", "UNKNOWN", "UNDEFINED", "UNSPECIFIED", "NOT SPECIFIED", "NOTSPECIFIED", "NONE", "N A", "NA", "DEFAULT"}
+# other parts that are named by the chest
+NO_CHEST = re.compile(r"SPINE|SPINAL|VERTEBR|WIRBEL|COLUMN|COLONN|RACHIS|ARTER|VEIN|VENA|VALVE|\bWALL\b")
+FRONTAL = re.compile(r"\b(P ?A|A ?P|FRONT\w*|ANTERO ?\w*|POSTERO ?\w*|FACE|LLD|RLD)\b|DECUBIT|正位|正面")
+# lying on one side, and still seen from the front or the back
+DECUBITUS = re.compile(r"\b(LAT\w* )?DECUB\w*( LAT\w*)?\b")
+OTHER_VIEW = re.compile(
+    r"\b([LR]L|[LR]?LAT[LR]?|[LR]?LATER\w*|SAGIT\w*|PROFIL\w?|PERFIL|SEITL\w*|BOCZN\w*|БОКОВ\w*"
+    r"|[LR]LO|[LR][AP]O|OBL|OBLIQ\w*|OBLIC\w*|SCHRAE?G\w*)\b|侧位|側位|側面|斜位"
+)
+
+
+def known_code(value: str, designator: str) -> Code | None:
+    """Return the concept of CID 4031, CID 4010 or the lung that a code means, by its SNOMED CT value; None for others.
+
+    Args:
+        value: of SNOMED CT, or the identifier of SNOMED-RT that it had before.
+        designator: of the coding scheme.
+    """
+    scheme = SNOMED_DESIGNATORS.get(designator, designator)
+    if scheme in (SNOMED, SNOMED_RT) and value in REPLACED:
+        value, scheme = REPLACED[value], SNOMED
+    code = Code(value, scheme, "")
+    known = (*codes.cid4031.concepts.values(), *codes.cid4010.concepts.values(), codes.SCT.Lung)
+    # equal to SNOMED-RT's identifier, too
+    return next((each for each in known if each == code), None)
+
+
+def names_chest(text: str) -> bool:
+    """Whether a text names the chest or the lungs, and no part that is named by them, such as the thoracic spine."""
+    words = _words(text)
+    return bool(CHEST.search(words)) and not NO_CHEST.search(words)
+
+
+def names_nothing(text: str) -> bool:
+    """Whether a text only holds the place of a name, such as ``UNKNOWN`` or ``-``."""
+    return _words(text) in NOTHING
+
+
+def frontal_words(text: str) -> str:
+    """Return the first words in a text that mean a frontal view; empty if there are none."""
+    found = FRONTAL.search(_words(text))
+    return found[0] if found else ""
+
+
+def other_view_words(text: str) -> str:
+    """Return the first word in a text that means a lateral or an oblique view; empty if there is none."""
+    # what is joined to the name of the chest is a word of its own: CHESTLAT
+    found = OTHER_VIEW.search(DECUBITUS.sub(" ", CHEST.sub(" ", _words(text))))
+    return found[0] if found else ""
+
+
+def _words(text: str) -> str:
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return " ".join(re.findall(r"[^\W\d_]+", plain.upper()))
