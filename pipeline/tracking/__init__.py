@@ -14,7 +14,6 @@ from __future__ import annotations
 from .environment import describe_environment
 from .fingerprint import fingerprint_config
 from .journal import Journal, read_journal
-from .merged_config import merged_config
 from .run_directory import RunDirectory, open_run
 from .tracker import Tracker
 from .uploader import Uploader, upload_folder
@@ -26,7 +25,6 @@ __all__ = [
     "Uploader",
     "describe_environment",
     "fingerprint_config",
-    "merged_config",
     "open_run",
     "read_journal",
     "upload_folder",

@@ -11,23 +11,48 @@
 
 from __future__ import annotations
 
+from .contract import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
 from .errors import InputError, explain_input_errors, find_input_error
+from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path
+from .interruption import say_if_interrupted
 from .processes import batch_size_per_process, parallel_network
-from .settings import check_settings
-from .weights import fingerprint_file, fingerprint_network, load_weights, read_weights, safetensors_bytes
+from .progress import Progress, draws_bars, with_progress
+from .weights import (
+    check_finite,
+    fingerprint_file,
+    fingerprint_network,
+    first_non_finite,
+    load_weights,
+    read_weights,
+    safetensors_bytes,
+)
 
 __all__ = [
     "InputError",
+    "Progress",
     "atomic_path",
     "batch_size_per_process",
-    "check_settings",
+    "check_finite",
+    "check_images",
+    "check_logits",
+    "check_masks",
+    "describe_output",
+    "draws_bars",
     "explain_input_errors",
+    "explain_misfits",
+    "file_name",
     "find_input_error",
     "fingerprint_file",
     "fingerprint_network",
+    "first_non_finite",
     "load_weights",
+    "named_by",
+    "network_output",
     "parallel_network",
     "read_weights",
     "safetensors_bytes",
+    "say_if_interrupted",
+    "why_no_id",
+    "with_progress",
 ]

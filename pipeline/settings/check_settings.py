@@ -1,0 +1,153 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from monai.bundle.config_parser import ConfigParser
+
+from pipeline.utils import InputError
+
+from .bundle_settings import SETTINGS
+from .kinds import Kind, ListOf, Number, Section, Switch, Text, Whole
+from .run_ids import find_run_ids
+from .running_bundle import command_line, running_parser, running_workflow
+from .structure import check_keys, nearest, referenced_paths
+from .usage import usage
+
+__all__ = ["check_settings"]
+
+_SETTING = re.compile(r"@(\w+)")
+
+
+def check_settings(unreferenced: Collection[str]) -> None:
+    """Check every setting of the running bundle before anything else of it runs, and bring each into its type.
+
+    Call it at the begin of ``initialize``: ``"$check_settings(('run', 'dataset_dir'))"``. Whatever the value comes from
+    (the command line, a file laid over, Python), it is held against the kind of the setting; ``false`` on the command
+    line, which MONAI hands on as text, becomes false. Values of other keys are held against the default that they
+    replace. ``--help`` prints the settings and ends the program.
+
+    Args:
+        unreferenced: top-level keys that nothing in the configuration refers to, see :func:`check_keys`.
+
+    Raises:
+        InputError: if a key does not exist, a value is not of the kind or out of range, or the run id does not exist;
+            the message names the key, what is needed and what came.
+    """
+    parser = running_parser("check_settings")
+    files, overrides = command_line()
+    _restore_null(parser, overrides)
+    config = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
+    run_ids = find_run_ids(config)
+    if config.pop("help", None) or config.pop("h", None):
+        print(usage(config, run_ids))
+        sys.exit()
+    described = _checked_overrides(parser, files, overrides)
+    check_keys(config, unreferenced)
+    _check_run_id(run_ids)
+    checked = {key: _without_text(value, key) for key, value in config.items()}
+    used = {path[0] for path in referenced_paths(config)}
+    for key, setting in SETTINGS.items():
+        # one that is null and that nothing uses has been taken out
+        if key in used or checked.get(key) is not None:
+            checked[key] = _read(key, checked[key], setting.kind)
+    parser.update(checked)
+    parser.update(described)
+    parser.parse(reset=True)
+    for key, value in checked.items():
+        # a device may be known only when the processes have found each other
+        if key in SETTINGS and key != "device" and _is_evaluated(value):
+            _read(key, _evaluate(parser, key), SETTINGS[key].kind)
+    parser.parse(reset=True)
+
+
+def _check_run_id(run_ids: Collection[str]) -> None:
+    workflow = running_workflow()
+    if workflow is not None and workflow.run_id not in run_ids:
+        hint = nearest(str(workflow.run_id), run_ids)
+        raise InputError(f"The bundle has no run id '{workflow.run_id}'{hint} It has {', '.join(run_ids)}.")
+
+
+def _without_text(value: Any, key: str = "") -> Any:
+    """``true`` and ``false`` as text, at any depth, as booleans: no setting but a name or path has such text."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value if key in SETTINGS and isinstance(SETTINGS[key].kind, Text) else Switch().read(value)
+    if isinstance(value, dict):
+        return {name: _without_text(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_text(item) for item in value]
+    return value
+
+
+def _read(key: str, value: Any, kind: Kind) -> Any:
+    if _is_evaluated(value):
+        return value
+    try:
+        return kind.read(value)
+    except ValueError as error:
+        # a name such as 2024.10, which the command line has made a number
+        hint = " Quote it twice: \"'...'\"." if isinstance(kind, Text) and isinstance(value, (int, float)) else ""
+        raise InputError(f"--{key} must be {kind.needed}, got {value!r}.{hint}") from error
+
+
+def _is_evaluated(value: Any) -> bool:
+    """Whether MONAI evaluates a value: an expression or a reference."""
+    return isinstance(value, str) and value.startswith(("$", "@"))
+
+
+def _evaluate(parser: ConfigParser, key: str) -> Any:
+    try:
+        return parser.get_parsed_content(key)
+    # an expression may raise anything
+    except Exception as error:
+        cause = error.__cause__ or error
+        raise InputError(f"--{key}: {parser[key]} cannot be evaluated ({cause}); correct it.") from error
+
+
+def _restore_null(parser: ConfigParser, overrides: Mapping[str, Any]) -> None:
+    """Set what the command line sets to None: MONAI drops it, and would run with the default."""
+    for key in [key for key, value in overrides.items() if value is None]:
+        if key not in parser:
+            raise InputError(f"--{key}: the configuration has no such setting{nearest(key, parser.get())}")
+        parser[key] = None
+
+
+def _checked_overrides(parser: ConfigParser, files: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides of the command line that no ``Setting`` describes, in the types of the defaults they replace."""
+    defaults = ConfigParser()
+    if overrides:
+        defaults.read_config(files)
+    checked = {}
+    for key in overrides:
+        if key not in SETTINGS and key in parser and key in defaults:
+            kind = _kind_of(defaults[key])
+            if kind is not None:
+                checked[key] = _read(key, parser[key], kind)
+    return checked
+
+
+def _kind_of(default: Any) -> Kind | None:
+    """What a value must be that replaces ``default``; None if that does not tell."""
+    if isinstance(default, str):
+        setting = _SETTING.fullmatch(default)
+        if setting and setting[1] in SETTINGS:
+            return SETTINGS[setting[1]].kind
+        return None if default.startswith(("$", "@", "%")) else Text(empty=True)
+    if isinstance(default, list):
+        kinds = {_kind_of(entry) for entry in default}
+        return ListOf(kinds.pop() if len(kinds) == 1 else None)
+    kinds_by_type: Mapping[type, Kind] = {bool: Switch(), int: Whole(), float: Number(), dict: Section()}
+    return kinds_by_type.get(type(default))

@@ -1,0 +1,32 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["find_run_ids"]
+
+_NOT_RUN = ("imports", "initialize", "finalize")
+
+
+def find_run_ids(config: Mapping[str, Any]) -> list[str]:
+    """Return what ``python -m monai.bundle run <run id>`` may run: the top-level lists of expressions.
+
+    Args:
+        config: the merged configuration, macros (``%key``) replaced.
+    """
+    return [key for key, value in config.items() if key not in _NOT_RUN and _is_run(value)]
+
+
+def _is_run(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(e, str) and e.startswith("$") for e in value)

@@ -1,0 +1,89 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from monai.bundle import ConfigWorkflow
+from monai.bundle.config_parser import ConfigParser
+from monai.bundle.scripts import create_workflow
+
+from pipeline.utils import InputError
+
+__all__ = ["command_line", "merged_config", "running_parser", "running_workflow"]
+
+# MONAI hands an expression the resolved objects (@key), but neither the parser, the workflow nor the command line. They
+# are looked up where they must be: an expression is evaluated from within methods of these, whose frames are on the
+# call stack.
+
+
+def merged_config() -> dict[str, Any]:
+    """Return the configuration of the running MONAI bundle: all files and overrides merged, nothing evaluated.
+
+    Call it in an expression of the bundle: ``"config": "$merged_config()"``, with ``"$from pipeline.settings import
+    merged_config"`` among its imports (after ``"$import pipeline.settings"`` MONAI knows no name ``pipeline``).
+
+    Returns:
+        A copy of the configuration as MONAI has merged it, macros (``%key``) replaced, without the metadata.
+
+    Raises:
+        InputError: if it is not called in an expression of a bundle.
+    """
+    config = running_parser("merged_config").get()
+    return copy.deepcopy({key: value for key, value in config.items() if key != ConfigParser.meta_key})
+
+
+def running_parser(caller: str) -> ConfigParser:
+    """Return the innermost parser, the one that evaluates the expression in which ``caller`` is called.
+
+    Raises:
+        InputError: if it is not called in an expression of a bundle.
+    """
+    for local in _locals():
+        parser = local.get("self")
+        if isinstance(parser, ConfigParser):
+            return parser
+    raise InputError(f"{caller}() was called outside a MONAI bundle: call it in an expression of its configuration.")
+
+
+def running_workflow() -> ConfigWorkflow | None:
+    """Return the workflow that runs the bundle, None where MONAI's parser is used without one."""
+    return next((local["self"] for local in _locals() if isinstance(local.get("self"), ConfigWorkflow)), None)
+
+
+def command_line() -> tuple[Any, dict[str, Any]]:
+    """Return the bundle's configuration files and the overrides of them that ``python -m monai.bundle run`` was given.
+
+    Returns:
+        files, as MONAI's parser takes them, and values by key, also those that are None, which MONAI drops; no
+        overrides where MONAI's command line is not used.
+    """
+    frame = sys._getframe()
+    while frame is not None and frame.f_code is not create_workflow.__code__:
+        frame = frame.f_back  # type: ignore[assignment]
+    if frame is None:
+        return (), {}
+    given = frame.f_locals["kwargs"] | frame.f_locals["_args"]
+    of_monai = inspect.signature(ConfigWorkflow).parameters
+    return frame.f_locals["config_file"], {key: value for key, value in given.items() if key not in of_monai}
+
+
+def _locals() -> Iterator[dict[str, Any]]:
+    """The local variables of each function on the call stack, the innermost first."""
+    frame = sys._getframe().f_back
+    while frame is not None:
+        yield frame.f_locals
+        frame = frame.f_back

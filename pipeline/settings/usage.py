@@ -1,0 +1,43 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from .bundle_settings import SETTINGS
+
+__all__ = ["usage"]
+
+_WIDTH = 24
+
+
+def usage(config: Mapping[str, Any], run_ids: Collection[str]) -> str:
+    """Return the help of a bundle: its run ids, and its settings with defaults, what each does and takes.
+
+    Args:
+        config: the merged configuration.
+        run_ids: from ``find_run_ids``.
+    """
+    lines = [
+        "python -m monai.bundle run <run id> --config_file <files> --<setting> <value> ...",
+        f"run ids: {', '.join(run_ids)}",
+        "settings, with their values (one that begins with $ is computed):",
+    ]
+    for key, setting in SETTINGS.items():
+        if key in config:
+            value = config[key] if isinstance(config[key], str) else json.dumps(config[key])
+            short = value if len(value) <= _WIDTH else value[: _WIDTH - 3] + "..."
+            lines.append(f"  --{key:<22} {short:<{_WIDTH}} {setting.kind.needed}: {setting.about}")
+    lines.append("Any other key of the files can be set too, nested ones with #: --train#dataloader#num_workers 2")
+    return "\n".join(lines)
