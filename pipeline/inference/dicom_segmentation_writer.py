@@ -32,7 +32,7 @@ from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, TM
 from tqdm import tqdm
 
-from pipeline.transforms import is_dicom_picture
+from pipeline.transforms import is_dicom_picture, read_dicom
 
 from .result_file import result_file
 
@@ -139,7 +139,7 @@ class DicomSegmentationWriter:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # they quote the patient's name and age
-                segmentation = self._segmentation(pydicom.dcmread(path, stop_before_pixels=True), mask)
+                segmentation = self._segmentation(read_dicom(path, pixels=False), mask)
         except (AttributeError, ValueError, TypeError) as error:
             # the error itself may quote what the tags say of the patient
             reason = str(error) if isinstance(error, _MissingTag) else type(error).__name__

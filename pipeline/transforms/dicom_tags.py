@@ -13,16 +13,31 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from pathlib import Path
 
-import pydicom
+from pydicom.dataset import Dataset
 
+from pipeline.utils import InputError
+
+from .dicom_file import read_dicom, reading_dicom
 from .picture_files import NIFTI_SUFFIXES, RASTER_SUFFIXES
 
 __all__ = ["dicom_pseudonym", "is_dicom_picture", "read_dicom_tags"]
 
-_TAGS = ["SOPInstanceUID", "Modality", "BodyPartExamined", "ViewPosition", "Rows"]
+_TAGS = [
+    "SOPInstanceUID",
+    "Modality",
+    "SeriesDescription",
+    "AnatomicRegionSequence",
+    "AnatomicalOrientationType",
+    "BodyPartExamined",
+    "ProtocolName",
+    "AcquisitionDeviceProcessingDescription",
+    "ViewPosition",
+    "PatientOrientation",
+    "Rows",
+    "ViewCodeSequence",
+]
 
 
 def is_dicom_picture(path: Path) -> bool:
@@ -30,27 +45,31 @@ def is_dicom_picture(path: Path) -> bool:
     return not path.name.lower().endswith(RASTER_SUFFIXES + NIFTI_SUFFIXES)
 
 
-def read_dicom_tags(path: Path) -> pydicom.Dataset:
+def read_dicom_tags(path: Path) -> Dataset:
     """Return what a DICOM file says of its kind, nothing of the patient; an empty data set if it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns of every value representation it mends
-            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-    except Exception:
-        # damaged files make pydicom raise nearly anything; whoever reads the pixels says what is wrong
-        return pydicom.Dataset()
+        tags = read_dicom(path, tags=_TAGS, pixels=False)
+    except InputError:
+        # whoever reads the pixels says what is wrong
+        return Dataset()
+    for tag in list(tags.keys()):
+        try:
+            with reading_dicom(path):
+                tags[tag]  # pydicom converts a value when it is first asked for
+        except InputError:
+            del tags[tag]
+    return tags
 
 
-def dicom_pseudonym(path: Path, tags: pydicom.Dataset) -> str:
+def dicom_pseudonym(path: Path) -> str:
     """Return a name for a DICOM file that tells nothing of the patient: ``dicom_`` and 12 hexadecimal digits.
 
-    They are the begin of the SHA-256 of its SOP Instance UID, or, without one, of its content, so that the same picture
-    gets the same name everywhere; of its path where the file cannot be opened.
+    They are the begin of the SHA-256 of its content, so that the same file gets the same name everywhere and another
+    never gets it, though many an exported file has the SOP Instance UID of another; of its path where the file cannot
+    be opened.
     """
-    content = str(tags.get("SOPInstanceUID") or "").encode()
-    if not content:
-        try:
-            content = path.read_bytes()
-        except OSError:
-            content = os.fsencode(path)
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = os.fsencode(path)
     return f"dicom_{hashlib.sha256(content).hexdigest()[:12]}"

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,16 @@ from monai.utils import MetaKeys, ensure_tuple
 
 from pipeline.utils import InputError
 
-from .decoders import decode_dicom, decode_nifti, decode_raster, nifti_orientation
+from .dicom_picture import decode_dicom, decode_dicom_mask
+from .nifti_picture import decode_nifti, decode_nifti_mask, nifti_orientation
 from .picture import Picture
-from .picture_files import NIFTI_SUFFIXES, PICTURE_SUFFIXES, RASTER_SUFFIXES
+from .picture_files import NIFTI_SUFFIXES, PICTURE_SUFFIXES, RASTER_SUFFIXES, missing_file
+from .raster_picture import decode_raster, decode_raster_mask
 
 __all__ = ["PictureReader", "read_mask", "read_picture", "to_original_orientation"]
+
+# the part of the range below which a picture is remarked on
+LEAST_RANGE = 1 / 8
 
 
 def read_picture(path: PathLike, channels: int | None = None) -> Picture:
@@ -49,15 +54,8 @@ def read_picture(path: PathLike, channels: int | None = None) -> Picture:
             one channel is asked for.
     """
     path = Path(path)
-    name = path.name.lower()
-    if not path.is_file():
-        raise InputError(f"The file {path} does not exist.")
-    if name.endswith(RASTER_SUFFIXES):
-        picture = decode_raster(path)
-    elif name.endswith(NIFTI_SUFFIXES):
-        picture = decode_nifti(path)
-    else:
-        picture = decode_dicom(path)
+    picture = _decode(path, decode_raster, decode_nifti, decode_dicom)
+    picture.notes = " ".join([*filter(None, [picture.notes]), *_note_on_range(picture.pixels)])
     if channels == 1 and len(picture.pixels) == 3:
         raise InputError(
             f"The picture {path} is colored, but a grey picture is needed (one channel, or three equal ones)."
@@ -68,23 +66,45 @@ def read_picture(path: PathLike, channels: int | None = None) -> Picture:
 
 
 def read_mask(path: PathLike) -> Picture:
-    """Read a segmentation mask: pixels (1, rows, columns), float32, 0 where the file has 0 and 1 elsewhere.
+    """Read a segmentation mask: pixels (1, rows, columns), float32, 0 where the file stores 0 and 1 elsewhere.
 
-    The file may hold 0 and one other value, such as 0/255 or 0/1; it may also be all background or all foreground.
+    What counts is what is stored, whatever the file says of showing it: alpha, windows and MONOCHROME1 have no part in
+    it. NIfTI values are those after slope and intercept. The file may hold 0 and one other value, such as 0/255 or 0/1;
+    it may also be all background or all foreground.
 
     Raises:
-        InputError: as :func:`read_picture`, and if there are more values than these.
+        InputError: if the file is absent, damaged, of several frames or colored, if an alpha channel or a palette may
+            mean another mask, or if there are more values than these.
     """
-    picture = read_picture(path, channels=1)
-    foreground = picture.pixels != 0
-    values = picture.pixels[foreground]
-    if values.size and values.min() != values.max():
-        raise InputError(
-            f"The mask {path} has {len(np.unique(picture.pixels))} different values; a mask may have only 0 "
-            "(background) and one other value (foreground)."
-        )
-    picture.pixels = foreground.astype(np.float32)
-    return picture
+    return _decode(Path(path), decode_raster_mask, decode_nifti_mask, decode_dicom_mask)
+
+
+def _decode(
+    path: Path,
+    raster: Callable[[Path], Picture],
+    nifti: Callable[[Path], Picture],
+    dicom: Callable[[Path], Picture],
+) -> Picture:
+    """Decode a file by the decoder for its ending."""
+    if not path.is_file():
+        raise InputError(missing_file(path))
+    name = path.name.lower()
+    if name.endswith(RASTER_SUFFIXES):
+        return raster(path)
+    return nifti(path) if name.endswith(NIFTI_SUFFIXES) else dicom(path)
+
+
+def _note_on_range(pixels: npt.NDArray[np.float32]) -> list[str]:
+    """Return a sentence on a picture that shows next to nothing, as one does whose range was told wrongly."""
+    least, greatest = float(pixels.min()), float(pixels.max())
+    if least == greatest:
+        return ["All pixels of the picture have the same value."]
+    if greatest - least < LEAST_RANGE:
+        return [
+            f"The picture uses only {greatest - least:.2g} of its range of grey levels, from {least:.3g} to "
+            f"{greatest:.3g}, where 0 is black and 1 is white."
+        ]
+    return []
 
 
 class PictureReader(ImageReader):

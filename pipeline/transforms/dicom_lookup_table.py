@@ -1,0 +1,123 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.valuerep import VR
+
+from .dicom_numbers import read_numbers
+
+__all__ = [
+    "Descriptor",
+    "LookupTable",
+    "read_descriptor",
+    "read_table",
+    "table_white",
+    "unpack_bytes",
+    "unpack_words",
+]
+
+
+@dataclass(frozen=True)
+class LookupTable:
+    """A lookup table of DICOM (PS3.3 C.11.1.1, C.11.2.1.1, C.7.6.3.1.5).
+
+    Attributes:
+        first: the value that the first entry maps.
+        entries: int64, the results.
+        bits: of each entry, as the file says.
+    """
+
+    first: int
+    entries: npt.NDArray[np.int64]
+    bits: int
+
+    def __call__(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Map values; what lies below or above the table gets its first or last entry."""
+        indices = np.rint(values).astype(np.int64) - self.first
+        return self.entries[np.clip(indices, 0, len(self.entries) - 1)]
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What a file says of a table: the number of its entries, the value that the first one maps, bits per entry."""
+
+    count: int
+    first: int
+    bits: int
+
+
+def read_descriptor(data: Dataset, keyword: str, signed: bool) -> Descriptor | None:
+    """Read the descriptor of a table, None where it is absent or has not three numbers.
+
+    Args:
+        data: the data set or the item of a sequence that holds it.
+        keyword: of the descriptor.
+        signed: whether values to be mapped may be negative, so that the first value mapped is signed. The other two
+            numbers never are, and 0 entries are 65536.
+    """
+    numbers = read_numbers(data, keyword)
+    if len(numbers) != 3 or not np.isfinite(numbers).all():
+        return None
+    count, first, bits = (int(number) & 0xFFFF for number in numbers)
+    if first >= 2**15 and (signed or data[keyword].VR == VR.SS):
+        first -= 2**16
+    return Descriptor(count or 2**16, first, bits)
+
+
+def unpack_words(content: Any, little_endian: bool) -> npt.NDArray[np.uint16]:
+    """Return the 16-bit words of an element, whose content is bytes (OW), or one or more numbers (US or SS).
+
+    Args:
+        content: of the element; None or empty if it has none.
+        little_endian: byte order of bytes.
+    """
+    if isinstance(content, bytes):
+        return np.frombuffer(content[: len(content) // 2 * 2], "<u2" if little_endian else ">u2").astype(np.uint16)
+    numbers = np.atleast_1d(np.asarray([] if content is None else content, dtype=np.int64))
+    return (numbers & 0xFFFF).astype(np.uint16)
+
+
+def unpack_bytes(words: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Return the two bytes of each word, the low one first."""
+    return words.astype("<u2").view(np.uint8)
+
+
+def read_table(words: npt.NDArray[np.uint16], descriptor: Descriptor) -> LookupTable:
+    """Return the table of words (one at least) that hold one entry each, or two entries of 8 bits."""
+    packed = descriptor.bits <= 8 and len(words) < descriptor.count
+    entries = unpack_bytes(words) if packed else words
+    return LookupTable(descriptor.first, entries[: descriptor.count].astype(np.int64), descriptor.bits)
+
+
+def table_white(entries: npt.NDArray[np.int64], bits: int, notes: list[str]) -> int:
+    """Return the entry that is white: the greatest of ``bits`` bits, or of what a table holds that cannot be of these.
+
+    Args:
+        entries: of the table.
+        bits: of an entry, as the file says. Entries that exceed them, or use less than an eighth of their range,
+            give this the lie; the greatest entry is white then.
+        notes: gets a sentence on it.
+    """
+    greatest = int(entries.max())
+    announced = 2**bits - 1
+    if (announced + 1) / 8 <= greatest <= announced:
+        return announced
+    notes.append(
+        f"A lookup table is said to have {bits} bits, but its greatest entry is {greatest}, which was taken as white."
+    )
+    return max(greatest, 1)

@@ -1,0 +1,39 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+__all__ = ["read_numbers"]
+
+
+def read_numbers(data: Dataset, keyword: str) -> list[float]:
+    """Return the numbers of an element: none where it is absent or empty, NaN for each that is no number."""
+    try:
+        value = data.get(keyword)
+    # pydicom converts when a value is asked for, and one bad number spoils all of the element
+    except (ValueError, TypeError, OverflowError, NotImplementedError):
+        return [math.nan]
+    if value is None or value == "":
+        return []
+    return [_number(part) for part in (value if isinstance(value, MultiValue | list | tuple) else [value])]
+
+
+def _number(part: Any) -> float:
+    try:
+        return float(part)
+    except (ValueError, TypeError, OverflowError):
+        return math.nan

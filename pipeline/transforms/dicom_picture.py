@@ -1,0 +1,67 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .dicom_file import read_dicom, reading_dicom
+from .dicom_grey_levels import grey_levels
+from .dicom_palette import read_palette
+from .dicom_spacing import read_spacing
+from .dicom_stored_values import PALETTE, read_stored_values
+from .mask_values import one_channel, palette_values, zeros_and_ones
+from .picture import Picture, plain_picture
+
+__all__ = ["decode_dicom", "decode_dicom_mask"]
+
+
+def decode_dicom(path: Path) -> Picture:
+    """Decode a DICOM picture of one frame as DICOM PS3.3 tells to show it, see :func:`grey_levels`.
+
+    Palette, RGB and YBR are taken as color.
+
+    Raises:
+        InputError: if the file is no DICOM, is damaged, has no pixels or several frames, or a compression that cannot
+            be decoded.
+    """
+    notes: list[str] = []
+    with reading_dicom(path):
+        data = read_dicom(path)
+        if data.preamble is None:
+            notes.append("The file has no DICOM header; how it is encoded was taken from its content.")
+        little_endian = bool(data.original_encoding[1])
+        stored = read_stored_values(data, path, notes)
+        if stored.photometric == PALETTE:
+            palette = read_palette(data, stored.low < 0, little_endian)
+            pixels = (palette(stored.values) / palette.white(notes)).transpose(2, 0, 1)
+        elif stored.values.ndim == 3:
+            pixels = ((stored.values - stored.low) / (stored.high - stored.low)).transpose(2, 0, 1)
+        else:
+            pixels = grey_levels(stored, data, little_endian, notes)[None]
+        return plain_picture(pixels, read_spacing(data, notes), notes)
+
+
+def decode_dicom_mask(path: Path) -> Picture:
+    """Decode a DICOM mask of one frame: 0 where the stored value is 0, whatever the file says of showing it.
+
+    Raises:
+        InputError: as :func:`decode_dicom`, and if there are more values than 0 and one other.
+    """
+    notes: list[str] = []
+    with reading_dicom(path):
+        data = read_dicom(path)
+        stored = read_stored_values(data, path, notes)
+        values = one_channel(stored.values, path) if stored.values.ndim == 3 else stored.values
+        if stored.photometric == PALETTE:
+            palette = read_palette(data, stored.low < 0, bool(data.original_encoding[1]))
+            values = palette_values(values, palette(values), path)
+        return plain_picture(zeros_and_ones(values, path), read_spacing(data, notes), notes)
