@@ -93,10 +93,16 @@ def check_attack(
         raise InputError(f"epsilons: a list of intensities in grey levels is needed, got {epsilons!r}.")
     if any(not epsilon > 0 for epsilon in epsilons):
         raise InputError(f"epsilons: every intensity must be above 0 grey levels, got {list(epsilons)}.")
+    if any(math.isinf(number) for number in (*epsilons, step)):
+        raise InputError(f"epsilons and step must be finite, got {list(epsilons)} and {step}.")
     if any(larger <= smaller for smaller, larger in zip(epsilons, epsilons[1:])):  # noqa: B905
         raise InputError(f"epsilons: the intensities must rise and not repeat, got {list(epsilons)}.")
     if not step > 0:
         raise InputError(f"step: the step size must be above 0 grey levels, got {step}.")
+    if value_range is not None and not (len(value_range) == 2 and value_range[0] < value_range[1]):
+        raise InputError(
+            f"value_range: a lowest and a higher highest grey level are needed, or null for none, got {value_range}."
+        )
     if value_range is not None and image.numel():
         low, high = value_range
         lowest, highest = image.min().item(), image.max().item()

@@ -18,6 +18,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pipeline.utils import InputError
+
 from .iterative_fgsm import Gradient
 
 __all__ = ["frozen", "inverse_mask", "targeted_gradient"]
@@ -52,12 +54,14 @@ def inverse_mask(label: torch.Tensor) -> torch.Tensor:
     """Return S_t of the paper, 1 − label, for a mask of 0 and 1.
 
     Raises:
-        ValueError: if the mask holds other values.
+        InputError: if the mask holds other values, or truth values instead of numbers.
     """
     if not ((label == 0) | (label == 1)).all():
-        raise ValueError(
+        raise InputError(
             "inverse_mask: the mask must hold 0 and 1 only; the paper's target is defined for two classes."
         )
+    if label.dtype == torch.bool:
+        raise InputError("inverse_mask: the mask must hold numbers, got torch.bool; convert it with .float().")
     return 1 - label
 
 

@@ -121,7 +121,7 @@ def read_table(file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         file: ``results.csv`` or ``results.parquet``.
 
     Raises:
-        InputError: if one of the two is missing or cannot be read as such.
+        InputError: if one of the two is missing or cannot be read as such, or a score is not between 0 and 1.
     """
     costs_file = file.with_name(_COSTS_NAME)
     try:
@@ -137,6 +137,12 @@ def read_table(file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         missing = [column for column in columns if column not in content]
         if missing:
             raise InputError(f"{path} has no column '{missing[0]}'; name a table that a report has written.")
+    for column in _SCORES:
+        # pandas' means leave out what is no number
+        if not pd.to_numeric(table[column], errors="coerce").between(0, 1).all():
+            raise InputError(
+                f"{file} has a {column} that is not between 0 and 1; name a table that a report has written."
+            )
     return table, costs
 
 

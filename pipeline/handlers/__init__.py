@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from .adversarial_evaluation import AdversarialEvaluation, epsilon_name
 from .epoch_seed import EpochSeed, first_seed
+from .first_batch import check_evaluation, check_training
 from .network_wise_training import NetworkWiseTraining
 from .robustness_report import RobustnessReport
 from .run_cost import RunCost
+from .stop_at_divergence import StopAtDivergence
 from .track_run import TrackRun
 from .training_checkpoint import TrainingCheckpoint, load_network
+from .training_masks import TrainingMasks
 from .training_progress import TrainingProgress
 
 __all__ = [
@@ -26,9 +29,13 @@ __all__ = [
     "NetworkWiseTraining",
     "RobustnessReport",
     "RunCost",
+    "StopAtDivergence",
     "TrackRun",
     "TrainingCheckpoint",
+    "TrainingMasks",
     "TrainingProgress",
+    "check_evaluation",
+    "check_training",
     "epsilon_name",
     "first_seed",
     "load_network",

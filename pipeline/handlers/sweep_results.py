@@ -67,6 +67,8 @@ class SweepResults:
                 return
             for name, entry in content["images"].items():
                 scores = {float(epsilon): (dic, jsc) for epsilon, (dic, jsc) in entry["scores"].items()}
+                if not all(0 <= score <= 1 for pair in scores.values() for score in pair):
+                    raise ValueError(f"{name}: a score is none")
                 self.images[name] = (entry["image"], scores)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(

@@ -25,7 +25,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from pipeline.utils import InputError, atomic_path, load_weights, read_weights
+from pipeline.utils import InputError, atomic_path, load_weights, read_weights, say_if_interrupted
+
+from .stop_at_divergence import StopAtDivergence
 
 __all__ = ["TrainingCheckpoint", "load_network"]
 
@@ -41,6 +43,9 @@ class TrainingCheckpoint:
     (the scheduler's). When the training is complete, the network's state dict is written to ``final_paths``; of several
     processes, the first's, which all have then: without synchronized batch normalization their statistics differ.
 
+    A training that diverges is ended before anything is written, see ``StopAtDivergence``: ``path`` keeps the weights
+    of the last good epoch, and ``final_paths`` what an earlier training has left there.
+
     Args:
         path: the checkpoint file.
         network: the network that is trained, or its ``DistributedDataParallel`` wrapper.
@@ -49,7 +54,8 @@ class TrainingCheckpoint:
         final_paths: files to write the final weights to.
 
     Raises:
-        InputError: if ``path`` is no checkpoint, or one of another network, or a file cannot be written.
+        InputError: if ``path`` is no checkpoint, or one of another network, a file cannot be written, or the training
+            diverges.
     """
 
     def __init__(
@@ -65,14 +71,17 @@ class TrainingCheckpoint:
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.final_paths = [Path(final) for final in final_paths]
+        self.stop_at_divergence = StopAtDivergence(_bare(network), optimizer, self.path)
 
     def attach(self, engine: Engine) -> None:
         """
         Args:
-            engine: a trainer.
+            engine: a trainer of MONAI's.
         """
         if not engine.has_event_handler(self.resume, Events.STARTED):
+            self.stop_at_divergence.attach(engine)
             engine.add_event_handler(Events.STARTED, self.resume)
+            engine.add_event_handler(Events.STARTED, self._prepare_interruption)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
             engine.add_event_handler(Events.COMPLETED, self.save_final)
 
@@ -90,7 +99,8 @@ class TrainingCheckpoint:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.scheduler.load_state_dict(checkpoint["scheduler"])
         engine.state.epoch = checkpoint["epoch"]
-        logger.warning("%s: the training goes on after epoch %d.", self.path, checkpoint["epoch"])
+        if idist.get_rank() == 0:
+            logger.warning("%s: the training goes on after epoch %d.", self.path, checkpoint["epoch"])
         engine.state.iteration = checkpoint["epoch"] * engine.state.epoch_length
 
     def save(self, engine: Engine) -> None:
@@ -105,6 +115,12 @@ class TrainingCheckpoint:
                 },
                 self.path,
             )
+        self._prepare_interruption(engine)
+
+    def _prepare_interruption(self, engine: Engine) -> None:
+        epoch = engine.state.epoch
+        where = f"after epoch {epoch}" if epoch else "before the end of the first epoch"
+        say_if_interrupted(f"Interrupted {where}. Type the same command again to go on.")
 
     def save_final(self, engine: Engine) -> None:
         """Give all processes the first one's weights, and write them."""
@@ -122,7 +138,7 @@ def load_network(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
     A name that ends in ``.safetensors`` is read as safetensors, any other as PyTorch's format.
 
     Raises:
-        InputError: if the file is missing, is no file of weights, or is one of another network.
+        InputError: if the file is missing, is no file of weights, is one of another network, or is not finite.
     """
     path = Path(path)
     if not path.is_file():

@@ -23,7 +23,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from pipeline.utils import InputError, atomic_path, safetensors_bytes
+from pipeline.utils import InputError, atomic_path, check_logits, safetensors_bytes
 
 __all__ = ["export_network"]
 
@@ -50,14 +50,15 @@ def export_network(
         The three files.
 
     Raises:
-        InputError: if the network cannot be exported, or logits differ by more than 10⁻⁴ (of the greatest, where it is
-            above 1).
+        InputError: if the network does not give finite logits or cannot be exported, or logits differ by more than
+            10⁻⁴ (of the greatest, where it is above 1).
     """
     network = copy.deepcopy(network).cpu().eval()
     image = torch.rand(2, in_channels, 64, 96)
     free = torch.export.Dim.AUTO
     text = json.dumps(metadata)
     with torch.no_grad():
+        check_logits(network(image), len(image), image.shape[2:], type(network).__name__)
         try:
             program = torch.export.export(network, (image,), dynamic_shapes=({0: free, 2: free, 3: free},))
             onnx = torch.onnx.export(program, (image,), dynamo=True, input_names=["image"], output_names=["pred"])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.utils import InputError
+from pipeline.utils import InputError, check_finite
 
 __all__ = ["load_torchscript"]
 
@@ -27,12 +27,12 @@ def load_torchscript(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:
     TensorRT's need ``torch_tensorrt`` imported before, and a GPU like the one that they were made on.
 
     Raises:
-        InputError: if the file is missing or cannot be loaded.
+        InputError: if the file is missing, cannot be loaded, or holds weights that are not finite.
     """
     if not Path(path).is_file():
         raise InputError(f"ckpt_path: there is no file {path}; make it with trt_export, or name it with --ckpt_path.")
     try:
-        return torch.jit.load(path)
+        network = torch.jit.load(path)
     except RuntimeError as error:
         # its first sentence: what follows guesses at causes, or quotes code
         reason = str(error).strip().splitlines()[0].split(". ")[0].rstrip(".:")
@@ -40,3 +40,5 @@ def load_torchscript(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:
             f"{path} cannot be loaded as TorchScript ({reason}); install torch_tensorrt, make the file anew with "
             "trt_export on this machine, or name another with --ckpt_path."
         ) from error
+    check_finite(network.state_dict(), path)
+    return network

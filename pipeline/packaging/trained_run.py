@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.transforms import datalist_fingerprint
-from pipeline.utils import InputError
+from pipeline.utils import InputError, read_weights
 
 __all__ = ["TrainedRun", "read_trained_run"]
 
@@ -52,8 +52,8 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
     """Read a run folder that a finished ``training`` of ``bundle`` has left.
 
     Raises:
-        InputError: if it is none, its network, size of pictures or attack is not the bundle's own, its data list is
-            gone or has changed since, or does not say what its data is.
+        InputError: if it is none, its weights are damaged or not finite, its network, size of pictures or attack is not
+            the bundle's own, its data list is gone or has changed since, or does not say what its data is.
     """
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -68,6 +68,7 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
     weights = folder / "model.pt"
     if not weights.is_file():
         raise InputError(f"{folder} has no model.pt; name the folder of a training.")
+    read_weights(weights)
     if result["network"] != "NLCEN" or result["variant"]:
         raise InputError(
             f"{folder} is a training of {result['network']} {result['variant']}".rstrip()

@@ -26,7 +26,15 @@ from torch import nn
 
 from .errors import InputError
 
-__all__ = ["fingerprint_file", "fingerprint_network", "load_weights", "read_weights", "safetensors_bytes"]
+__all__ = [
+    "check_finite",
+    "fingerprint_file",
+    "fingerprint_network",
+    "first_non_finite",
+    "load_weights",
+    "read_weights",
+    "safetensors_bytes",
+]
 
 # what torch.load and load_file raise for a file that is damaged or something else altogether
 UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error, SafetensorError)
@@ -41,7 +49,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
         The dictionary in the file: a state dict, or one of several.
 
     Raises:
-        InputError: if the file is missing, cannot be read, or holds something else.
+        InputError: if the file is missing, cannot be read, holds something else, or numbers that are not finite.
     """
     if not Path(path).is_file():
         raise InputError(f"There is no file {path}; name a file of weights.")
@@ -53,6 +61,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path} is no {kind} file of weights, or is damaged; remove it or name another.") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no state dict; name a file of weights.")
+    check_finite(content, path)
     return content
 
 
@@ -60,7 +69,8 @@ def load_weights(network: nn.Module, state: Mapping[str, Any], path: str | os.Pa
     """Load the state dict ``state``, which comes from ``path``, into ``network``.
 
     Raises:
-        InputError: if it is one of another network; the message names the first difference.
+        InputError: if it is one of another network (the message names the first difference), or a number in it is not
+            finite, or would not be in the network's type.
     """
     own = network.state_dict()
     # files of before PyTorch 0.4.1 lack the counters, which load_state_dict then leaves as they are
@@ -75,7 +85,39 @@ def load_weights(network: nn.Module, state: Mapping[str, Any], path: str | os.Pa
             f"{path} holds the weights of another network: {len(other)} of its names or shapes differ from "
             f"{type(network).__name__}'s, the first is '{other[0]}'; name the weights of this network."
         )
+    check_finite({name: state[name].to(tensor.dtype) for name, tensor in own.items() if name in state}, path)
     network.load_state_dict(state)
+
+
+def first_non_finite(content: Mapping[Any, Any]) -> str | None:
+    """Return the name of the first tensor that holds NaN or an infinity, None where all are finite.
+
+    Args:
+        content: a state dict, or a dictionary of several; the names of nested ones are joined by dots. What is no
+            tensor does not count: a scheduler's best loss is infinite before the first epoch.
+    """
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            inner = first_non_finite(value)
+            if inner is not None:
+                return f"{name}.{inner}"
+        elif isinstance(value, torch.Tensor) and not torch.isfinite(value).all():
+            return str(name)
+    return None
+
+
+def check_finite(content: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
+    """Refuse weights that come from ``path`` if any is NaN or infinite: such a network predicts nothing at all.
+
+    Raises:
+        InputError: if there is such a number; the message names the first tensor.
+    """
+    name = first_non_finite(content)
+    if name is not None:
+        raise InputError(
+            f"{path} holds numbers that are not finite, first in '{name}', as a training that diverged leaves them; "
+            "remove it or name another."
+        )
 
 
 def safetensors_bytes(network: nn.Module, metadata: Mapping[str, str]) -> bytes:

@@ -1,0 +1,113 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from monai.data import list_data_collate
+from monai.inferers import Inferer
+from monai.utils import CommonKeys, convert_to_tensor
+from torch import nn
+
+from pipeline.attacks import frozen
+from pipeline.utils import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
+
+__all__ = ["check_evaluation", "check_training"]
+
+
+def check_evaluation(network: nn.Module, inferer: Inferer, item: Mapping[str, Any], device: torch.device) -> None:
+    """Try on one item of the test data whether it, and what the network gives for it, can be scored and attacked.
+
+    Call it before anything is trained or written. The network and the random state stay as they are.
+
+    Args:
+        network: the network, on ``device``.
+        inferer: the evaluator's.
+        item: ``image`` (C, *spatial) and ``label`` (1, *spatial), after the evaluator's preprocessing.
+        device: where the network is.
+
+    Raises:
+        InputError: if image, mask or logits are not what ``check_images``, ``check_masks`` and ``check_logits`` want.
+    """
+    subject = "The first test picture"
+    image, label = _batch(item, 1, device)
+    check_images(image, subject)
+    check_masks(label, 1, subject)
+    with frozen(network), _random_state(device), torch.no_grad():
+        check_logits(network_output(network, inferer, image, subject), 1, label.shape[2:], subject)
+
+
+def check_training(
+    network: nn.Module,
+    inferer: Inferer,
+    loss_function: Callable[[Any, torch.Tensor], Any],
+    item: Mapping[str, Any],
+    batch_size: int,
+    device: torch.device,
+) -> None:
+    """Try on one item of the training data whether the loss takes what the network gives in training mode.
+
+    That may be more than logits, such as ``NLCEN``'s list. Call it before anything is trained or written. The network,
+    its batch statistics included, and the random state stay as they are.
+
+    Args:
+        network: the network, on ``device``.
+        inferer: the trainer's.
+        loss_function: the trainer's.
+        item: ``image`` (C, *spatial) and ``label`` (1, *spatial), after the trainer's preprocessing.
+        batch_size: the trainer's. Of its images, all like this one, two stand for any more.
+        device: where the network is.
+
+    Raises:
+        InputError: if the mask is not as ``check_masks`` has it, or network or loss cannot take what they get.
+    """
+    subject = "The first training picture"
+    count = min(batch_size, 2)
+    image, label = _batch(item, count, device)
+    check_masks(label, count, subject)
+    with _training_mode(network), _random_state(device), torch.no_grad():
+        output = network_output(network, inferer, image, subject)
+        with explain_misfits(
+            f"{subject}: the loss cannot be computed from what the network gives in training mode, "
+            f"{describe_output(output)}, and the masks, {describe_output(label)}"
+        ):
+            loss_function(output, label).mean()
+
+
+def _batch(item: Mapping[str, Any], count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    batch = list_data_collate([item] * count)
+    image, label = (convert_to_tensor(batch[key], device=device) for key in (CommonKeys.IMAGE, CommonKeys.LABEL))
+    return image, label
+
+
+@contextmanager
+def _training_mode(network: nn.Module) -> Iterator[None]:
+    """Hold ``network`` in training mode, and leave it exactly as it was found, but for gradients."""
+    modes = {module: module.training for module in network.modules()}
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    network.train()
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        for module, training in modes.items():
+            module.training = training
+
+
+def _random_state(device: torch.device) -> Any:
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])

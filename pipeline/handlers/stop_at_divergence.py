@@ -1,0 +1,88 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+from monai.utils import CommonKeys
+from torch import nn
+from torch.optim import Optimizer
+
+from pipeline.utils import InputError, first_non_finite
+
+__all__ = ["StopAtDivergence"]
+
+
+class StopAtDivergence:
+    """End a training at the first loss that is not finite, before the step that would spoil the weights.
+
+    After each epoch the state of the network (batch statistics included) and of the optimizer must be finite, too: the
+    last step may have spoiled them, and batch statistics do not enter a training's loss. All processes stop together,
+    whichever of them found it.
+
+    Args:
+        network: the network that is trained.
+        optimizer: its optimizer.
+        checkpoint: the file of the last complete epoch, where there is one; the message names it. Attach this before
+            the handler that writes it.
+
+    Raises:
+        InputError: if the training diverges; the message says in which epoch and at which learning rate.
+    """
+
+    def __init__(self, network: nn.Module, optimizer: Optimizer, checkpoint: str | os.PathLike[str]) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.checkpoint = Path(checkpoint)
+        self._rates: list[float] = []
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer of MONAI's.
+        """
+        if not engine.has_event_handler(self.check_loss, IterationEvents.LOSS_COMPLETED):
+            engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.check_loss)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.check_state)
+
+    def check_loss(self, engine: Engine) -> None:
+        """Stop if the loss of this step is not finite in any process."""
+        # kept for `check_state`, before which the scheduler sets the next epoch's rates
+        self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        diverged = not torch.isfinite(engine.state.output[CommonKeys.LOSS]).all()
+        if idist.all_reduce(float(diverged), "MAX"):
+            raise self._error(engine, "the loss is not finite")
+
+    def check_state(self, engine: Engine) -> None:
+        """Stop if the last step has left something that is not finite in any process."""
+        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()["state"]}
+        found = next(filter(None, idist.all_gather(first_non_finite(state) or "")), None)
+        if found:
+            raise self._error(engine, f"'{found}' is not finite")
+
+    def _error(self, engine: Engine, what: str) -> InputError:
+        epoch = engine.state.epoch
+        rates = " and ".join(f"{rate:g}" for rate in dict.fromkeys(self._rates))
+        kept = (
+            f"the last good weights, of epoch {epoch - 1}, are in {self.checkpoint}"
+            if self.checkpoint.is_file()
+            else "no epoch was completed, so that there are no good weights"
+        )
+        return InputError(
+            f"The training diverged in epoch {epoch} at a learning rate of {rates}: {what}; {kept}; train with a lower "
+            "--learning_rate."
+        )

@@ -1,0 +1,161 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from .errors import InputError
+
+__all__ = ["check_images", "check_logits", "check_masks", "describe_output", "explain_misfits", "network_output"]
+
+# what torch and losses raise for a tensor of another shape or type, or for no tensor at all
+MISFITS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+
+
+def check_images(images: object, subject: str) -> None:
+    """Refuse images that are no float tensor (B, C, *spatial) in [0, 1], as the networks and the attack take them.
+
+    Args:
+        images: the images of a batch.
+        subject: what they are, the begin of the message.
+
+    Raises:
+        InputError: if they are something else; the message says what they are.
+    """
+    if not isinstance(images, torch.Tensor) or not images.is_floating_point() or images.ndim < 3:
+        raise InputError(
+            f"{subject}: the images must be a tensor (B, C, *spatial) of floating-point numbers in [0, 1], but are "
+            f"{describe_output(images)}; load them with LoadImaged, EnsureChannelFirstd and EnsureTyped."
+        )
+    lowest, highest = images.min().item(), images.max().item()
+    # not a number is not in the range
+    if not (lowest >= 0 and highest <= 1):
+        raise InputError(
+            f"{subject}: the images hold values from {lowest:g} to {highest:g}, but must be in [0, 1]; scale them in "
+            "the preprocessing (grey levels of 0 to 255 with ScaleIntensityRanged, a_min=0, a_max=255, b_min=0, "
+            "b_max=1), and let the network itself do what else it needs, such as subtracting a mean."
+        )
+
+
+def check_masks(masks: object, count: int, subject: str) -> None:
+    """Refuse masks that are no tensor (B, 1, *spatial) of the numbers 0 and 1.
+
+    Args:
+        masks: the masks of a batch.
+        count: B, the number of its images.
+        subject: what they are, the begin of the message.
+
+    Raises:
+        InputError: if they are something else; the message says what they are.
+    """
+    if (
+        not isinstance(masks, torch.Tensor)
+        or masks.ndim < 3
+        or masks.shape[:2] != (count, 1)
+        or masks.dtype == torch.bool
+    ):
+        raise InputError(
+            f"{subject}: the masks must be a tensor ({count}, 1, *spatial) of numbers, but are "
+            f"{describe_output(masks)}; make one channel of numbers of them, with EnsureChannelFirstd and EnsureTyped."
+        )
+    if not ((masks == 0) | (masks == 1)).all():
+        raise InputError(
+            f"{subject}: the masks hold values from {masks.min().item():g} to {masks.max().item():g}, but must hold 0 "
+            "and 1 only; make them so in the preprocessing, with AsDiscreted and a threshold."
+        )
+
+
+def check_logits(logits: object, count: int, spatial: Sequence[int], subject: str) -> None:
+    """Refuse a network's output that is no float tensor (B, 2, *spatial) of finite logits, background first.
+
+    The predicted mask is the argmax over the channels: one channel, and any NaN, would give background without a word.
+
+    Args:
+        logits: the output for a batch.
+        count: B, the number of images.
+        spatial: size of the masks that it is compared with, or drawn as.
+        subject: what the output is for, the begin of the message.
+
+    Raises:
+        InputError: if it is something else; the message says what it is.
+    """
+    shape = (count, 2, *spatial)
+    if (
+        not isinstance(logits, torch.Tensor)
+        or tuple(logits.shape) != shape
+        or logits.dtype not in (torch.float32, torch.float64)
+    ):
+        raise InputError(
+            f"{subject}: the network must give logits, background first, as a tensor of shape {shape} and type "
+            f"torch.float32, but gives {describe_output(logits)}; change it, or wrap it into a module that gives this."
+        )
+    if not torch.isfinite(logits).all():
+        raise InputError(
+            f"{subject}: the network gives logits that are not finite; its weights are those of a training that "
+            "diverged, or its numbers overflow: name other weights."
+        )
+
+
+def network_output(
+    network: nn.Module, inferer: Callable[[torch.Tensor, nn.Module], Any], images: torch.Tensor, subject: str
+) -> Any:
+    """Run a network on a batch of images.
+
+    Args:
+        network: the network.
+        inferer: how it is run, one of MONAI's inferers.
+        images: (B, C, *spatial).
+        subject: what the images are, the begin of the message.
+
+    Returns:
+        What the network gives, which may be anything.
+
+    Raises:
+        InputError: if it cannot take the images, such as those with another number of channels.
+    """
+    with explain_misfits(
+        f"{subject}: {type(network).__name__} cannot take images that are {describe_output(images)}; give it as many "
+        "channels and pixels as it is made for"
+    ):
+        return inferer(images, network)
+
+
+def describe_output(output: object) -> str:
+    """Say what a network, or whatever else should give a tensor, has given."""
+    if isinstance(output, torch.Tensor):
+        return f"a tensor of shape {tuple(output.shape)} and type {output.dtype}"
+    if isinstance(output, Mapping):
+        return f"a {type(output).__name__} with the keys {', '.join(repr(key) for key in output)}"
+    if isinstance(output, (list, tuple)) and output:
+        return f"a {type(output).__name__} of {len(output)}, the first being {describe_output(output[0])}"
+    return f"a {type(output).__name__}"
+
+
+@contextmanager
+def explain_misfits(what: str) -> Iterator[None]:
+    """Turn what a network or a loss raises for tensors that it cannot take into an ``InputError``.
+
+    Args:
+        what: what goes wrong then, the begin of the message.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except MISFITS as error:
+        raise InputError(f"{what} ({type(error).__name__}: {' '.join(str(error).split())}).") from error
