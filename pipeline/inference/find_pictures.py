@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from monai.config import PathLike
@@ -22,11 +23,15 @@ from pydicom import Dataset
 
 from pipeline.transforms import (
     PICTURE_SUFFIXES,
+    FolderContent,
     dicom_pseudonym,
     is_dicom_picture,
     is_picture,
+    is_unread_picture,
+    list_folder,
     picture_name,
     read_dicom_tags,
+    say_closed,
 )
 from pipeline.utils import InputError, atomic_path
 
@@ -37,7 +42,7 @@ DICOM_NAMES = "dicom_names.csv"
 
 @dataclass(frozen=True)
 class FoundPictures:
-    """The pictures in a folder.
+    """The pictures in a folder. Every entry of it is in one of ``items``, ``skipped``, ``ignored`` and ``failures``.
 
     Attributes:
         root: the folder, or the one picture.
@@ -45,16 +50,18 @@ class FoundPictures:
         items: for each picture ``{"image": its path, "name": where results go, "shown": what messages call it}``. The
             name is relative to ``output_dir`` and has no ending: the subfolder and the file's stem, or the file's whole
             name where the stem alone would give two pictures of a folder the same name. DICOM files, whose names and
-            folders often are those of patients, are called by ``dicom_pseudonym``.
-        skipped: number of other files.
+            folders often are those of patients, are called by ``dicom_pseudonym``, exact copies with a number behind.
+        skipped: number of other entries, by what they are, such as ``{"hidden files and folders": 2}``.
         ignored: number of DICOM files that were not wanted, by the reason.
+        failures: one message for each folder that cannot be opened, and may hold pictures.
     """
 
     root: Path
     output_dir: Path
     items: list[dict[str, str]]
-    skipped: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
     ignored: Mapping[str, int] = field(default_factory=dict)
+    failures: Sequence[str] = ()
 
 
 def find_pictures(
@@ -65,8 +72,9 @@ def find_pictures(
 ) -> FoundPictures:
     """List the pictures of a folder and its subfolders, sorted by path.
 
-    Pictures are the files with one of ``PICTURE_SUFFIXES`` and DICOM files with any name. Hidden files are other files.
-    What lies in ``output_dir`` is left out, so that masks written earlier are not taken for pictures.
+    Pictures are the files with one of ``PICTURE_SUFFIXES`` and DICOM files with any name. Links are followed, see
+    ``list_folder``; a link with the name of a picture that leads nowhere is one, which then cannot be read. What lies
+    in ``output_dir`` is left out, so that masks written earlier are not taken for pictures.
 
     Args:
         root: a folder, one picture, or a DICOMDIR, for the folder that it stands in. If it is absent, nothing is found,
@@ -78,34 +86,63 @@ def find_pictures(
     root, output_dir = Path(root), Path(output_dir)
     if root.name == "DICOMDIR" and root.is_file():
         root = root.parent
-    if root.is_file():
-        base, files = root.parent, [root]
+    if root.is_dir():
+        base, content = root, list_folder(root, leave_out=[output_dir])
     else:
-        base, results = root, output_dir.resolve()
-        files = [path for path in sorted(root.rglob("*")) if path.is_file() and results not in path.resolve().parents]
-    pictures = [path for path in files if not _is_hidden(path, base) and is_picture(path)]
-    skipped = len(files) - len(pictures)
+        base, content = root.parent, FolderContent([root] if root.is_file() else [])
+    is_wanted = {path: is_picture(path) for path in content.files}
+    pictures = [path for path, wanted in is_wanted.items() if wanted]
+    skipped = content.skipped + Counter(_kind(path) for path, wanted in is_wanted.items() if not wanted)
     tags = {path: read_dicom_tags(path) for path in pictures if is_dicom_picture(path)}
     reasons = {path: why_ignored(own) for path, own in tags.items()} if why_ignored else {}
     ignored = Counter(reason for reason in reasons.values() if reason)
     pictures = [path for path in pictures if not reasons.get(path)]
+    hidden = set() if original_names else tags.keys()
+    names = _names(pictures, base, hidden)
+    items = [
+        {"image": str(path), "name": names[path], "shown": names[path] if path in hidden else str(path)}
+        for path in pictures
+    ]
+    failures = [_say_closed(path, why, base, original_names) for path, why in content.closed.items()]
+    return FoundPictures(root, output_dir, items, dict(sorted(skipped.items())), ignored, failures)
+
+
+def _kind(path: Path) -> str:
+    if path.name.startswith("."):
+        return "hidden files and folders"
+    suffix = path.suffix.lower()
+    return f"pictures of a kind that is not read ({suffix})" if is_unread_picture(path) else "other files"
+
+
+def _say_closed(path: Path, why: str, base: Path, original_names: bool) -> str:
+    # folders of DICOM files often have patients' names
+    which = f"The folder {path}" if original_names or path == base else f"A folder in {base}"
+    return say_closed(which, why)
+
+
+def _names(pictures: Sequence[Path], base: Path, hidden: Collection[Path]) -> dict[Path, str]:
+    """Return where the results of each picture go; no two have the same name."""
     # casefold: some file systems take "A" and "a" for the same
     claims = Counter(
         (path.parent, name) for path in pictures for name in {picture_name(path).casefold(), path.name.casefold()}
     )
-    items = []
-    pseudonyms: Counter[str] = Counter()
+    names: dict[Path, str] = {}
     for path in pictures:
-        if path in tags and not original_names:
-            name = dicom_pseudonym(path, tags[path])
-            pseudonyms[name] += 1
-            # copies of one picture, or what is wrongly tagged as such
-            name += f"_{pseudonyms[name]}" if pseudonyms[name] > 1 else ""
-            items.append({"image": str(path), "name": name, "shown": name})
-        else:
+        if path not in hidden:
             name = picture_name(path) if claims[path.parent, picture_name(path).casefold()] == 1 else path.name
-            items.append({"image": str(path), "name": str(path.parent.relative_to(base) / name), "shown": str(path)})
-    return FoundPictures(root, output_dir, items, skipped, ignored)
+            names[path] = str(path.parent.relative_to(base) / name)
+    taken = set(names.values())
+    for path in pictures:
+        if path in hidden:
+            names[path] = _free(dicom_pseudonym(path), taken)
+            taken.add(names[path])
+    return names
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return ``name``, or where it is taken, ``name_2``, ``name_3``, ..."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 def save_dicom_names(found: FoundPictures) -> None:
@@ -136,19 +173,17 @@ def check_pictures(found: FoundPictures) -> None:
         InputError: if the folder is absent or has no picture, or ``output_dir`` is this folder or one that it lies in.
     """
     root, results = found.root.resolve(), found.output_dir.resolve()
-    if not root.exists():
+    if not (root.is_file() or root.is_dir()):
         raise InputError(f"dataset_dir: there is no file or folder {found.root}; name the pictures with --dataset_dir.")
     if root.is_dir() and (root == results or results in root.parents):
         raise InputError(
             f"output_dir: the pictures themselves lie in {found.output_dir}; name another folder with --output_dir."
         )
     if not found.items:
-        others = "".join(f", {count} DICOM files ignored: {reason}" for reason, count in found.ignored.items())
+        counts = [f"{what}: {count}" for what, count in found.skipped.items()]
+        counts += [f"DICOM files ignored ({reason}): {count}" for reason, count in found.ignored.items()]
+        held = f" ({', '.join(counts)})" if counts else ""
         raise InputError(
-            f"dataset_dir: there is no picture in {found.root} ({found.skipped} other files{others}); it must hold "
-            f"files that are DICOM or end in {', '.join(PICTURE_SUFFIXES)}."
+            f"dataset_dir: there is no picture in {found.root}{held}; it must hold files that are DICOM or end in "
+            f"{', '.join(PICTURE_SUFFIXES)}.{''.join(f' {each}' for each in found.failures)}"
         )
-
-
-def _is_hidden(path: Path, base: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(base).parts)

@@ -13,20 +13,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from monai.config import PathLike
 
-from pipeline.utils import InputError
+from pipeline.utils import InputError, why_no_id
 
-from .picture_files import picture_name
+from .picture_files import missing_file, picture_name
 
 __all__ = ["datalist_fingerprint", "load_datalist"]
 
 SECTIONS = ("training", "test")
 FILE_KEYS = ("image", "label")
+FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 
 def load_datalist(path: PathLike, section: str) -> list[dict[str, Any]]:
@@ -34,42 +38,33 @@ def load_datalist(path: PathLike, section: str) -> list[dict[str, Any]]:
 
     Args:
         path: the JSON file, ``{"training": [{"image": ..., "label": ..., "id": ...}, ...], "test": [...]}``. Relative
-            names start from its folder.
+            names start from its folder. An accented letter may be written in either of Unicode's two ways.
         section: ``"training"`` or ``"test"``.
 
     Returns:
-        the entries, with absolute paths, and the image's name without its ending as ``id`` where there is none.
+        the entries, with absolute paths. The ``id`` is text: a whole number's digits, and the image's name without its
+        ending where there is none.
 
     Raises:
-        InputError: if the list is absent or not JSON of this form, the section is absent or empty, files are gone, or
-            a picture stands in the training and in the test section.
+        InputError: if the list is absent or not JSON of this form, the section is absent or empty, an id cannot be one
+            (see :func:`pipeline.utils.why_no_id`) or is given twice, files are gone, or a picture stands twice in a
+            section or in both.
     """
     path = Path(path)
     content = _read(path)
-    base = path.parent
     if section not in content:
         raise InputError(
             f"The data list {path} has no section '{section}'; it has {', '.join(map(repr, content)) or 'none'}."
         )
-    entries = content[section]
-    if not entries:
+    if not content[section]:
         raise InputError(f"The section '{section}' of the data list {path} is empty; prepare the data again.")
-    resolved = [_resolve(entry, base, path, section) for entry in entries]
-    names = [entry["id"] for entry in resolved]
-    repeated = next((name for name in names if names.count(name) > 1), None)
-    if repeated is not None:
-        raise InputError(
-            f"The section '{section}' of the data list {path} has several entries with the id '{repeated}'; give each "
-            "image its own."
-        )
-    _check_leak(content, base, path)
-    gone = [name for entry in resolved for name in _files(entry) if not Path(name).is_file()]
-    if gone:
-        raise InputError(
-            f"The data list {path} names files that do not exist ({len(gone)}, the first is {gone[0]}); prepare "
-            "the data again or correct the list."
-        )
-    return resolved
+    sections = {name: _resolve_all(content.get(name, []), path, name) for name in (*SECTIONS, section)}
+    entries = sections[section]
+    _check_ids(entries, path, section)
+    _check_leak(sections, path)
+    _check_files(entries, path)
+    _check_repeats(entries, path, section)
+    return entries
 
 
 def datalist_fingerprint(path: PathLike) -> str:
@@ -86,8 +81,8 @@ def datalist_fingerprint(path: PathLike) -> str:
     sections = {name: content[name] for name in SECTIONS if name in content}
     digest.update(json.dumps(sections, sort_keys=True).encode())
     for section, entries in sections.items():
-        for entry in entries:
-            for name in _files(_resolve(entry, path.parent, path, section)):
+        for entry in _resolve_all(entries, path, section):
+            for name in _files(entry):
                 try:
                     digest.update(hashlib.sha256(Path(name).read_bytes()).digest())
                 except OSError as error:
@@ -113,28 +108,107 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _resolve(entry: Any, base: Path, path: Path, section: str) -> dict[str, Any]:
-    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in FILE_KEYS):
+def _resolve_all(entries: Sequence[Any], path: Path, section: str) -> list[dict[str, Any]]:
+    return [_resolve(entry, path, section, number) for number, entry in enumerate(entries, start=1)]
+
+
+def _resolve(entry: Any, path: Path, section: str, number: int) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not all(_may_be_file(entry.get(key)) for key in FILE_KEYS):
         raise InputError(
             f"Every entry of '{section}' in the data list {path} must name an 'image' and a 'label', got {entry!r}."
         )
-    files = {key: str((base / entry[key]).absolute()) for key in FILE_KEYS}
-    return {"id": picture_name(Path(entry["image"])), **entry, **files}
+    files = {key: str(_find(path.parent, entry[key])) for key in FILE_KEYS}
+    name = entry.get("id", picture_name(Path(entry["image"])))
+    # bool is a kind of int
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    why = why_no_id(name) if isinstance(name, str) else "is not text"
+    if why:
+        called = f"has the 'id' {_shortened(name)}" if "id" in entry else f"is called {_shortened(name)} by its image"
+        raise InputError(
+            f"Entry {number} of '{section}' in the data list {path} {called}, which {why}; give it another 'id'."
+        )
+    return {**entry, **files, "id": name}
+
+
+def _may_be_file(name: Any) -> bool:
+    """Whether a value can be the name of a file: text that shows something, and that the file system can hold."""
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        return False
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _find(base: Path, name: str) -> Path:
+    """Return where a file is: under its name as it stands, or as another system writes the same accented letters."""
+    spellings = (base / each for each in (name, *(unicodedata.normalize(form, name) for form in FORMS)))
+    return next((path for path in spellings if os.path.exists(path)), base / name).absolute()
+
+
+def _shortened(value: Any) -> str:
+    shown = ascii(value)
+    return shown if len(shown) < 100 else f"{shown[:80]}…"
 
 
 def _files(entry: dict[str, Any]) -> Iterator[str]:
     return (entry[key] for key in FILE_KEYS)
 
 
-def _check_leak(content: dict[str, Any], base: Path, path: Path) -> None:
+def _check_ids(entries: Sequence[dict[str, Any]], path: Path, section: str) -> None:
+    # two spellings of one accented name look alike in tables, and are one file on some systems
+    counts = Counter(unicodedata.normalize("NFC", entry["id"]) for entry in entries)
+    repeated = next((name for name, count in counts.items() if count > 1), None)
+    if repeated is not None:
+        raise InputError(
+            f"The section '{section}' of the data list {path} has several entries with the id '{repeated}'; give each "
+            "image its own."
+        )
+
+
+def _check_leak(sections: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Refuse a list with a picture in both sections, whichever section is asked for."""
-    images: dict[str, set[Path]] = {
-        section: {Path(_resolve(entry, base, path, section)["image"]).resolve() for entry in content.get(section, [])}
-        for section in SECTIONS
-    }
-    shared = sorted(images["training"] & images["test"])
+    images = {section: {_identity(entry["image"]): entry for entry in entries} for section, entries in sections.items()}
+    shared = sorted(images["training"][each]["image"] for each in images["training"].keys() & images["test"].keys())
     if shared:
         raise InputError(
             f"The data list {path} has pictures in 'training' as well as in 'test' ({len(shared)}, the first is "
-            f"{shared[0]})."
+            f"{Path(shared[0]).resolve()})."
         )
+
+
+def _check_files(entries: Sequence[dict[str, Any]], path: Path) -> None:
+    gone = [name for entry in entries for name in _files(entry) if not os.path.isfile(name)]
+    others = [name for name in gone if os.path.lexists(name)]
+    if others:
+        raise InputError(
+            f"The data list {path} names what cannot be read as a file ({len(others)}, here is the first). "
+            f"{missing_file(Path(others[0]))}"
+        )
+    if gone:
+        raise InputError(
+            f"The data list {path} names files that do not exist ({len(gone)}, the first is {gone[0]}); prepare "
+            "the data again or correct the list."
+        )
+
+
+def _check_repeats(entries: Sequence[dict[str, Any]], path: Path, section: str) -> None:
+    first: dict[Hashable, dict[str, Any]] = {}
+    for entry in entries:
+        other = first.setdefault(_identity(entry["image"]), entry)
+        if other is not entry:
+            raise InputError(
+                f"The section '{section}' of the data list {path} has one picture twice, as '{other['id']}' and as "
+                f"'{entry['id']}': {other['image']} and {entry['image']} are one file; take one entry out."
+            )
+
+
+def _identity(name: str) -> Hashable:
+    """Return what two names of one file share, be it through links of either kind."""
+    try:
+        status = os.stat(name)
+    except OSError:
+        return os.path.realpath(name)
+    return status.st_dev, status.st_ino

@@ -35,7 +35,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix="".join(path.suffixes), dir=path.parent)
+    # not its whole name, nor all that follows a dot, which a UID is full of: names have 255 bytes at most
+    handle, name = tempfile.mkstemp(prefix=".writing.", suffix="".join(path.suffixes[-2:])[-20:], dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from pipeline.inference import (
     why_no_chest_radiograph,
     why_no_picture,
 )
+from pipeline.transforms import read_picture
 from pipeline.utils import InputError
 from tests.transforms.files import write_dicom
 
@@ -37,6 +40,10 @@ def touch(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+
+
+def pseudonym(path: Path) -> str:
+    return f"dicom_{sha256(path.read_bytes()).hexdigest()[:12]}"
 
 
 def names(root: Path, output_dir: Path) -> dict[str, str]:
@@ -54,7 +61,8 @@ def test_pictures_are_found_in_subfolders_and_others_counted(tmp_path: Path) -> 
         (str(tmp_path / "sub" / "d.dcm"), "sub/d"),
         (str(tmp_path / "sub" / "deep" / "c.nii.gz"), "sub/deep/c"),
     ]
-    assert found.skipped == 3 and found.ignored == {}
+    assert found.skipped == {"hidden files and folders": 2, "other files": 1}
+    assert found.ignored == {} and found.failures == []
 
 
 def test_dicom_files_are_known_by_their_content(tmp_path: Path) -> None:
@@ -93,7 +101,7 @@ def test_one_file_may_be_named(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png")
     found = find_pictures(tmp_path / "a.png", tmp_path)
     path = str(tmp_path / "a.png")
-    assert found.items == [{"image": path, "name": "a", "shown": path}] and found.skipped == 0
+    assert found.items == [{"image": path, "name": "a", "shown": path}] and found.skipped == {}
     check_pictures(found)
 
 
@@ -103,13 +111,14 @@ def test_names_of_dicom_files_tell_nothing_of_the_patient(tmp_path: Path) -> Non
     for folder, uid in (("", "1.2.3"), ("Doe", "1.2.3"), ("Doe", "1.2.8")):
         write_dicom(tmp_path / folder / f"Jane{uid[-1]}", pixels, SOPInstanceUID=uid)
     write_dicom(tmp_path / "Doe" / "DICOMDIR", pixels)
+    pseudonyms = {name: pseudonym(tmp_path / "Doe" / name) for name in ("Jane3", "Jane8")}
     touch(tmp_path, "Doe/damaged.dcm", "Doe/plain.png")
     found = find_pictures(tmp_path, tmp_path / "results")
-    # of the same picture the same name; the digest of 1.2.3, of 1.2.8 and of an empty file
+    # of a copy the same name, with a number
     assert {Path(item["image"]).relative_to(tmp_path).as_posix(): item["name"] for item in found.items} == {
-        "Doe/Jane3": f"dicom_{sha256(b'1.2.3').hexdigest()[:12]}",
-        "Doe/Jane8": f"dicom_{sha256(b'1.2.8').hexdigest()[:12]}",
-        "Jane3": f"dicom_{sha256(b'1.2.3').hexdigest()[:12]}_2",
+        "Doe/Jane3": pseudonyms["Jane3"],
+        "Doe/Jane8": pseudonyms["Jane8"],
+        "Jane3": f"{pseudonyms['Jane3']}_2",
         "Doe/damaged.dcm": f"dicom_{sha256(b'').hexdigest()[:12]}",
         "Doe/plain.png": "Doe/plain",
     }
@@ -130,6 +139,34 @@ def test_names_of_dicom_files_tell_nothing_of_the_patient(tmp_path: Path) -> Non
         save_dicom_names(plain)
         assert not (tmp_path / "b").exists()
     assert find_pictures(tmp_path / "Doe" / "DICOMDIR", tmp_path / "results").root == tmp_path / "Doe"
+
+
+@pytest.mark.parametrize("original_names", [False, True])
+def test_files_of_one_uid_never_take_each_other_s_place(tmp_path: Path, original_names: bool) -> None:
+    """Whichever of them are there, and alone or not, results of one are never called as those of another."""
+    (tmp_path / "in").mkdir()
+    files = [write_dicom(tmp_path / "in" / f"{level}", np.full((4, 4), level, np.uint8)) for level in range(3)]
+    seen: dict[str, set[str]] = {}
+    for chosen in ([0, 1, 2], [0], [1], [2], [1, 2], [0, 2]):
+        (tmp_path / "set").mkdir()
+        for index in chosen:
+            (tmp_path / "set" / files[index].name).symlink_to(files[index])
+        for root in (tmp_path / "set", tmp_path / "set" / str(chosen[-1])):
+            for item in find_pictures(root, tmp_path / "out", original_names=original_names).items:
+                seen.setdefault(item["name"], set()).add(Path(item["image"]).name)
+        shutil.rmtree(tmp_path / "set")
+    assert sorted(map(sorted, seen.values())) == [["0"], ["1"], ["2"]]
+
+
+def test_a_picture_that_is_called_as_a_dicom_file_would_be(tmp_path: Path) -> None:
+    file = write_dicom(tmp_path / "a", np.zeros((4, 4), np.uint8))
+    name = pseudonym(file)
+    touch(tmp_path, f"{name}.png")
+    items = find_pictures(tmp_path, tmp_path / "out").items
+    assert [(Path(item["image"]).name, item["name"]) for item in items] == [
+        ("a", f"{name}_2"),
+        (f"{name}.png", name),
+    ]
 
 
 def test_names_of_files_that_are_not_utf_8(tmp_path: Path) -> None:
@@ -190,8 +227,8 @@ def test_dicom_files_that_are_not_wanted_are_counted_by_the_reason(tmp_path: Pat
     with pytest.raises(InputError) as error:
         check_pictures(find_pictures(tmp_path / "ct", tmp_path / "results", why_no_chest_radiograph))
     assert str(error.value) == (
-        f"dataset_dir: there is no picture in {tmp_path}/ct (0 other files, 1 DICOM files ignored: modality CT, not CR "
-        f"or DX); it must hold files that are DICOM or end in {ENDINGS}."
+        f"dataset_dir: there is no picture in {tmp_path}/ct (DICOM files ignored (modality CT, not CR or DX): 1); it "
+        f"must hold files that are DICOM or end in {ENDINGS}."
     )
 
 
@@ -208,9 +245,70 @@ def test_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         check_pictures(find_pictures(tmp_path / "pictures", tmp_path / "results"))
     assert str(error.value) == (
-        f"dataset_dir: there is no picture in {tmp_path}/pictures (2 other files); it must hold files that are DICOM "
-        f"or end in {ENDINGS}."
+        f"dataset_dir: there is no picture in {tmp_path}/pictures (other files: 1, pictures of a kind that is not "
+        f"read (.tif): 1); it must hold files that are DICOM or end in {ENDINGS}."
     )
+
+
+def test_empty_folder_and_special_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(InputError) as error:
+        check_pictures(find_pictures(tmp_path / "pictures", tmp_path / "results"))
+    assert str(error.value) == (
+        f"dataset_dir: there is no picture in {tmp_path}/pictures; it must hold files that are DICOM or end in "
+        f"{ENDINGS}."
+    )
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("gone")
+    for name in ("pipe", "link"):
+        with pytest.raises(InputError, match=f"^dataset_dir: there is no file or folder {tmp_path}/{name};"):
+            check_pictures(find_pictures(tmp_path / name, tmp_path / "results"))
+
+
+def test_linked_folders_are_entered_and_links_that_lead_nowhere_are_pictures_that_fail(tmp_path: Path) -> None:
+    """As git-annex and DataLad leave a folder."""
+    touch(tmp_path, "in/a.png", "store/b.png", "store/c.dcm")
+    for link, target in {
+        "linked": "../store",
+        "gone.png": "no",
+        "gone.dcm": "no",
+        "gone.txt": "no",
+        "up": "..",
+    }.items():
+        (tmp_path / "in" / link).symlink_to(target)
+    found = find_pictures(tmp_path / "in", tmp_path / "out", why_no_chest_radiograph)
+    assert [str(Path(item["image"]).relative_to(tmp_path / "in")) for item in found.items] == [
+        "a.png",
+        "gone.dcm",
+        "gone.png",
+        "linked/b.png",
+        "linked/c.dcm",
+    ]
+    assert found.skipped == {"links back to a folder that they lie in": 1, "links that lead nowhere": 1}
+    assert [item["name"] for item in found.items if item["image"].endswith("b.png")] == ["linked/b"]
+    with pytest.raises(
+        InputError, match=r"^The link .*/gone.png leads nowhere; fetch its content \(for example with `git annex get`"
+    ):
+        read_picture(tmp_path / "in" / "gone.png")
+
+
+def test_folders_that_cannot_be_opened_are_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "in/a.png", "in/Doe/b.png")
+    original = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:
+        if path.name == "Doe":
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for original_names, which in ((False, f"A folder in {tmp_path}/in"), (True, f"The folder {tmp_path}/in/Doe")):
+        found = find_pictures(tmp_path / "in", tmp_path / "out", original_names=original_names)
+        sentence = f"{which} cannot be opened (Permission denied); allow it to be read, or take it out."
+        assert found.failures == [sentence] and len(found.items) == 1
+    (tmp_path / "in" / "a.png").unlink()
+    with pytest.raises(InputError, match=r"\.dic\. A folder in .* cannot be opened \(Permission denied\)"):
+        check_pictures(find_pictures(tmp_path / "in", tmp_path / "out"))
 
 
 @pytest.mark.parametrize("output_dir", ["pictures", "."])

@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,137 @@ def test_two_images_of_one_name(tmp_path: Path) -> None:
         f"The section 'test' of the data list {path} has several entries with the id 'a'; give each image its own."
     ):
         load_datalist(path, "test")
+
+
+def write_entry(folder, **changes):
+    """A list whose second entry for the test is changed."""
+    write(folder, training=[entry("a")], test=[entry("d"), {**entry("e"), **changes}])
+    return folder / "datalist.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "why"),
+    [
+        (None, "None", "is not text"),
+        (True, "True", "is not text"),
+        (1.5, "1.5", "is not text"),
+        (["e"], "['e']", "is not text"),
+        ({}, "{}", "is not text"),
+        ("", "''", "is empty"),
+        ("  ", "'  '", "is empty"),
+        ("a\nb", "'a\\nb'", "has control characters or ends of lines in it"),
+        ("\ud800", "'\\ud800'", "is not valid Unicode"),
+        ("x" * 250, "'" + "x" * 79 + "…", "takes 250 bytes as the name of a file, more than 200"),
+        ("/" * 100, "'" + "/" * 79 + "…", "takes 300 bytes as the name of a file, more than 200"),
+    ],
+)
+@pytest.mark.parametrize("section", ["training", "test"])
+def test_ids_that_cannot_be_one(folder, name, shown, why, section):
+    """Whichever section is asked for, so that a training does not end after its last epoch."""
+    path = write_entry(folder, id=name)
+    with fails(f"Entry 2 of 'test' in the data list {path} has the 'id' {shown}, which {why}; give it another 'id'."):
+        load_datalist(path, section)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("../../../x", "../../../x"), (12, "12"), (0, "0"), ("x" * 200, None)])
+def test_ids_that_can_be_one(folder, name, expected):
+    assert load_datalist(write_entry(folder, id=name), "test")[1]["id"] == (expected or name)
+
+
+def test_an_image_whose_name_cannot_be_an_id(folder):
+    name = "x" * 220
+    (folder / f"{name}.png").touch()
+    write(folder, test=[{"image": f"{name}.png", "label": "masks/a.png"}])
+    with fails(
+        f"Entry 1 of 'test' in the data list {folder}/datalist.json is called '{'x' * 79}… by its image, which takes "
+        "220 bytes as the name of a file, more than 200; give it another 'id'."
+    ):
+        load_datalist(folder / "datalist.json", "test")
+
+
+@pytest.mark.parametrize("names", [(7, "7"), ("\u00e9", "e\u0301")])
+def test_ids_that_are_the_same_in_a_table(folder, names):
+    write(folder, test=[{**entry(file), "id": name} for file, name in zip("de", names, strict=True)])
+    with fails(
+        f"The section 'test' of the data list {folder}/datalist.json has several entries with the id "
+        f"'{unicodedata.normalize('NFC', str(names[0]))}'; give each image its own."
+    ):
+        load_datalist(folder / "datalist.json", "test")
+
+
+@pytest.mark.parametrize("key", ["image", "label"])
+@pytest.mark.parametrize("value", [None, "", "  ", 3, ["images/e.png"], "a\0.png", "\ud800.png", {}])
+def test_what_cannot_name_a_file(folder, key, value):
+    path = write_entry(folder, **{key: value})
+    with fails(
+        f"Every entry of 'test' in the data list {path} must name an 'image' and a 'label', got "
+        f"{ {**entry('e'), key: value}!r}."
+    ):
+        load_datalist(path, "training")
+
+
+@pytest.mark.parametrize("value", ["images/e.png", 3, None, ["image", "label"]])
+def test_entries_that_are_no_objects(folder, value):
+    write(folder, training=[entry("a")], test=[value])
+    with fails(
+        f"Every entry of 'test' in the data list {folder}/datalist.json must name an 'image' and a 'label', got "
+        f"{value!r}."
+    ):
+        load_datalist(folder / "datalist.json", "training")
+
+
+def test_what_is_no_file(folder):
+    path = write_entry(folder, image="images")
+    start = f"The data list {path} names what cannot be read as a file (1, here is the first). "
+    with fails(f"{start}{folder}/images is a folder, where a file is needed; name the file itself."):
+        load_datalist(path, "test")
+    (folder / "gone.png").symlink_to("no")
+    with pytest.raises(InputError, match=f"^{re.escape(start)}The link {folder}/gone.png leads nowhere; fetch"):
+        load_datalist(write_entry(folder, image="gone.png"), "test")
+    os.mkfifo(folder / "pipe.png")
+    with fails(f"{start}{folder}/pipe.png is no file, but a pipe or a device."):
+        load_datalist(write_entry(folder, label="pipe.png"), "test")
+
+
+def test_a_name_that_is_too_long_for_the_file_system(folder):
+    path = write_entry(folder, image="x" * 300 + ".png")
+    with pytest.raises(InputError, match=r"names files that do not exist \(1, the first is "):
+        load_datalist(path, "test")
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link, None])
+def test_one_picture_twice_in_a_section(folder, link):
+    other = "images/../images/d.png"
+    if link is not None:
+        other = "other.png"
+        link(folder / "images/d.png", folder / other)
+    path = write_entry(folder, image=other)
+    with fails(
+        f"The section 'test' of the data list {path} has one picture twice, as 'd' and as 'e': {folder}/images/d.png "
+        f"and {folder}/{other} are one file; take one entry out."
+    ):
+        load_datalist(path, "test")
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_picture_of_both_sections_by_a_link(folder, link):
+    link(folder / "images/a.png", folder / "other.png")
+    with fails(
+        f"The data list {folder}/datalist.json has pictures in 'training' as well as in 'test' (1, the first is "
+        f"{folder}/images/a.png)."
+    ):
+        load_datalist(write_entry(folder, image="other.png"), "test")
+
+
+def test_one_mask_may_serve_two_pictures(folder):
+    assert len(load_datalist(write_entry(folder, label="masks/d.png"), "test")) == 2
+
+
+@pytest.mark.parametrize(("written", "listed"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accented_names_of_another_system(folder, written, listed):
+    on_disk, in_list = (unicodedata.normalize(form, "M\u00fcller/\u00e9.png") for form in (written, listed))
+    (folder / on_disk).parent.mkdir()
+    shutil.copy(folder / "images/e.png", folder / on_disk)
+    path = write_entry(folder, image=in_list)
+    assert load_datalist(path, "test")[1]["image"] == str(folder / on_disk)
+    assert re.fullmatch("[0-9a-f]{64}", datalist_fingerprint(path))

@@ -30,6 +30,14 @@ def test_writes_the_file_and_makes_its_folder(tmp_path):
     assert os.listdir(target.parent) == ["file.nii.gz"]
 
 
+@pytest.mark.parametrize("stem", ["x" * 240, "1." * 120, "é" * 120])
+def test_names_may_be_as_long_as_the_file_system_allows(tmp_path, stem):
+    with atomic_path(tmp_path / f"{stem}.nii.gz") as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_text("new")
+    assert os.listdir(tmp_path) == [f"{stem}.nii.gz"]
+
+
 def test_old_file_stays_until_the_new_one_is_whole(tmp_path):
     target = tmp_path / "file.txt"
     target.write_text("old")

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.figures import AttackedPicture, save_attack_panel, save_prediction_panel
-from pipeline.utils import InputError
+from pipeline.utils import InputError, named_by
 
 from .conditions import NETWORKS, Condition, in_order, network_title
 from .drawn_figure import DrawnFigure, not_measured
@@ -81,7 +81,7 @@ def _saved(rows: pd.DataFrame | None, runs: Mapping[str, Path]) -> dict[int, Fil
     for seed, cell in [] if rows is None else rows[["seed", "cell"]].drop_duplicates().itertuples(index=False):
         files = sorted((runs[cell] / "adversarial").glob("*.npz")) if cell in runs else []
         if files:
-            saved[seed] = {path.stem: path for path in files}
+            saved[seed] = {named_by(path.stem): path for path in files}
     return saved
 
 
