@@ -11,12 +11,14 @@
 
 from __future__ import annotations
 
+from .colors import PREDICTED
 from .comparison_curves import Curve, CurvePanel, save_comparison_curves
 from .comparison_panel import AttackedPicture, save_attack_panel, save_prediction_panel
 from .epsilon_curve import mean_scores, save_epsilon_curve
 from .panel import save_panel
 
 __all__ = [
+    "PREDICTED",
     "AttackedPicture",
     "Curve",
     "CurvePanel",

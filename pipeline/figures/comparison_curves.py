@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -103,8 +104,9 @@ def save_comparison_curves(
         for axis in axes.flat[: len(panels)]
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    # one row, or two full ones
-    in_a_row = len(entries) if len(entries) <= 5 else -(-len(entries) // 2)
+    # one row or two full ones, more where the names are long: inches of a line with its gaps, and of a letter
+    length = sum(0.66 + 0.06 * len(label) for label in entries)
+    in_a_row = -(-len(entries) // max(1 if len(entries) <= 5 else 2, math.ceil(length / WIDTH)))
     figure.legend(
         entries.values(), entries.keys(), loc="outside upper center", ncols=in_a_row, frameon=False, handlelength=3.6
     )

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,22 +26,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
+from .colors import MAP
 from .paper_style import STYLE, WIDTH, save_figure
-from .pictures import dic, show_picture
+from .pictures import dic, outline, show_picture
 
 __all__ = ["AttackedPicture", "save_attack_panel", "save_prediction_panel"]
 
 Array = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.integer]
-
-# what was predicted, against the truth; told apart in grey too
-MAP = {
-    (1, 1): ("#FFFFFF", "predicted and true"),
-    (1, 0): ("#E69F00", "predicted, not true"),
-    (0, 1): ("#00508C", "true, not predicted"),
-    (0, 0): ("#000000", "neither"),
-}
-TRUTH = "#CC3311"
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,8 @@ def save_attack_panel(pictures: Sequence[AttackedPicture], epsilon: float, stem:
     columns = max(len(pictures), 2)
     cell = min(1.35, (WIDTH - 0.4) / columns)
     figure = Figure(
-        figsize=(columns * cell + 0.4, 5 * cell + 0.75), layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
+        figsize=(columns * cell + 0.4, 5 * cell + 0.75),
+        layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, compress=True),
     )
     axes = figure.subplots(5, columns, squeeze=False)
     for axis in axes.flat:
@@ -92,7 +86,7 @@ def save_attack_panel(pictures: Sequence[AttackedPicture], epsilon: float, stem:
     show_picture(axes[0, start + 1], np.stack([255 * first.label]), "ground truth")
     for column, picture in enumerate(pictures):
         attacked = picture.image + picture.delta
-        show_picture(axes[1, column], 127.5 + picture.delta * (127.5 / epsilon), picture.title)
+        show_picture(axes[1, column], 127.5 + picture.delta * (127.5 / epsilon), _wrapped(picture.title, cell))
         show_picture(axes[2, column], attacked)
         _show_prediction(axes[3, column], picture.label, picture.adversarial)
         _show_prediction(axes[4, column], picture.label, picture.clean)
@@ -123,22 +117,29 @@ def save_prediction_panel(rows: Sequence[Sequence[AttackedPicture]], stem: str |
     """
     columns = len(rows[0]) + 1
     cell = min(1.35, WIDTH / columns)
+    titles = [_wrapped(picture.title, cell) for picture in rows[0]]
+    more_lines = max(title.count("\n") for title in titles)
     figure = Figure(
-        figsize=(columns * cell, len(rows) * (cell + 0.06) + 0.25),
-        layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02),
+        figsize=(columns * cell, len(rows) * (cell + 0.15) + 0.45 + 0.12 * more_lines),
+        layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, compress=True),
     )
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for row, pictures in enumerate(rows):
         show_picture(axes[row, 0], pictures[0].image, "" if row else "input")
-        _outline(axes[row, 0], pictures[0].label)
-        for column, picture in enumerate(pictures, start=1):
+        outline(axes[row, 0], pictures[0].label)
+        for column, (picture, title) in enumerate(zip(pictures, titles, strict=True), start=1):
             axis = axes[row, column]
             _show_prediction(axis, picture.label, picture.adversarial)
-            axis.set_title("" if row else picture.title)
+            axis.set_title("" if row else title)
     _add_legend(figure)
     return save_figure(figure, stem)
+
+
+def _wrapped(title: str, width: float) -> str:
+    """Break a title into lines of ``width`` inches."""
+    return textwrap.fill(title, max(8, round(14 * width)))
 
 
 def _show_prediction(axis: Axes, label: Mask, prediction: Mask) -> None:
@@ -151,11 +152,10 @@ def _show_prediction(axis: Axes, label: Mask, prediction: Mask) -> None:
     )
 
 
-def _outline(axis: Axes, label: Mask) -> None:
-    if label.min() < label.max():
-        axis.contour(label, levels=[0.5], colors=TRUTH, linewidths=0.8)
-
-
 def _add_legend(figure: Figure) -> None:
     patches = [Patch(facecolor=color, edgecolor="#777777", linewidth=0.5, label=name) for color, name in MAP.values()]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False, handlelength=1.2)
+    # a narrow figure has no room for all four side by side
+    columns = len(patches) if figure.get_figwidth() > 5 else 2
+    figure.legend(
+        handles=patches, loc="outside lower center", ncols=columns, frameon=False, handlelength=1.2, columnspacing=1
+    )

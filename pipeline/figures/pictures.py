@@ -19,7 +19,9 @@ import torch
 from matplotlib.axes import Axes
 from monai.metrics import compute_dice
 
-__all__ = ["dic", "show_picture"]
+from .colors import TRUE
+
+__all__ = ["dic", "outline", "show_picture"]
 
 
 def show_picture(axis: Axes, picture: npt.NDArray[Any], title: str = "") -> None:
@@ -27,6 +29,12 @@ def show_picture(axis: Axes, picture: npt.NDArray[Any], title: str = "") -> None
     channels_last = np.moveaxis(np.broadcast_to(picture, (3, *picture.shape[1:])), 0, -1)
     axis.imshow(np.clip(channels_last / 255, 0, 1), interpolation="nearest")
     axis.set_title(title)
+
+
+def outline(axis: Axes, label: npt.NDArray[Any]) -> None:
+    """Outline the true mask (H, W) of 0 and 1 on the picture that ``axis`` shows."""
+    if label.min() < label.max():
+        axis.contour(label, levels=[0.5], colors=TRUE, linewidths=0.8)
 
 
 def dic(prediction: npt.NDArray[Any], label: npt.NDArray[Any]) -> float:

@@ -23,7 +23,7 @@ from ignite.engine import Engine, Events
 
 from pipeline.figures import mean_scores, save_epsilon_curve, save_panel
 from pipeline.tracking import Tracker, describe_environment
-from pipeline.utils import atomic_path
+from pipeline.utils import atomic_path, named_by
 
 from .adversarial_evaluation import AdversarialEvaluation
 from .run_cost import read_cost
@@ -43,7 +43,7 @@ class RobustnessReport:
         adversarial: the handler that attacks, attached to the same evaluator before this one.
         tracker: the run's tracker.
         output_dir: folder to write to.
-        title: title of the curve.
+        title: the network's name, which stands above the curve and, with the image's, above each panel.
         facts: what else ``result.json`` is to say of the run, such as the network's name.
         cost_file: the file of ``RunCost``; None if nothing was measured.
     """
@@ -85,13 +85,16 @@ class RobustnessReport:
         self._write_csv("per_image.csv", table)
         print("    ε     DIC     JSC")
         for row in summary:
-            print(f"{row['epsilon']:5.1f}  {row['DIC']:.4f}  {row['JSC']:.4f}")
+            epsilon = row["epsilon"]
+            shown = f"{epsilon:.1f}" if round(epsilon, 1) == epsilon else f"{epsilon:g}"
+            print(f"{shown:>5}  {row['DIC']:.4f}  {row['JSC']:.4f}")
         save_epsilon_curve(table, self.output_dir / "epsilon_curve.png", self.title, self.adversarial.grey_level)
         self.tracker.log_artifact(self.output_dir / "epsilon_curve.png")
         if self.adversarial.save_dir is not None and self.adversarial.epsilons:
             for pictures in sorted(self.adversarial.save_dir.glob("*.npz")):
                 panel = self.output_dir / f"panel_{pictures.stem}.png"
-                save_panel(pictures, panel, self.adversarial.grey_level)
+                title = f"{self.title}, {named_by(pictures.stem)}"
+                save_panel(pictures, panel, self.adversarial.grey_level, title)
                 self.tracker.log_artifact(panel, "panels")
         self._write_result()
 

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.colors import to_rgb
 from skimage.morphology import erosion, footprint_rectangle
+
+from pipeline.figures import PREDICTED
 
 __all__ = ["draw_overlay"]
 
-COLOR = np.array([0, 200, 255], dtype=np.float32)
+COLOR = 255 * np.array(to_rgb(PREDICTED), dtype=np.float32)
 TINT = 0.15
 # outline of one pixel per so many pixels of the picture's longer side
 PIXELS_PER_LINE = 300

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from .closing_words import inferring_command, print_closing_words
 from .environment import describe_environment
 from .fingerprint import fingerprint_config
 from .journal import Journal, read_journal
@@ -25,7 +26,9 @@ __all__ = [
     "Uploader",
     "describe_environment",
     "fingerprint_config",
+    "inferring_command",
     "open_run",
+    "print_closing_words",
     "read_journal",
     "upload_folder",
 ]

@@ -15,6 +15,11 @@ import sys
 from collections.abc import Iterator
 from types import TracebackType
 
+import ignite.distributed as idist
+
+from .interruption import INTERRUPTED_STATUS, interruption_sentence
+from .progress import close_bars
+
 __all__ = ["InputError", "explain_input_errors", "find_input_error"]
 
 
@@ -36,6 +41,8 @@ def find_input_error(error: BaseException | None) -> InputError | None:
 def explain_input_errors() -> None:
     """Make a program that dies of an ``InputError`` end in its sentence instead of a traceback (exit status 1).
 
+    One that Ctrl-C ends says where it was, see ``say_if_interrupted`` (exit status 130).
+
     MONAI wraps whatever a configuration raises in ``RuntimeError``s, so that the one sentence that helps stands in the
     middle of a long traceback. A bundle calls this first in ``initialize``. Other exceptions keep their traceback, and
     code that catches exceptions sees no difference.
@@ -43,6 +50,11 @@ def explain_input_errors() -> None:
     previous = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        close_bars()
+        if isinstance(error, KeyboardInterrupt):
+            if idist.get_rank() == 0:
+                print(f"\n{interruption_sentence()}", file=sys.stderr)
+            raise SystemExit(INTERRUPTED_STATUS)
         cause = find_input_error(error)
         if cause is None:
             previous(kind, error, trace)
