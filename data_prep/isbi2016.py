@@ -17,20 +17,22 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
-from tqdm import tqdm
+from PIL import Image
 
-from pipeline.transforms import is_picture, picture_name, read_mask, read_picture
-from pipeline.utils import InputError
+from pipeline.transforms import Picture, check_pair, is_picture, picture_name, read_mask, read_picture
+from pipeline.utils import InputError, with_progress
 
-from .mask_size import check_mask_size
 from .output import OutputFolder, png_entries, raise_errors
+from .reading import read_or_note
+from .remarks import Remarks
 from .resize import resize_mask, resize_picture
+from .source import list_source
 
 __all__ = ["PAIRS", "add_arguments", "prepare_isbi2016", "run"]
 
@@ -77,9 +79,10 @@ def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int
     if size < 32:
         raise InputError(f"--size must be at least 32 pixels, got {size}.")
     training_images, training_masks, test_images, test_masks = _find_folders(root)
-    training, errors = _find_pairs(training_images, training_masks, pairs[0])
-    test, test_errors = _find_pairs(test_images, test_masks, pairs[1])
-    errors += test_errors
+    remarks = Remarks()
+    errors: list[str] = []
+    training = _find_pairs(training_images, training_masks, pairs[0], remarks, errors)
+    test = _find_pairs(test_images, test_masks, pairs[1], remarks, errors)
     errors += [
         f"The picture {name} is there for training and for the test: {training[name].image} and {test[name].image}."
         for name in sorted(training.keys() & test.keys())
@@ -87,10 +90,14 @@ def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int
     both = training | test
     folder = OutputFolder(output)
     with closing(_in_threads(lambda files: _resize_pair(files, size), list(both.values()))) as results:
-        for name, result in zip(both, tqdm(results, total=len(both), desc="isbi2016", unit="picture"), strict=True):
+        for name, result in zip(with_progress(list(both), "isbi2016", "picture"), results, strict=True):
             errors += result.errors
-            for kind, pixels in result.pixels.items():
-                folder.save_picture(pixels, f"{kind}/{name}.png")
+            for path, note in result.notes.items():
+                remarks.note(path, note)
+            if result.image is not None and result.mask is not None:
+                folder.save_picture(result.image, f"images/{name}.png")
+                folder.save_mask(result.mask > 0, f"masks/{name}.png")
+    remarks.print()
     raise_errors(errors)
     description = f"ISBI 2016 Part 1, resized to {size} x {size}, its own training and test"
     return folder.save_datalist(png_entries(training), png_entries(test), description)
@@ -102,12 +109,14 @@ class _Files:
     mask: Path
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Result:
-    """What becomes of a pair: its pixels by the folder where they go, or what is wrong with its two files."""
+    """What becomes of a pair: resized pixels, or what is wrong with its two files; notes on them."""
 
-    pixels: dict[str, npt.NDArray[np.uint8]]
-    errors: list[str]
+    image: npt.NDArray[np.uint8] | None = None
+    mask: npt.NDArray[np.uint8] | None = None
+    errors: list[str] = field(default_factory=list)
+    notes: dict[Path, str] = field(default_factory=dict)
 
 
 def _find_folders(root: Path) -> list[Path]:
@@ -128,29 +137,30 @@ def _find_folders(root: Path) -> list[Path]:
     return [path for path in found.values() if path is not None]
 
 
-def _find_pairs(images: Path, masks: Path, count: int) -> tuple[dict[str, _Files], list[str]]:
-    """Return the files of each name, sorted, and a line for each file without its other and each that is doubled."""
-    image_files, errors = _find(images, IMAGE_NAME, "pictures")
-    mask_files, mask_errors = _find(masks, MASK_NAME, "masks")
-    errors += mask_errors
+def _find_pairs(images: Path, masks: Path, count: int, remarks: Remarks, errors: list[str]) -> dict[str, _Files]:
+    """Return the files of each name, sorted; errors are a file without its other and one that is doubled."""
+    image_files = _find(images, IMAGE_NAME, "pictures", remarks, errors)
+    mask_files = _find(masks, MASK_NAME, "masks", remarks, errors)
     names = sorted(image_files.keys() | mask_files.keys())
     if len(names) != count:
         advice = "copy those that are missing again" if len(names) < count else "take out what is not of this set"
         errors.append(f"The folders {images} and {masks} have {len(names)} pairs, and must have {count}; {advice}.")
     errors += [f"The picture {image_files[name]} has no mask in {masks}." for name in names if name not in mask_files]
     errors += [f"The mask {mask_files[name]} has no picture in {images}." for name in names if name not in image_files]
-    pairs = {
+    return {
         name: _Files(image_files[name], mask_files[name])
         for name in names
         if name in image_files and name in mask_files
     }
-    return pairs, errors
 
 
-def _find(folder: Path, pattern: re.Pattern[str], kind: str) -> tuple[dict[str, Path], list[str]]:
+def _find(folder: Path, pattern: re.Pattern[str], kind: str, remarks: Remarks, errors: list[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    errors: list[str] = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and is_picture(path)):
+    others: list[Path] = []
+    for path in list_source(folder, remarks, errors):
+        if not is_picture(path):
+            others.append(path)
+            continue
         match = pattern.fullmatch(picture_name(path))
         if match is None:
             errors.append(f"The file {path} is not one of ISBI 2016's {kind}; take it out of the folder.")
@@ -159,7 +169,8 @@ def _find(folder: Path, pattern: re.Pattern[str], kind: str) -> tuple[dict[str, 
         other = found.setdefault(name, path)
         if other is not path:
             errors.append(f"The files {other} and {path} are both {name}; take one of them out of the folder.")
-    return found, errors
+    remarks.leave_out_files(others)
+    return found
 
 
 def _in_threads(function: Callable[[_Files], _Result], files: Sequence[_Files]) -> Generator[_Result, None, None]:
@@ -170,45 +181,46 @@ def _in_threads(function: Callable[[_Files], _Result], files: Sequence[_Files]) 
 
 def _resize_pair(files: _Files, size: int) -> _Result:
     """Read, check and resize a picture and its mask."""
-    read: list[npt.NDArray[np.float32]] = []
-    errors: list[str] = []
-    for reader, path in ((_read_image, files.image), (_read_lesion, files.mask)):
-        try:
-            read.append(reader(path))
-        except InputError as error:
-            errors.append(str(error))
-    if errors:
-        return _Result({}, errors)
-    image, mask = read
-    try:
-        check_mask_size(image, files.image, mask, files.mask)
-    except InputError as error:
-        return _Result({}, [str(error)])
-    return _Result({"images": resize_picture(image, size), "masks": resize_mask(mask, size)}, [])
+    result = _Result()
+    image = read_or_note(partial(_read_image, files.image), files.image, result.errors)
+    mask = read_or_note(partial(_read_lesion, files.mask), files.mask, result.errors)
+    if image is None or mask is None:
+        return result
+    result.notes = {files.image: image.notes, files.mask: mask.notes}
+    resized = read_or_note(partial(_resize, files, image, mask, size), files.image, result.errors)
+    if resized is not None:
+        result.image, result.mask = resized
+    return result
 
 
-def _read_image(path: Path) -> npt.NDArray[np.float32]:
-    """Return (3, rows, columns) in [0, 1]."""
-    pixels = read_picture(path, channels=3).pixels
+def _resize(
+    files: _Files, image: Picture, mask: Picture, size: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    check_pair(image, files.image, mask, files.mask)
+    lesion = resize_mask(mask.pixels, size)
+    if not lesion.any():
+        raise InputError(
+            f"The lesion of the mask {files.mask} is so small that nothing of it is left at {size} × {size}; give a "
+            "larger --size."
+        )
+    return resize_picture(image.pixels, size), lesion
+
+
+def _read_image(path: Path) -> Picture:
+    """Return a picture of three channels."""
+    picture = read_picture(path, channels=3)
     with Image.open(path) as image:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         mode = image.mode
     if mode.startswith("I"):
         raise InputError(f"The picture {path} has 16 bits per pixel, and those of ISBI 2016 have 8 per channel.")
-    # a mask has no tag, and so nothing says which way up it was drawn
-    if orientation in range(2, 9):
-        raise InputError(
-            f"The picture {path} is to be shown turned or mirrored (EXIF orientation {orientation}), and its mask does "
-            "not say whether it is; save the picture without this tag, lying as its mask does."
-        )
-    return pixels
+    return picture
 
 
-def _read_lesion(path: Path) -> npt.NDArray[np.float32]:
-    """Return (1, rows, columns) of 0 and 1, with both in it."""
-    mask = read_mask(path).pixels
-    if not mask.any():
+def _read_lesion(path: Path) -> Picture:
+    """Return a mask with both values in it."""
+    mask = read_mask(path)
+    if not mask.pixels.any():
         raise InputError(f"The mask {path} is empty; every ISBI 2016 picture shows a lesion.")
-    if mask.all():
+    if mask.pixels.all():
         raise InputError(f"The mask {path} is all lesion; it is damaged.")
     return mask

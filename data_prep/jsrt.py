@@ -15,16 +15,19 @@ import argparse
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from pipeline.transforms import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image, read_mask
-from pipeline.utils import InputError
+from pipeline.utils import InputError, with_progress
 
 from .output import OutputFolder, png_entries, raise_errors
+from .reading import read_or_note
+from .remarks import Remarks
+from .source import list_source
 from .splits import split_odd_even
 
 __all__ = ["JSRT_NAMES", "SCR_SHAPE", "add_arguments", "film_to_picture", "prepare_jsrt", "run"]
@@ -79,30 +82,29 @@ def prepare_jsrt(
         InputError: with one line for every file that is wrong.
         OSError: if a file cannot be written.
     """
-    for source in (images, masks):
-        if not source.is_dir():
-            raise InputError(f"The folder {source} does not exist.")
-    image_files, errors = _find_images(images, names)
-    mask_files, mask_errors = _find_masks(masks, names)
-    errors += mask_errors
+    remarks = Remarks()
+    errors: list[str] = []
+    image_files = list_source(images, remarks, errors, leave_out=[output, masks])
+    mask_files = list_source(masks, remarks, errors, leave_out=[output, images])
+    films = _find_images(images, image_files, names, remarks, errors)
+    lungs = _find_masks(masks, mask_files, names, remarks, errors)
     folder = OutputFolder(output)
-    for name in tqdm(names, desc="jsrt", unit="picture"):
-        try:
-            if name not in image_files or any((name, side) not in mask_files for side in SIDES):
-                continue
-            values = read_jsrt_image(image_files[name], image_shape)
-            left, right = (mask_files[name, side].path for side in SIDES)
-            lungs = _join_lungs(left, right, mask_shape)
-        except InputError as error:
-            errors.append(str(error))
+    for name in with_progress(names, "jsrt", "picture"):
+        if name not in films or any((name, side) not in lungs for side in SIDES):
+            continue
+        left, right = (lungs[name, side].path for side in SIDES)
+        values = read_or_note(partial(read_jsrt_image, films[name], image_shape), films[name], errors)
+        mask = read_or_note(partial(_join_lungs, left, right, mask_shape, remarks), left, errors)
+        if values is None or mask is None:
             continue
         # every mask pixel covers a whole number of picture pixels, so that nothing is lost
         scale = [image // mask for image, mask in zip(image_shape, mask_shape, strict=True)]
-        lungs = lungs.repeat(scale[0], axis=0).repeat(scale[1], axis=1)
+        mask = mask.repeat(scale[0], axis=0).repeat(scale[1], axis=1)
         folder.save_picture(film_to_picture(values), f"images/{name}.png")
-        folder.save_picture(np.where(lungs, 255, 0).astype(np.uint8), f"masks/{name}.png")
+        folder.save_mask(mask, f"masks/{name}.png")
+    remarks.print()
     raise_errors(errors)
-    folds = {name: mask_files[name, SIDES[0]].fold for name in names}
+    folds = {name: lungs[name, SIDES[0]].fold for name in names}
     if None in folds.values():
         training, test = split_odd_even(names)
     else:
@@ -124,20 +126,17 @@ class _MaskFile:
     fold: int | None
 
 
-def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file()
-    )
-
-
-def _find_images(folder: Path, names: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
-    """Return the file of each name, and a line for each name without a file and each file without a name."""
+def _find_images(
+    folder: Path, files: Iterable[Path], names: Iterable[str], remarks: Remarks, errors: list[str]
+) -> dict[str, Path]:
+    """Return the file of each name; errors are a name without a file, and a file without a name."""
     found: dict[str, Path] = {}
-    errors: list[str] = []
-    for path in _files(folder, (".img",)):
+    others: list[Path] = []
+    for path in files:
         name = path.stem.upper()
+        if path.suffix.lower() != ".img":
+            others.append(path)
+            continue
         if name not in names:
             errors.append(f"The file {path} is not one of JSRT's pictures; take it out of the folder.")
         elif name in found:
@@ -145,18 +144,25 @@ def _find_images(folder: Path, names: Iterable[str]) -> tuple[dict[str, Path], l
         else:
             found[name] = path
     errors += [f"The picture {name}.IMG is missing in {folder}." for name in names if name not in found]
-    return found, errors
+    remarks.leave_out_files(others)
+    return found
 
 
-def _find_masks(folder: Path, names: Iterable[str]) -> tuple[dict[tuple[str, str], _MaskFile], list[str]]:
-    """Return the file of each name and side, and a line for each that is missing, doubled or in two folds."""
+def _find_masks(
+    folder: Path, files: Iterable[Path], names: Iterable[str], remarks: Remarks, errors: list[str]
+) -> dict[tuple[str, str], _MaskFile]:
+    """Return the file of each name and side; errors are those that are missing, doubled or in two folds."""
     found: dict[tuple[str, str], _MaskFile] = {}
-    errors: list[str] = []
-    for path in _files(folder, (".gif", ".png")):
+    others: list[Path] = []
+    for path in files:
+        if path.suffix.lower() not in (".gif", ".png"):
+            others.append(path)
+            continue
         words = f"{path.parent.name} {path.stem}".lower().replace("_", " ")
         side = next((side for side in SIDES if side in words), None)
         code = re.search(r"JPC[LN]N\d{3}", path.stem.upper())
-        if side is None or code is None:
+        if side is None or code is None or code[0] not in names:
+            remarks.leave_out({"masks of other parts or pictures": 1})
             continue
         folds = [int(part[-1]) for part in path.relative_to(folder).parts if part.lower() in ("fold1", "fold2")]
         file = _MaskFile(path, folds[0] if folds else None)
@@ -168,16 +174,17 @@ def _find_masks(folder: Path, names: Iterable[str]) -> tuple[dict[tuple[str, str
         errors += [f"The {side} mask of {name} is missing in {folder}." for side in missing]
         if not missing and len({found[name, side].fold for side in SIDES}) > 1:
             errors.append(f"The two lung masks of {name} are in different folds: {found[name, SIDES[0]].path}.")
-    return found, errors
+    remarks.leave_out_files(others)
+    return found
 
 
-def _join_lungs(left_path: Path, right_path: Path, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def _join_lungs(left_path: Path, right_path: Path, shape: tuple[int, int], remarks: Remarks) -> npt.NDArray[np.bool_]:
     """Read and check both lungs of a picture and return where either is.
 
     "Left" is the patient's left, as in all of SCR's structures; a frontal radiograph is shown as if the patient faced
     the viewer, so that the left lung lies in the right half.
     """
-    left, right = (_read_lung(path, shape) for path in (left_path, right_path))
+    left, right = (_read_lung(path, shape, remarks) for path in (left_path, right_path))
     both = int((left & right).sum())
     if both:
         raise InputError(f"The masks {left_path} and {right_path} overlap in {both} pixels.")
@@ -189,8 +196,10 @@ def _join_lungs(left_path: Path, right_path: Path, shape: tuple[int, int]) -> np
     return left | right
 
 
-def _read_lung(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    lung = read_mask(path).pixels[0] > 0
+def _read_lung(path: Path, shape: tuple[int, int], remarks: Remarks) -> npt.NDArray[np.bool_]:
+    mask = read_mask(path)
+    remarks.note(path, mask.notes)
+    lung = mask.pixels[0] > 0
     if lung.shape != shape:
         raise InputError(
             f"The mask {path} has {lung.shape[0]} × {lung.shape[1]} pixels (rows × columns), and it must have "

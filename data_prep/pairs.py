@@ -13,27 +13,34 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from pipeline.transforms import (
     PICTURE_SUFFIXES,
+    Picture,
+    check_pair,
     dicom_pseudonym,
     is_dicom_picture,
     is_picture,
+    is_unread_picture,
     picture_name,
-    read_dicom_tags,
     read_mask,
     read_picture,
 )
-from pipeline.utils import InputError
+from pipeline.utils import InputError, why_no_id, with_progress
 
-from .mask_size import check_mask_size
+from .copies import Copies
 from .output import Entry, OutputFolder, raise_errors
+from .reading import read_or_note
+from .remarks import Remarks
+from .source import list_source
 from .splits import split_by_file, split_by_fraction, split_odd_even
 
 __all__ = ["add_arguments", "prepare_pairs", "run"]
@@ -64,7 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--original-names",
         action="store_true",
-        help="keep the names of DICOM files, which reports and MLflow then show (default: a hash of their UID)",
+        help="keep the names of DICOM files, which reports and MLflow then show (default: a hash of the file)",
+    )
+    parser.add_argument(
+        "--allow-empty", action="store_true", help="accept a training or a test part with mostly empty masks"
     )
     parser.add_argument("--description", help="what reports are to call the data (default: the pictures' folder)")
 
@@ -82,6 +92,7 @@ def run(options: argparse.Namespace) -> str:
         options.test_masks,
         options.description,
         options.original_names,
+        options.allow_empty,
     )
 
 
@@ -96,15 +107,20 @@ def prepare_pairs(
     test_masks: Path | None = None,
     description: str | None = None,
     original_names: bool = False,
+    allow_empty: bool = False,
 ) -> str:
     """Write pictures, masks (0 and 255) and a data list.
+
+    A picture and its mask have the same name, and lie in subfolders of the same name, which the picture's id names too,
+    such as ``patient1/x``. Two spellings of the same accented letters are one name. A file that is a picture by its
+    ending, but of a kind that is not read, is wrong; other files are counted.
 
     PNG and JPEG pictures are copied byte for byte. Others become the PNG of what a viewer shows, of 8 bits where these
     hold all its levels and else of 16. The split is odd/even, unless ``split_file``, ``test_fraction`` or
     ``test_images`` is given.
 
     Args:
-        images: folder of pictures; other files in it are left alone.
+        images: folder of pictures, at any depth.
         masks: folder of masks, two-valued and of their picture's size.
         output: folder to write; it can be moved as a whole.
         split_file: see :func:`data_prep.splits.split_by_file`.
@@ -114,7 +130,9 @@ def prepare_pairs(
         test_masks: folder of their masks.
         description: what reports are to call the data; the name of the pictures' folder if None.
         original_names: keep the names of DICOM files too, which often are those of patients; else they are called by
-            ``dicom_pseudonym``, in the data list, in the folder, and in all that is made of it.
+            ``dicom_pseudonym``, in the data list, in the folder, and in all that is made of it, without their
+            subfolder.
+        allow_empty: accept a training or a test part with more empty masks than others.
 
     Returns:
         the line that closes the command.
@@ -125,10 +143,14 @@ def prepare_pairs(
     """
     if (test_images is None) != (test_masks is None):
         raise InputError("--test-images and --test-masks go together; give both or none.")
-    files, errors = _find_pairs(images, masks)
+    remarks = Remarks()
+    errors: list[str] = []
+    given = [folder for folder in (images, masks, test_images, test_masks) if folder is not None]
+    # a source may lie in another's folder, or the output in it
+    find_pairs = partial(_find_pairs, remarks=remarks, errors=errors, leave_out=[output, *given])
+    files = find_pairs(images, masks)
     if test_images is not None and test_masks is not None:
-        test_files, test_errors = _find_pairs(test_images, test_masks)
-        errors += test_errors
+        test_files = find_pairs(test_images, test_masks)
         errors += [
             f"The files {files[name].image} and {test_files[name].image} have the same name '{name}'; "
             "rename one of them, or take it out if they are the same picture."
@@ -142,24 +164,29 @@ def prepare_pairs(
         training, test = split_by_fraction(list(files), test_fraction, seed)
     else:
         training, test = split_odd_even(list(files))
-    folder = OutputFolder(output)
+    folder = OutputFolder(output, allow_empty)
+    copies = Copies(remarks)
     entries: dict[str, Entry] = {}
     originals: dict[str, Path] = {}
-    for name, pair in tqdm(files.items(), desc="pairs", unit="picture"):
-        if pair.mask is None:
+    for name, (image, mask) in with_progress(list(files.items()), "pairs", "picture"):
+        if mask is None:
             continue
-        saved = name if original_names else _without_patient(name, pair.image)
-        other = originals.setdefault(saved, pair.image)
-        if other is not pair.image:
-            errors.append(
-                f"The files {other} and {pair.image} are the same DICOM picture, by its SOP Instance UID; take one "
-                "out, or give --original-names."
-            )
-            continue
-        try:
-            entries[name] = _save_pair(folder, saved, pair.image, pair.mask)
-        except InputError as error:
-            errors.append(str(error))
+        hide = is_dicom_picture(image) and not original_names
+        saved = dicom_pseudonym(image) if hide else name
+        why = why_no_id(saved)
+        if why:
+            errors.append(f"The picture {image} would be called {saved!a}, which {why}; rename it and its mask.")
+        elif saved in originals:
+            errors.append(_say_taken(originals[saved], image, saved))
+        else:
+            originals[saved] = image
+            pair = _read_pair(image, mask, errors)
+            if pair is not None:
+                remarks.note(image, pair.image.notes)
+                remarks.note(mask, pair.mask.notes)
+                copies.look_at(image)
+                entries[name] = _save_pair(folder, saved, image, pair)
+    remarks.print()
     raise_errors(errors)
     # the name of a folder of DICOM files may be a patient's
     hidden = bool(originals.keys() - files.keys())
@@ -175,52 +202,98 @@ class _Files(NamedTuple):
     mask: Path | None
 
 
-def _find_pairs(images: Path, masks: Path) -> tuple[dict[str, _Files], list[str]]:
-    """Return the files by picture name, sorted, and a line for each without its other and for each doubled name."""
-    image_files, errors = _find(images, masks=False)
-    mask_files, mask_errors = _find(masks, masks=True)
+def _find_pairs(
+    images: Path, masks: Path, remarks: Remarks, errors: list[str], leave_out: Collection[Path]
+) -> dict[str, _Files]:
+    """Return the files by picture name, sorted; errors are a file without its other, and a doubled name."""
+    image_files = _find(images, False, remarks, errors, leave_out)
+    mask_files = _find(masks, True, remarks, errors, leave_out)
     if not image_files:
+        remarks.print()
+        raise_errors(errors)
         raise InputError(f"The folder {images} holds no pictures ({', '.join(PICTURE_SUFFIXES)}).")
     names = sorted(image_files)
-    errors += mask_errors
     errors += [f"The picture {image_files[name]} has no mask in {masks}." for name in names if name not in mask_files]
-    errors += [f"The mask {path} has no picture in {images}." for name, path in mask_files.items() if name not in names]
-    return {name: _Files(image_files[name], mask_files.get(name)) for name in names}, errors
+    errors += [
+        f"The mask {path} has no picture in {images}." for name, path in mask_files.items() if name not in image_files
+    ]
+    return {name: _Files(image_files[name], mask_files.get(name)) for name in names}
 
 
-def _find(folder: Path, masks: bool) -> tuple[dict[str, Path], list[str]]:
-    """Return the picture files by name without ending, and a line for each name that two files have."""
-    if not folder.is_dir():
-        raise InputError(f"The folder {folder} does not exist.")
+def _find(
+    folder: Path, masks: bool, remarks: Remarks, errors: list[str], leave_out: Collection[Path]
+) -> dict[str, Path]:
+    """Return the picture files by name without ending; errors are a name that two have, and what cannot be read."""
     found: dict[str, Path] = {}
-    errors: list[str] = []
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and is_picture(path)):
-        name = picture_name(path)
-        if masks:
-            name = MASK_ENDING.sub("", name)
-        other = found.setdefault(name, path)
-        if other is not path:
-            errors.append(f"The files {other} and {path} have the same name '{name}'; a picture has one mask.")
-    return found, errors
+    others: list[Path] = []
+    for path in list_source(folder, remarks, errors, leave_out):
+        if is_picture(path):
+            # macOS writes an accented letter as two characters, most other systems as one
+            name = normalize("NFC", (path.relative_to(folder).parent / picture_name(path)).as_posix())
+            if masks:
+                name = MASK_ENDING.sub("", name)
+            other = found.setdefault(name, path)
+            if other is not path:
+                errors.append(
+                    f"The files {_tell_apart(other, path)} have the same name '{name}'; a picture has one mask."
+                )
+        elif is_unread_picture(path):
+            errors.append(
+                f"The file {path} is a picture of a kind that is not read; convert it to PNG, or take it out."
+            )
+        else:
+            others.append(path)
+    remarks.leave_out_files(others)
+    return found
 
 
-def _without_patient(name: str, path: Path) -> str:
-    return dicom_pseudonym(path, read_dicom_tags(path)) if is_dicom_picture(path) else name
+def _tell_apart(first: Path, second: Path) -> str:
+    """Return "first and second", in ASCII if they look alike."""
+    alike = normalize("NFC", str(first)) == normalize("NFC", str(second))
+    return f"{str(first)!a} and {str(second)!a}" if alike else f"{first} and {second}"
 
 
-def _save_pair(folder: OutputFolder, name: str, image_path: Path, mask_path: Path) -> Entry:
-    """Check a picture and its mask, write both, and return their entry of the data list."""
-    image = read_picture(image_path).pixels
-    mask = read_mask(mask_path).pixels
-    check_mask_size(image, image_path, mask, mask_path)
-    if image_path.suffix.lower() in COPIED:
+def _say_taken(first: Path, second: Path, name: str) -> str:
+    if first.read_bytes() == second.read_bytes():
+        return (
+            f"The files {first} and {second} are the same DICOM picture, byte for byte; take one out, or give "
+            "--original-names."
+        )
+    return f"The files {first} and {second} would both be called '{name}'; rename one of them."
+
+
+class _Pair(NamedTuple):
+    image: Picture
+    mask: Picture
+    # what the image's file becomes: the same bytes, or a PNG of these pixels
+    written: bytes | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+def _read_pair(image_path: Path, mask_path: Path, errors: list[str]) -> _Pair | None:
+    """Read and check a picture and its mask; errors are what is wrong with either."""
+    image = read_or_note(partial(read_picture, image_path), image_path, errors)
+    mask = read_or_note(partial(read_mask, mask_path), mask_path, errors)
+    if image is None or mask is None:
+        return None
+    return read_or_note(partial(_check_pair, image, image_path, mask, mask_path), image_path, errors)
+
+
+def _check_pair(image: Picture, image_path: Path, mask: Picture, mask_path: Path) -> _Pair:
+    check_pair(image, image_path, mask, mask_path)
+    is_copied = image_path.suffix.lower() in COPIED
+    return _Pair(image, mask, image_path.read_bytes() if is_copied else _to_integers(image.pixels, image_path))
+
+
+def _save_pair(folder: OutputFolder, name: str, image_path: Path, pair: _Pair) -> Entry:
+    """Write a picture and its mask, and return their entry of the data list."""
+    if isinstance(pair.written, bytes):
         image_name = f"images/{name}{image_path.suffix.lower()}"
-        folder.save_bytes(image_path.read_bytes(), image_name)
+        folder.save_bytes(pair.written, image_name)
     else:
         image_name = f"images/{name}.png"
-        folder.save_picture(_to_integers(image, image_path), image_name)
+        folder.save_picture(pair.written, image_name)
     mask_name = f"masks/{name}.png"
-    folder.save_picture((mask[0] * 255).astype(np.uint8), mask_name)
+    folder.save_mask(pair.mask.pixels[0] > 0, mask_name)
     return {"id": name, "image": image_name, "label": mask_name}
 
 

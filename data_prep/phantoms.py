@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tqdm import tqdm
-
-from pipeline.utils import InputError
+from pipeline.utils import InputError, with_progress
 
 from .lesion_image import make_lesion
 from .output import OutputFolder, png_entries
@@ -67,9 +65,9 @@ def prepare_phantoms(
     names = [f"phantom_{index:04d}" for index in range(count)]
     training, test = split_by_fraction(names, test_fraction, seed)
     folder = OutputFolder(output)
-    for index, name in enumerate(tqdm(names, desc="phantoms", unit="picture")):
+    for index, name in enumerate(with_progress(names, "phantoms", "picture")):
         image, mask = make(seed, index, size)
         folder.save_picture(image, f"images/{name}.png")
-        folder.save_picture(mask, f"masks/{name}.png")
+        folder.save_mask(mask > 0, f"masks/{name}.png")
     description = f"{count} {what} phantoms, {size} x {size}, seed {seed}"
     return folder.save_datalist(png_entries(training), png_entries(test), description)

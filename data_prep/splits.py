@@ -15,6 +15,8 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from unicodedata import normalize
 
 from pipeline.utils import InputError
 
@@ -45,12 +47,16 @@ def split_by_fraction(names: Sequence[str], test_fraction: float, seed: int) -> 
 def split_by_file(names: Sequence[str], path: Path) -> Split:
     """Read the split from a JSON file ``{"training": [names], "test": [names]}``, names without endings.
 
+    Args:
+        names: those of the pictures, accented letters as one character (NFC). The file may write them as two.
+        path: the file.
+
     Raises:
         InputError: if the file is not of this form, names what is not there, leaves a name out or gives it twice.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        training, test = list(content["training"]), list(content["test"])
+        training, test = (_names(content[section]) for section in ("training", "test"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f'The split file {path} cannot be read; it must be {{"training": [names], "test": [names]}} ({error}).'
@@ -67,3 +73,9 @@ def split_by_file(names: Sequence[str], path: Path) -> Split:
         if wrong:
             raise InputError(f"The split file {path} {what} ({len(wrong)}, the first is {wrong[0]}).")
     return sorted(training), sorted(test)
+
+
+def _names(names: Any) -> list[str]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"no list of names: {names!r}")
+    return [normalize("NFC", name) for name in names]

@@ -154,6 +154,51 @@ def test_folders_one_level_down(root):
     assert prepare(root).startswith("3 training and 2 test pairs")
 
 
+def test_what_is_not_of_the_set_is_counted(root, capsys):
+    (root / TEST_IMAGES / "ATTRIBUTION.txt").touch()
+    (root / TEST_MASKS / "._ISIC_0000003_Segmentation.png").touch()
+    (root / TRAINING_IMAGES / "up").symlink_to("..")
+    shutil.move(root / TRAINING_MASKS, root / "elsewhere")
+    (root / TRAINING_MASKS).mkdir()
+    (root / TRAINING_MASKS / "linked").symlink_to("../elsewhere")
+    prepare(root)
+    assert capsys.readouterr().out == (
+        "left out: hidden files and folders: 1, links back to a folder that they lie in: 1, other files (.txt): 1\n"
+    )
+
+
+@pytest.mark.parametrize("reader", ["read_picture", "read_mask", "resize_picture"])
+def test_whatever_one_file_does_the_others_are_checked(root, monkeypatch, reader):
+    original = getattr(isbi2016, reader)
+
+    def spoilt(first, *arguments, **options):
+        if "ISIC_0000003" in str(first) or getattr(first, "shape", None) == (3, *SHAPES["ISIC_0000003"]):
+            raise ZeroDivisionError("by 0")
+        return original(first, *arguments, **options)
+
+    monkeypatch.setattr(isbi2016, reader, spoilt)
+    blank = root / TEST_MASKS / "ISIC_0009999_Segmentation.png"
+    Image.new("L", (32, 32)).save(blank)
+    name = "_Segmentation.png" if reader == "read_mask" else ".jpg"
+    path = root / (TEST_MASKS if reader == "read_mask" else TEST_IMAGES) / f"ISIC_0000003{name}"
+    fails_with(
+        root,
+        f"The file {path} cannot be read (ZeroDivisionError: by 0); copy it again, or take it out.",
+        f"The mask {blank} is empty; every ISBI 2016 picture shows a lesion.",
+    )
+
+
+def test_a_lesion_that_is_lost_by_resizing(root):
+    path = root / TRAINING_MASKS / "ISIC_0000000_Segmentation.png"
+    spot = np.zeros(SHAPES["ISIC_0000000"], np.uint8)
+    spot[40, 50] = 255
+    Image.fromarray(spot).save(path)
+    fails_with(
+        root,
+        f"The lesion of the mask {path} is so small that nothing of it is left at 32 × 32; give a larger --size.",
+    )
+
+
 def test_small_letters(root):
     shutil.move(root / TEST_IMAGES / "ISIC_0000003.jpg", root / TEST_IMAGES / "isic_0000003.JPEG")
     shutil.move(

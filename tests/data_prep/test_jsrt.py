@@ -133,6 +133,51 @@ def test_endings_and_folders_of_other_copies(delivered):
     assert prepare(delivered).startswith("3 training and 2 test pairs")
 
 
+def test_what_is_not_of_the_set_is_counted(delivered, capsys):
+    images, masks = delivered / "images", delivered / "masks"
+    (images / "Clinical.txt").touch()
+    (masks / "fold1" / "notes.csv").touch()
+    (images / "gone").symlink_to("no")
+    save_mask(masks / "left lung" / "JPCLN154.gif", lung("left lung"))
+    prepare(delivered)
+    # five hearts and a lung of no picture here
+    assert capsys.readouterr().out == (
+        "left out: links that lead nowhere: 1, masks of other parts or pictures: 6, other files (.csv): 1, other files "
+        "(.txt): 1\n"
+    )
+
+
+def test_linked_folders_are_entered(delivered):
+    shutil.move(delivered / "masks" / "fold1", delivered / "elsewhere")
+    (delivered / "masks" / "fold1").symlink_to("../elsewhere")
+    shutil.move(delivered / "images", delivered / "films")
+    (delivered / "images").mkdir()
+    (delivered / "images" / "linked").symlink_to("../films")
+    prepare(delivered)
+    training = load_datalist(delivered / "out/datalist.json", "training")
+    assert [entry["id"] for entry in training] == ["JPCLN001", "JPCLN003", "JPCNN002"]
+
+
+@pytest.mark.parametrize("reader", ["read_jsrt_image", "read_mask"])
+def test_whatever_one_file_does_the_others_are_checked(delivered, monkeypatch, reader):
+    original = getattr(jsrt, reader)
+
+    def spoilt(path, *arguments):
+        if path.stem == "JPCLN002":
+            raise ZeroDivisionError("by 0")
+        return original(path, *arguments)
+
+    monkeypatch.setattr(jsrt, reader, spoilt)
+    (delivered / "images/JPCNN002.IMG").write_bytes(b"")
+    left = mask_path(delivered / "masks", "JPCLN002", "left lung")
+    path = delivered / "images/JPCLN002.IMG" if reader == "read_jsrt_image" else left
+    fails_with(
+        delivered,
+        f"The file {path} cannot be read (ZeroDivisionError: by 0); copy it again, or take it out.",
+        f"The file {delivered}/images/JPCNN002.IMG is truncated: 0 bytes, and it must have 768.",
+    )
+
+
 def test_the_folds_of_the_masks_are_taken_whatever_they_are(delivered):
     for side in ("left lung", "right lung"):
         target = delivered / "masks" / "fold2" / "masks" / side / "JPCLN001.gif"

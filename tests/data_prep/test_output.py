@@ -66,8 +66,8 @@ def test_errors_are_listed_line_by_line():
     assert str(caught.value) == (
         "a is bad.\nb is bad.\n2 files are wrong; no data list was written. Correct this and run again."
     )
-    with pytest.raises(InputError, match="1 file is wrong; no data list"):
-        raise_errors(["a is bad."])
+    with pytest.raises(InputError, match="^a b is bad.\n1 file is wrong; no data list"):
+        raise_errors(["a\nb is bad."])
 
 
 @pytest.mark.parametrize("failing", ["write", "replace"])

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_prep import pairs
 from data_prep.__main__ import main
 from data_prep.pairs import prepare_pairs
 from pipeline.transforms import load_datalist, read_mask, read_picture
@@ -67,6 +68,14 @@ def fails_with(folder, *lines, **options):
     assert not (folder / "out/datalist.json").exists()
 
 
+def ids(folder):
+    return [
+        entry["id"]
+        for section in ("training", "test")
+        for entry in load_datalist(folder / "out/datalist.json", section)
+    ]
+
+
 def test_all_formats(source):
     assert prepare(source, original_names=True) == (
         f"3 training and 2 test pairs in {source}/out/datalist.json (10 files written, 0 were there already)."
@@ -89,15 +98,15 @@ def test_all_formats(source):
 def test_names_of_dicom_files_are_hidden_unless_asked_for(source):
     prepare(source)
     (hidden,) = [entry["id"] for entry in load_datalist(source / "out/datalist.json", "training") if "_" in entry["id"]]
-    assert hidden == f"dicom_{sha256(b'1.2.3').hexdigest()[:12]}"
+    assert hidden == f"dicom_{sha256((source / 'images/c').read_bytes()).hexdigest()[:12]}"
     assert (source / f"out/images/{hidden}.png").is_file() and not (source / "out/images/c.png").exists()
     shutil.copy(source / "images/c", source / "images/f")
     save(source / "masks/f.png", LUNGS)
     (source / "out/datalist.json").unlink()
     fails_with(
         source,
-        f"The files {source}/images/c and {source}/images/f are the same DICOM picture, by its SOP Instance UID; take "
-        "one out, or give --original-names.",
+        f"The files {source}/images/c and {source}/images/f are the same DICOM picture, byte for byte; take one out, "
+        "or give --original-names.",
     )
     sources = ["--images", str(source / "images"), "--masks", str(source / "masks")]
     assert main(["pairs", *sources, "--output", str(source / "named"), "--original-names"]) == 0
@@ -248,6 +257,262 @@ def test_folders_that_are_absent_or_empty(tmp_path):
     (tmp_path / "masks").mkdir()
     with pytest.raises(InputError, match=f"^The folder {tmp_path}/images holds no pictures "):
         prepare(tmp_path)
+
+
+def test_files_of_one_uid_are_both_taken(tmp_path, capsys):
+    for level, name in enumerate("ab"):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        write_dicom(tmp_path / f"images/{name}", PICTURE // (level + 1))
+        save(tmp_path / f"masks/{name}.png", LUNGS)
+    prepare(tmp_path)
+    assert len(set(ids(tmp_path))) == 2 and all(each.startswith("dicom_") for each in ids(tmp_path))
+    assert (
+        f"note: {tmp_path}/images/a and {tmp_path}/images/b: These have one SOP Instance UID and different content; "
+        "both are taken.\n"
+    ) in capsys.readouterr().out
+
+
+def test_copies_are_told(apart, capsys):
+    prepare(apart, test_images=apart / "test-images", test_masks=apart / "test-masks")
+    assert capsys.readouterr().out.splitlines() == [
+        f"note: {apart}/images/a.jpg and {apart}/images/b.jpg: These are the same picture, byte for byte; both are "
+        "taken. There are 2 notes of this kind."
+    ]
+
+
+def pair(folder, name, mask=LUNGS, image=PICTURE):
+    save(folder / f"images/{name}.png", image)
+    save(folder / f"masks/{name}.png", mask)
+
+
+def test_subfolders_are_entered_through_links_too(tmp_path, capsys):
+    for name in ("a", "patient1/x", "patient2/x"):
+        pair(tmp_path, name)
+    save(tmp_path / "elsewhere/z.png", PICTURE)
+    save(tmp_path / "masks/patient3/z_mask.png", LUNGS)
+    (tmp_path / "images/patient3").symlink_to("../elsewhere")
+    (tmp_path / "images/up").symlink_to("..")
+    write_dicom(tmp_path / "images/patient1/DOE", PICTURE)
+    save(tmp_path / "masks/patient1/DOE.png", LUNGS)
+    prepare(tmp_path)
+    hidden = f"dicom_{sha256((tmp_path / 'images/patient1/DOE').read_bytes()).hexdigest()[:12]}"
+    assert sorted(ids(tmp_path)) == sorted(["a", "patient1/x", "patient2/x", "patient3/z", hidden])
+    assert (tmp_path / "out/images/patient1/x.png").is_file() and (tmp_path / "out/masks/patient3/z.png").is_file()
+    assert "left out: links back to a folder that they lie in: 1\n" in capsys.readouterr().out
+
+
+def test_masks_and_output_in_the_folder_of_the_pictures(tmp_path):
+    for name in "ab":
+        save(tmp_path / f"set/{name}.png", PICTURE)
+        save(tmp_path / f"set/masks/{name}.png", LUNGS)
+    for _ in range(2):
+        line = prepare_pairs(tmp_path / "set", tmp_path / "set/masks", tmp_path / "set/out")
+        assert line.startswith("1 training and 1 test pairs")
+
+
+@pytest.mark.parametrize("folder", ["images", "masks"])
+def test_pictures_of_a_kind_that_is_not_read(source, folder):
+    files = [save(source / folder / name, LUNGS) for name in ("sub/x.bmp", "y.TIF")]
+    fails_with(
+        source,
+        *(
+            f"The file {path} is a picture of a kind that is not read; convert it to PNG, or take it out."
+            for path in files
+        ),
+    )
+
+
+def test_only_pictures_of_a_kind_that_is_not_read(tmp_path):
+    path = save(tmp_path / "images/a.tif", PICTURE)
+    (tmp_path / "masks").mkdir()
+    fails_with(tmp_path, f"The file {path} is a picture of a kind that is not read; convert it to PNG, or take it out.")
+
+
+def test_other_files_are_counted(source, capsys):
+    for name in ("images/b.csv", "masks/b.csv", "masks/LICENSE"):
+        (source / name).touch()
+    os.mkfifo(source / "masks/pipe.png")
+    prepare(source)
+    assert capsys.readouterr().out == (
+        "left out: hidden files and folders: 1, other files (.csv): 2, other files (.txt): 1, other files (no ending): "
+        "1, pipes, sockets and devices: 1\n"
+    )
+
+
+def test_links_that_lead_nowhere_and_folders_that_are_closed(source, monkeypatch):
+    gone = source / "masks/a.png"
+    gone.unlink()
+    gone.symlink_to("../annex/a.png")
+    (source / "images/closed").mkdir()
+    original = Path.iterdir
+
+    def refuse(path):
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    fails_with(
+        source,
+        f"The folder {source}/images/closed cannot be opened (Permission denied); allow it to be read, or take it out.",
+        f"The link {gone} leads nowhere; fetch its content (for example with `git annex get` or `datalad get`), or "
+        "take it out.",
+    )
+
+
+NFC, NFD = "Bl\u00e4hung", "Bla\u0308hung"
+
+
+@pytest.mark.parametrize(("image", "mask"), [(NFC, NFD), (NFD, NFC)])
+def test_two_spellings_of_one_accented_name_are_a_pair(tmp_path, image, mask):
+    pair(tmp_path, "other")
+    save(tmp_path / f"images/{image}/{image}.png", PICTURE)
+    save(tmp_path / f"masks/{mask}/{mask}_mask.png", LUNGS)
+    (tmp_path / "split.json").write_text(json.dumps({"training": ["other"], "test": [f"{image}/{image}"]}))
+    prepare(tmp_path, split_file=tmp_path / "split.json")
+    assert ids(tmp_path) == ["other", f"{NFC}/{NFC}"]
+
+
+def test_two_spellings_in_one_folder(tmp_path):
+    pair(tmp_path, NFC)
+    save(tmp_path / f"images/{NFD}.png", PICTURE)
+    fails_with(
+        tmp_path,
+        f"The files '{tmp_path}/images/Bla\\u0308hung.png' and '{tmp_path}/images/Bl\\xe4hung.png' have the same name "
+        f"'{NFC}'; a picture has one mask.",
+    )
+
+
+def test_names_that_cannot_be_ids(tmp_path):
+    long, latin = "x" * 201, os.fsdecode(b"M\xfcller")
+    for name in ("a", long, latin, "line\nbreak"):
+        pair(tmp_path, name)
+    where = f"The picture {tmp_path}/images"
+    with pytest.raises(InputError) as caught:
+        prepare(tmp_path)
+    assert str(caught.value).splitlines() == [
+        f"{where}/{latin}.png would be called 'M\\udcfcller', which is not valid Unicode; rename it and its mask.",
+        f"{where}/line break.png would be called 'line\\nbreak', which has control characters or ends of lines in it; "
+        "rename it and its mask.",
+        f"{where}/{long}.png would be called '{long}', which takes 201 bytes as the name of a file, more than 200; "
+        "rename it and its mask.",
+        "3 files are wrong; no data list was written. Correct this and run again.",
+    ]
+
+
+def test_a_name_that_a_dicom_file_gets(tmp_path):
+    (tmp_path / "images").mkdir()
+    file = write_dicom(tmp_path / "images/a", PICTURE)
+    save(tmp_path / "masks/a.png", LUNGS)
+    name = f"dicom_{sha256(file.read_bytes()).hexdigest()[:12]}"
+    pair(tmp_path, name)
+    fails_with(
+        tmp_path,
+        f"The files {file} and {tmp_path}/images/{name}.png would both be called '{name}'; rename one of them.",
+    )
+
+
+def test_a_picture_that_is_turned(source):
+    path = source / "images/b.JPG"
+    with Image.open(path) as image:
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.save(path, exif=exif)
+    fails_with(
+        source,
+        f"The picture {path} is to be shown turned or mirrored (EXIF orientation 6), and its mask does not say whether "
+        "it is; save the picture without this tag, lying as its mask does.",
+    )
+
+
+@pytest.mark.parametrize("reader", ["read_picture", "read_mask", "check_pair", "_to_integers"])
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("by\n0"), MemoryError("too large"), RecursionError("deep"), OSError(5, "I/O")]
+)
+def test_whatever_one_file_does_the_others_are_checked(source, capsys, monkeypatch, reader, error):
+    """The third does what nobody has foreseen; the fifth is wrong as well, and said too."""
+    save(source / "masks/e.gif", LUNGS[1:])
+    original = getattr(pairs, reader)
+
+    def spoilt(*arguments):
+        if any(Path(each).name.startswith("c") for each in arguments if isinstance(each, Path)):
+            raise error
+        return original(*arguments)
+
+    monkeypatch.setattr(pairs, reader, spoilt)
+    words = ["--images", str(source / "images"), "--masks", str(source / "masks"), "--output", str(source / "out")]
+    assert main(["pairs", *words]) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    path = source / ("masks/c_Segmentation.png" if reader == "read_mask" else "images/c")
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    assert lines == [
+        f"error: The file {path} cannot be read ({said}); copy it again, or take it out.",
+        f"error: The mask {source}/masks/e.gif has 39 × 64 pixels (rows × columns), but its image "
+        f"{source}/images/e.gif has 40 × 64.",
+        "error: 2 files are wrong; no data list was written. Correct this and run again.",
+    ]
+    assert not (source / "out/datalist.json").exists()
+
+
+def test_notes_of_reading_are_printed_once_for_each_kind(source, capsys, monkeypatch):
+    original = pairs.read_picture
+
+    def read(path):
+        picture = original(path)
+        picture.notes = {"a": "It is dark.", "b": "It uses 5 %.", "d": "It uses 6.5 %."}.get(path.name[0], "")
+        return picture
+
+    monkeypatch.setattr(pairs, "read_picture", read)
+    prepare(source)
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        f"note: {source}/images/a.png: It is dark.",
+        f"note: {source}/images/b.JPG: It uses 5 %. There are 2 notes of this kind.",
+    ]
+
+
+EMPTY, FULL = LUNGS * 0, LUNGS * 0 + 255
+
+
+def test_empty_and_full_masks_are_counted(tmp_path):
+    for name, mask in {"a": LUNGS, "b": EMPTY, "c": FULL, "d": LUNGS, "e": EMPTY, "f": LUNGS}.items():
+        pair(tmp_path, name, mask)
+    assert prepare(tmp_path) == (
+        f"3 training and 3 test pairs in {tmp_path}/out/datalist.json (12 files written, 0 were there already). Empty "
+        "masks: 1 of 3 for training, 1 of 3 for the test (the first is that of e). Masks that are all foreground: 1 of "
+        "3 for training, 0 of 3 for the test (the first is that of c)."
+    )
+    # what was there already is counted as well
+    assert "Empty masks: 1 of 3 for training, 1 of 3 for the test" in prepare(tmp_path)
+
+
+@pytest.mark.parametrize(("section", "empty", "first"), [("training", "ac", "a"), ("test", "bd", "b")])
+def test_a_split_of_nothing_is_refused(tmp_path, capsys, section, empty, first):
+    for name in "abcd":
+        pair(tmp_path, name, EMPTY if name in empty else LUNGS)
+    words = [
+        "--images",
+        str(tmp_path / "images"),
+        "--masks",
+        str(tmp_path / "masks"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    assert main(["pairs", *words]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: 2 of 2 {section} masks are empty (the first is that of {first}); no data list was written. Check the "
+        "masks, or give --allow-empty if this is meant."
+    )
+    assert not (tmp_path / "out/datalist.json").exists()
+    assert main(["pairs", *words, "--allow-empty"]) == 0
+    counts = [f"{2 if section == each else 0} of 2 for" for each in ("training", "test")]
+    assert f"Empty masks: {counts[0]} training, {counts[1]} the test (" in capsys.readouterr().out
+    assert len(ids(tmp_path)) == 4
+
+
+def test_half_of_the_masks_may_be_empty(tmp_path):
+    for name in "abcd":
+        pair(tmp_path, name, EMPTY if name in "ab" else LUNGS)
+    assert "Empty masks: 1 of 2 for training, 1 of 2 for the test" in prepare(tmp_path)
 
 
 @pytest.mark.real_data

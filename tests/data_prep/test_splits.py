@@ -19,6 +19,7 @@ import pytest
 from data_prep.splits import split_by_file, split_by_fraction, split_odd_even
 from pipeline.utils import InputError
 
+WRONG_NAMES = [json.dumps({"training": each, "test": ["a"]}) for each in ("bcde", [1], [["b"]], [None], {"b": "c"})]
 NAMES = ["c", "a", "e", "b", "d"]
 
 
@@ -63,7 +64,7 @@ def test_file_that_does_not_fit(tmp_path, training, test, end):
         split_by_file(NAMES, path)
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"training": []}', '{"training": 1, "test": 2}'])
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"training": []}', '{"training": 1, "test": 2}', *WRONG_NAMES])
 def test_file_that_is_no_split(tmp_path, content):
     path = tmp_path / "split.json"
     if content is not None:
@@ -72,3 +73,9 @@ def test_file_that_is_no_split(tmp_path, content):
         InputError, match=re.escape(f'The split file {path} cannot be read; it must be {{"training": [')
     ):
         split_by_file(NAMES, path)
+
+
+def test_accented_names_are_found_as_another_system_writes_them(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"training": ["e\u0301"], "test": ["a", "\u00fc"]}))
+    assert split_by_file(["\u00e9", "a", "\u00fc"], path) == (["\u00e9"], ["a", "\u00fc"])

@@ -66,8 +66,8 @@ def test_what_is_said_of_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "circle"):
         assert missing_file(tmp_path / name) == (
-            f"The link {tmp_path}/{name} leads nowhere; fetch its content (for example with `git annex get` or `datalad "
-            "get`), or take it out."
+            f"The link {tmp_path}/{name} leads nowhere; fetch its content (for example with `git annex get` or "
+            "`datalad get`), or take it out."
         )
     assert missing_file(tmp_path) == f"{tmp_path} is a folder, where a file is needed; name the file itself."
     assert missing_file(tmp_path / "pipe") == f"{tmp_path}/pipe is no file, but a pipe or a device."

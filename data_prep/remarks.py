@@ -1,0 +1,51 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+__all__ = ["Remarks"]
+
+NUMBER = re.compile(r"\d+([.,]\d+)?")
+
+
+class Remarks:
+    """What a user should know of the sources, although nothing is wrong: what was left out, and notes on pictures."""
+
+    def __init__(self) -> None:
+        self._left_out: Counter[str] = Counter()
+        self._notes: dict[str, list[str]] = {}
+
+    def leave_out(self, counts: Mapping[str, int]) -> None:
+        """Count entries of a folder that are not of the data, by what they are."""
+        self._left_out.update(counts)
+
+    def leave_out_files(self, paths: Iterable[Path]) -> None:
+        """Count files that are not of the data, by their endings."""
+        self.leave_out(Counter(f"other files ({path.suffix.lower() or 'no ending'})" for path in paths))
+
+    def note(self, file: str | Path, note: str) -> None:
+        """Keep a note on a file, if there is one; notes that differ in their numbers only are counted as one."""
+        if note:
+            self._notes.setdefault(NUMBER.sub("#", note), []).append(f"{file}: {note}")
+
+    def print(self) -> None:
+        """Print a line for each kind of note, and one for all that was left out."""
+        for notes in self._notes.values():
+            line = f"note: {notes[0]}" + (f" There are {len(notes)} notes of this kind." if len(notes) > 1 else "")
+            # names of files are bytes, and old archives' are not UTF-8
+            print(line.encode("utf-8", "backslashreplace").decode())
+        if self._left_out:
+            print("left out: " + ", ".join(f"{what}: {count}" for what, count in sorted(self._left_out.items())))

@@ -1,0 +1,42 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from pipeline.transforms import list_folder, say_closed
+from pipeline.utils import InputError
+
+from .remarks import Remarks
+
+__all__ = ["list_source"]
+
+
+def list_source(folder: Path, remarks: Remarks, errors: list[str], leave_out: Collection[Path] = ()) -> list[Path]:
+    """Return the files of a folder of the source and its subfolders, sorted by path.
+
+    Args:
+        folder: see ``list_folder``.
+        remarks: gets the counts of what else is there.
+        errors: gets a line for each folder that cannot be opened.
+        leave_out: folders that are not of this source, such as the command's output.
+
+    Raises:
+        InputError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"The folder {folder} does not exist.")
+    content = list_folder(folder, leave_out)
+    remarks.leave_out(content.skipped)
+    errors += [say_closed(f"The folder {path}", why) for path, why in content.closed.items()]
+    return content.files
