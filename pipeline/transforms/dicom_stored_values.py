@@ -73,6 +73,12 @@ def read_stored_values(data: FileDataset, path: Path, notes: list[str]) -> Store
     _check_elements(data, path, notes)
     color = int(data.SamplesPerPixel) == 3
     photometric = _photometric(data, color, notes)
+    bits, signed = int(data.BitsStored), bool(data.PixelRepresentation)
+    # pydicom converts 8 bits only
+    if photometric.startswith("YBR_FULL") and bits != 8:
+        raise InputError(
+            f"The DICOM file {path} has colors as {photometric} of {bits} bits, which cannot be read; save it as RGB."
+        )
     decoder = _find_decoder(data, path)
     decoded, properties = decoder.as_array(
         data, **as_pixel_options(data, photometric_interpretation=photometric, correct_unused_bits=False)
@@ -87,7 +93,6 @@ def read_stored_values(data: FileDataset, path: Path, notes: list[str]) -> Store
     photometric = str(properties["photometric_interpretation"]) if color else photometric
     if color and photometric != "RGB":
         raise InputError(f"The DICOM file {path} has colors as {photometric}, which cannot be read; save it as RGB.")
-    bits, signed = int(data.BitsStored), bool(data.PixelRepresentation)
     low = -(2 ** (bits - 1)) if signed else 0
     values = _stored_bits(decoded.astype(np.int64), data, decoder, notes)
     return StoredValues(values, low, low + 2**bits - 1, photometric)

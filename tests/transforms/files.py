@@ -88,3 +88,20 @@ def write_png_16(path: Path, pixels, color_type: int) -> Path:
 def write_nifti(path: Path, values, affine=None) -> Path:
     nib.save(nib.Nifti1Image(values, np.eye(4) if affine is None else affine), path)
     return path
+
+
+def dicom_table(descriptor, data) -> list[pydicom.Dataset]:
+    """A sequence of one lookup table; ``data`` is None, numbers (US) or bytes (OW)."""
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "SS" if descriptor[1] < 0 else "US", list(descriptor))
+    if data is not None:
+        item.add_new("LUTData", "OW" if isinstance(data, bytes) else "US", data)
+    return [item]
+
+
+def replace_text(path: Path, old: bytes, new: bytes) -> Path:
+    """Put text into a file that pydicom would not write, in the place of other text."""
+    content = path.read_bytes()
+    assert content.count(old) == 1 and len(new) <= len(old)
+    path.write_bytes(content.replace(old, new.ljust(len(old))))
+    return path

@@ -19,7 +19,7 @@ import torch
 from monai.transforms import Compose, LoadImaged
 from PIL import Image
 
-from pipeline.transforms import CheckMaskd, PictureReader
+from pipeline.transforms import CheckMaskd, PictureReader, check_pair, read_mask, read_picture
 from pipeline.utils import InputError, find_input_error
 
 
@@ -65,3 +65,44 @@ def test_absent_mask():
     assert CheckMaskd("label", allow_missing_keys=True)(item).keys() == {"image"}
     with pytest.raises(KeyError):
         CheckMaskd("label")(item)
+
+
+def save_turned(path, orientation, rows=6, columns=8):
+    image = Image.fromarray(np.zeros((rows, columns), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("turned", ["picture", "mask"])
+def test_nothing_says_which_way_up_the_other_was_drawn(tmp_path, orientation, turned):
+    image, mask = tmp_path / "image.png", tmp_path / "mask.png"
+    save_turned(image if turned == "picture" else mask, orientation)
+    save(mask if turned == "picture" else image, 6, 8)
+    other = "mask" if turned == "picture" else "picture"
+    message = (
+        f"The {turned} {image if turned == 'picture' else mask} is to be shown turned or mirrored (EXIF orientation "
+        f"{orientation}), and its {other} does not say whether it is; save the {turned} without this tag, lying as its "
+        f"{other} does."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        check_pair(read_picture(image), image, read_mask(mask), mask)
+    with pytest.raises(RuntimeError) as caught:
+        loading()({"image": image, "label": mask})
+    assert str(find_input_error(caught.value)) == message
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 9])
+def test_tags_that_turn_nothing(tmp_path, orientation):
+    image, mask = save_turned(tmp_path / "image.png", orientation), save(tmp_path / "mask.png", 6, 8)
+    check_pair(read_picture(image), image, read_mask(mask), mask)
+    assert loading()({"image": image, "label": mask})["image"].shape == (1, 6, 8)
+
+
+def test_a_pair_of_two_sizes(tmp_path):
+    image, mask = save(tmp_path / "image.png", 6, 8), save(tmp_path / "mask.png", 8, 6)
+    message = f"The mask {mask} has 8 × 6 pixels (rows × columns), but its image {image} has 6 × 8."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        check_pair(read_picture(image), image, read_mask(mask), mask)

@@ -340,8 +340,8 @@ def test_file_that_is_no_dicom(tmp_path, content):
     path = tmp_path / "a.dcm"
     path.write_bytes(content)
     with fails(
-        f"The file {path} cannot be read as a DICOM picture (File is missing DICOM File Meta Information header or the "
-        "'DICM' prefix is missing from the header. Use force=True to force reading.)."
+        f"The file {path} cannot be read as a DICOM picture (it has neither the DICOM header, 'DICM' after 128 bytes, "
+        "nor the bare data set of a picture); export it again as DICOM, or give it the ending of its format."
     ):
         read_picture(path)
 
