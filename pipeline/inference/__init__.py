@@ -15,14 +15,17 @@ from .chest_radiograph import why_no_chest_radiograph, why_no_picture
 from .dicom_segmentation_writer import DicomSegmentationWriter
 from .find_pictures import FoundPictures, check_pictures, find_pictures, save_dicom_names
 from .overlay import draw_overlay
+from .plausible_masks import PlausibleMasks
 from .readable_dataset import ReadableDataset
 from .resize_inferer import ResizeInferer
+from .segment_pictures import segment_pictures
 from .segmentation_writer import SegmentationWriter
 from .summary import summarize
 
 __all__ = [
     "DicomSegmentationWriter",
     "FoundPictures",
+    "PlausibleMasks",
     "ReadableDataset",
     "ResizeInferer",
     "SegmentationWriter",
@@ -30,6 +33,7 @@ __all__ = [
     "draw_overlay",
     "find_pictures",
     "save_dicom_names",
+    "segment_pictures",
     "summarize",
     "why_no_chest_radiograph",
     "why_no_picture",

@@ -32,7 +32,8 @@ from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, TM
 from tqdm import tqdm
 
-from pipeline.transforms import is_dicom_picture, read_dicom
+from pipeline.transforms import dicom_pseudonym, is_dicom_picture, read_dicom
+from pipeline.utils import InputError
 
 from .result_file import result_file
 
@@ -64,8 +65,8 @@ class DicomSegmentationWriter:
 
     It is of type BINARY, at the picture's size, refers to the picture, and says that it was made by artificial
     intelligence and is not for clinical use. The algorithm's version names the weights. Patient and study are those of
-    the picture: that is what ties the two together. A picture that is no DICOM file gets none. The same mask by the
-    same weights has the same UIDs, so that it replaces itself in an archive.
+    the picture: that is what ties the two together. A picture that is no DICOM file gets none. The same mask of
+    the same file by the same weights has the same UIDs, so that it replaces itself in an archive.
 
     Args:
         output_dir: folder to write to.
@@ -108,7 +109,6 @@ class DicomSegmentationWriter:
 
     def start(self) -> None:
         """Take the fingerprint of the weights."""
-        self.failures.clear()
         name, number = self.algorithm
         self._version = f"{number}, weights {self.fingerprint()[:12]}"
         self._description = highdicom.seg.SegmentDescription(
@@ -139,18 +139,18 @@ class DicomSegmentationWriter:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # they quote the patient's name and age
-                segmentation = self._segmentation(read_dicom(path, pixels=False), mask)
-        except (AttributeError, ValueError, TypeError) as error:
-            # the error itself may quote what the tags say of the patient
-            reason = str(error) if isinstance(error, _MissingTag) else type(error).__name__
-            self.failures.append(f"{item['shown']} has its mask, but its tags do not allow a DICOM SEG ({reason}).")
+                segmentation = self._segmentation(read_dicom(path, pixels=False), dicom_pseudonym(path), mask)
+                with result_file(self.output_dir, item["name"], "_seg.dcm") as temporary:
+                    segmentation.save_as(temporary)
+        # tags may be wrong in any way, and the picture has its other results
+        except Exception as error:
+            # the error itself may quote what the tags say of the patient, and the path may be made of the name
+            said = isinstance(error, (_MissingTag, InputError))
+            reason = str(error).replace(str(path), item["shown"]) if said else type(error).__name__
+            self.failures.append(f"{item['shown']} has its mask, but no DICOM SEG could be made ({reason}).")
             tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
-            return
-        with result_file(self.output_dir, item["name"], "_seg.dcm") as temporary, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            segmentation.save_as(temporary)
 
-    def _segmentation(self, source: pydicom.Dataset, mask: np.ndarray) -> highdicom.seg.Segmentation:
+    def _segmentation(self, source: pydicom.Dataset, digest: str, mask: np.ndarray) -> highdicom.seg.Segmentation:
         for keyword in _NEEDED:
             if not source.get(keyword):
                 raise _MissingTag(f"no {keyword}")
@@ -165,7 +165,8 @@ class DicomSegmentationWriter:
                 setattr(source, keyword, None)
         # a projection's: without a slice's thickness it makes pixel measures that readers refuse
         source.pop("PixelSpacing", None)
-        made_from = [str(source.SOPInstanceUID), self._version, hashlib.sha256(mask.tobytes()).hexdigest()]
+        # two files may have one SOP Instance UID
+        made_from = [str(source.SOPInstanceUID), digest, self._version, hashlib.sha256(mask.tobytes()).hexdigest()]
         name, number = self.algorithm
         segmentation = highdicom.seg.Segmentation(
             source_images=[source],

@@ -12,13 +12,14 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from monai.data import IterableDataset
 from tqdm import tqdm
 
-from pipeline.utils import find_input_error
+from pipeline.utils import Progress, find_input_error, say_if_interrupted
 
 __all__ = ["ReadableDataset"]
 
@@ -26,35 +27,86 @@ __all__ = ["ReadableDataset"]
 class ReadableDataset(IterableDataset):
     """Dataset that leaves out what cannot be read, says so in one line each, and goes on with the rest.
 
-    It has no length, since how many items it gives is known only at the end. Its failures are those of the process
-    that reads: use it with ``num_workers=0``.
+    It has no length, since how many items it gives is known only at the end. A pass that an exception has ended is
+    taken up again behind the item that it ended at, see :func:`segment_pictures`; the next one after a whole pass
+    starts anew. What it keeps is that of the process that reads: use it with ``num_workers=0``.
 
     Args:
         data: the items of ``find_pictures``. A message says ``"shown"`` of an item, not the path of its ``"image"``.
-        transform: what reads an item. Its ``InputError`` is a failure, any other exception is raised.
+        transform: what reads an item.
         progress: whether to show a progress bar.
 
     Attributes:
-        failures: the messages of the failures of the last pass.
+        current: the item that was given and is being worked on; None between items.
+        failures: one message for each item that could not be read or, said by ``fail``, not be worked on.
+        notes: what readers had to say of pictures that they could read (``"notes"`` in the metadata of ``"image"``):
+            what each picture is called, by the sentences.
     """
 
     def __init__(self, data: Sequence[Any], transform: Callable[[Any], Any], progress: bool = True) -> None:
         super().__init__(data)
+        self._items = list(data)
         self.transform: Callable[[Any], Any] = transform
         self.progress = progress
+        self.current: Any = None
         self.failures: list[str] = []
+        self.notes: dict[str, list[str]] = defaultdict(list)
+        self._begun = 0
 
     def __iter__(self) -> Iterator[Any]:
-        self.failures.clear()
-        for item in tqdm(self.data, desc="inference", unit="picture", disable=not self.progress):
-            try:
-                transformed = self.transform(item)
-            except Exception as error:  # MONAI wraps what a transform raises in RuntimeError
-                cause = find_input_error(error)
-                if cause is None:
-                    raise
-                text = str(cause).replace(str(item["image"]), item["shown"])
-                self.failures.append(" ".join(text.split()))
-                tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
-            else:
-                yield transformed
+        if self.is_done or self._begun == 0:
+            self._begun = 0
+            self.failures.clear()
+            self.notes.clear()
+        progress = Progress("inference", len(self._items), "picture", bar=self.progress, done=self._begun)
+        try:
+            for item in self._items[self._begun :]:
+                self._begun += 1
+                try:
+                    transformed = self.transform(item)
+                except Exception as error:  # a file may be wrong in any way, and the others are to be read
+                    self.fail(item, error)
+                else:
+                    self._note(item, transformed)
+                    self.current = item
+                    yield transformed
+                    self.current = None
+                progress.update()
+                say_if_interrupted(
+                    f"Interrupted after {self._begun} of {len(self._items)} pictures; their results are written. "
+                    "The same command does all of them again."
+                )
+        finally:
+            progress.close()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all items have been given or have failed."""
+        return self._begun == len(self._items)
+
+    def fail(self, item: Any, error: BaseException) -> None:
+        """Keep and print the message of an item that ``error`` has ended."""
+        self.current = None
+        cause = find_input_error(error)
+        if cause is not None:
+            text = str(cause).replace(str(item["image"]), item["shown"])
+        else:
+            # MONAI wraps what a transform raises; what is raised for a DICOM file may quote what it says of a patient
+            first = _first(error)
+            detail = f": {first}" if item["shown"] == item["image"] and str(first) else ""
+            text = f"{item['shown']} could not be segmented ({type(first).__name__}{detail})."
+        self.failures.append(" ".join(text.split()))
+        tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
+
+    def _note(self, item: Any, transformed: Any) -> None:
+        picture = transformed.get("image") if isinstance(transformed, dict) else None
+        notes = getattr(picture, "meta", {}).get("notes")
+        if notes:
+            self.notes[notes].append(item["shown"])
+
+
+def _first(error: BaseException) -> BaseException:
+    """The exception that the others were raised from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

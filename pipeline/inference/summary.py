@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.utils import InputError
 
@@ -19,28 +19,50 @@ from .find_pictures import FoundPictures
 
 __all__ = ["summarize"]
 
+_SHOWN = 3
 
-def summarize(found: FoundPictures, failures: Sequence[str], without_dicom: Sequence[str] = ()) -> None:
-    """Print what an inference has done, in one line.
+
+def summarize(
+    found: FoundPictures,
+    failures: Sequence[str],
+    without_dicom: Sequence[str] = (),
+    notes: Mapping[str, Sequence[str]] | None = None,
+    implausible: Sequence[str] = (),
+    unchecked: str = "",
+) -> None:
+    """Print what an inference has done: each entry of the folder is in exactly one count.
 
     Args:
         found: the pictures.
-        failures: one message for each picture that could not be read.
+        failures: one message for each picture that could not be read or segmented.
         without_dicom: one message for each picture of which no DICOM SEG could be made.
+        notes: what the reader had to say of pictures: what these are called, by the sentences.
+        implausible: one sentence for each mask that is unlike those of the training.
+        unchecked: why that was not checked; empty if it was.
 
     Raises:
-        InputError: if there is a message, so that the program ends with status 1.
+        InputError: if there is a failure, so that the program ends with status 1.
     """
     total, failed = len(found.items), len(failures)
+    for sentences, pictures in (notes or {}).items():
+        more = f" and {len(pictures) - _SHOWN} more" if len(pictures) > _SHOWN else ""
+        print(f"noted: {', '.join(pictures[:_SHOWN])}{more}: {sentences}")
+    for sentence in implausible:
+        print(f"implausible: {sentence}")
+    if unchecked:
+        print(unchecked)
     for reason, count in found.ignored.items():
         print(f"DICOM files ignored: {count} ({reason})")
-    print(
-        f"Pictures segmented: {total - failed} of {total}; other files skipped: {found.skipped}; output folder: "
-        f"{found.output_dir}"
-    )
-    if failed:
-        raise InputError(f"{failed} of {total} pictures could not be read; the lines that begin with 'failed' say why.")
-    if without_dicom:
-        raise InputError(
-            f"{len(without_dicom)} of {total} pictures have no DICOM SEG; the lines that begin with 'failed' say why."
-        )
+    for what, count in found.skipped.items():
+        print(f"skipped: {count} {what}")
+    for message in found.failures:
+        print(f"failed: {message}")
+    print(f"Pictures segmented: {total - failed} of {total}; output folder: {found.output_dir}")
+    problems = [
+        (failed, f"of {total} pictures could not be segmented"),
+        (len(found.failures), "folders could not be read"),
+        (len(without_dicom), f"of {total} pictures have no DICOM SEG"),
+    ]
+    said = [f"{count} {what}" for count, what in problems if count]
+    if said:
+        raise InputError(f"{'; '.join(said)}. The lines that begin with 'failed' say why.")

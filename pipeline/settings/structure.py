@@ -49,7 +49,7 @@ def check_keys(config: Mapping[str, Any], unreferenced: Collection[str]) -> None
     for key, value in config.items():
         if key not in top and value is not None:
             raise InputError(f"--{key}: the configuration has no such setting{nearest(key, top & config.keys())}")
-    whole = {path[0] for path in paths if len(path) == 1}
+    whole = {path[0] for path in paths if len(path) == 1} | set(unreferenced)
     parts = {path[:2] for path in paths if len(path) > 1}
     for key, section in config.items():
         if isinstance(section, dict) and "_target_" not in section and key not in whole:

@@ -31,6 +31,7 @@ from PIL import Image
 from torch import nn
 
 from pipeline.networks import NLCEN
+from pipeline.transforms import MaskRange, write_mask_range
 from pipeline.utils import find_input_error, fingerprint_network
 from tests.bundles.conftest import BUNDLE, ROOT
 from tests.transforms.files import asymmetric, write_dicom, write_nifti
@@ -174,6 +175,40 @@ def test_very_small_picture(overrides: dict[str, Any], tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_png(tmp_path / "out" / "a_mask.png"), [[0, 255, 0]])
 
 
+def test_implausible_masks_are_told(
+    overrides: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Against what the training has left beside the weights; without it, empty ones only."""
+    squares = np.kron(np.indices((16, 16)).sum(0) % 2 == 0, np.full((8, 8), 255)).astype(np.uint8)
+    squares[::8] = squares[:, ::8] = 0  # so that they do not touch
+    pictures = {
+        "bright": np.full((90, 90), 255),
+        "dark": np.zeros((90, 90)),
+        "lungs": grey(255, np.uint8),
+        "many": squares,
+    }
+    for name, values in pictures.items():
+        Image.fromarray(values.astype(np.uint8)).save(tmp_path / "in" / f"{name}.png")
+
+    def said() -> list[str]:
+        infer(overrides)
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith(("implausible", "Whether"))]
+
+    folder = f"{tmp_path}/in"
+    assert said() == [
+        f"implausible: {folder}/dark.png: the mask is empty.",
+        f"Whether the masks are plausible was not checked. There is no {tmp_path}/brightness_masks.json; copy it from "
+        "where the training has left it, beside its weights.",
+    ]
+    write_mask_range(MaskRange(fingerprint_network(Brightness()), 9, (0.2, 0.5), 2), overrides["ckpt_path"])
+    assert said() == [
+        f"implausible: {folder}/bright.png: the mask covers 100.0% of the picture; those of the training cover 20.0% "
+        "to 50.0%.",
+        f"implausible: {folder}/dark.png: the mask is empty.",
+        f"implausible: {folder}/many.png: the mask has 128 parts; those of the training have 2 at most.",
+    ]
+
+
 def test_same_stems_and_a_second_run(overrides: dict[str, Any], tmp_path: Path) -> None:
     """Results lie inside the folder of the pictures here, and are no pictures in the second run."""
     overrides["output_dir"] = str(tmp_path / "in" / "out")
@@ -219,16 +254,17 @@ def test_dicom_in_and_dicom_seg_out(
     with caplog.at_level("DEBUG"):
         message = sentence(overrides)
     assert not [each for each in recwarn if "DOE" in str(each.message) or "62" in str(each.message)]
-    assert message == "1 of 3 pictures could not be read; the lines that begin with 'failed' say why."
-    names = [f"dicom_{sha256(uid).hexdigest()[:12]}" for uid in (b"1.2.31", b"1.2.33", b"damaged")]
+    assert message == (
+        "1 of 3 pictures could not be segmented; 1 of 3 pictures have no DICOM SEG. The lines that begin with 'failed' "
+        "say why."
+    )
+    names = [f"dicom_{sha256((folder / name).read_bytes()).hexdigest()[:12]}" for name in ("DOE1", "DOE3", "DOE4.dcm")]
     files = {f"{name}_{end}" for name in names[:2] for end in ("mask.nii.gz", "mask.png", "overlay.png")}
     assert set(os.listdir(tmp_path / "out")) == files | {f"{names[0]}_seg.dcm", "dicom_names.csv"}
     said = capsys.readouterr()
     assert "DICOM files ignored: 1 (modality CT, not CR or DX)" in said.out
     failed = [line for line in said.err.splitlines() if line.startswith("failed")]
-    assert failed[0] == (
-        f"failed: {names[1]} has its mask, but its tags do not allow a DICOM SEG (no StudyInstanceUID)."
-    )
+    assert failed[0] == f"failed: {names[1]} has its mask, but no DICOM SEG could be made (no StudyInstanceUID)."
     assert failed[1].startswith(f"failed: The file {names[2]} cannot be read as a DICOM picture (")
     assert len(failed) == 2
     assert "DOE" not in said.out + said.err + caplog.text
@@ -361,13 +397,13 @@ def test_single_file(overrides: dict[str, Any], tmp_path: Path) -> None:
 
 def test_folder_of_bad_files_only(overrides: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "in" / "a.png").write_text("nothing")
-    assert sentence(overrides) == "1 of 1 pictures could not be read; the lines that begin with 'failed' say why."
+    assert sentence(overrides) == "1 of 1 pictures could not be segmented. The lines that begin with 'failed' say why."
     assert not (tmp_path / "out").exists()
 
 
 def test_nothing_to_read(overrides: dict[str, Any], tmp_path: Path) -> None:
     assert sentence(overrides) == (
-        f"dataset_dir: there is no picture in {tmp_path}/in (0 other files); it must hold files that are DICOM or end "
+        f"dataset_dir: there is no picture in {tmp_path}/in; it must hold files that are DICOM or end "
         "in .png, .jpg, .jpeg, .gif, .nii, .nii.gz, .dcm, .dicom, .dic."
     )
 
@@ -415,11 +451,12 @@ def test_bad_file_among_good_ones_on_the_command_line(folders: dict[str, Any], t
     failed, error = [line for line in done.stderr.splitlines() if line.startswith(("failed", "error"))]
     assert failed.startswith(f"failed: The file {tmp_path}/in/b.nii.gz cannot be read as NIfTI (")
     assert failed.endswith("); copy it again.")
-    assert error == "error: 1 of 3 pictures could not be read; the lines that begin with 'failed' say why."
+    assert error == "error: 1 of 3 pictures could not be segmented. The lines that begin with 'failed' say why."
     assert "Traceback" not in done.stderr
-    assert done.stdout.splitlines()[-1] == (
-        f"Pictures segmented: 2 of 3; other files skipped: 1; output folder: {tmp_path}/out"
-    )
+    assert done.stdout.splitlines()[-2:] == [
+        "skipped: 1 other files",
+        f"Pictures segmented: 2 of 3; output folder: {tmp_path}/out",
+    ]
     assert {name.split("_")[0] for name in os.listdir(tmp_path / "out")} == {"a", "c"}
 
 
