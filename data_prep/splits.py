@@ -57,7 +57,7 @@ def split_by_file(names: Sequence[str], path: Path) -> Split:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         training, test = (_names(content[section]) for section in ("training", "test"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f'The split file {path} cannot be read; it must be {{"training": [names], "test": [names]}} ({error}).'
         ) from error

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from monai.metrics import compute_dice, compute_iou
 from monai.networks.utils import one_hot
 from monai.utils import convert_to_tensor
 from torch import nn
-from tqdm import tqdm
 
 from pipeline.attacks import (
     PAPER_EPSILONS,
@@ -40,7 +39,20 @@ from pipeline.attacks import (
     targeted_gradient,
 )
 from pipeline.losses import PixelCrossEntropy
-from pipeline.utils import InputError, atomic_path, fingerprint_network
+from pipeline.utils import (
+    InputError,
+    Progress,
+    atomic_path,
+    check_images,
+    check_logits,
+    check_masks,
+    describe_output,
+    explain_misfits,
+    file_name,
+    fingerprint_network,
+    network_output,
+    say_if_interrupted,
+)
 
 from .sweep_results import SweepResults
 
@@ -65,8 +77,9 @@ class AdversarialEvaluation:
     log metrics.
 
     The images of a batch are attacked together; with several processes each attacks its part, and all hold the whole
-    result at the end. The evaluator must run its network with ``engine.network`` on images in [0, 1] and masks of
-    {0, 1}, both (B, 1 or more, *spatial), and each batch must name its images.
+    result at the end. The evaluator must run its network with ``engine.network`` on images (B, C, *spatial) in [0, 1],
+    from which it makes finite logits (B, 2, *spatial) of the size of the masks, (B, 1, *spatial) of 0 and 1; each batch
+    must name its images. All this is checked before a batch is attacked.
 
     Args:
         epsilons: intensities ε in grey levels, rising. The paper's 18 by default; none gives the clean rows only.
@@ -81,15 +94,17 @@ class AdversarialEvaluation:
             ``torch.round`` for pictures that are saved with 8 bits; nothing happens on the way by default.
         id_key: key of the batch that holds the images' names.
         results_file: JSON file of what has been done, from which an interrupted sweep goes on; None for no such file.
-        save_dir: folder for the adversarial pictures of the first ``save_count`` images, one ``<name>.npz`` each, with
-            ``image`` (C, *spatial), ``label``, ``epsilons`` (E,), ``delta`` (E, C, *spatial) in grey levels, and
-            ``prediction`` (E + 1, *spatial), the clean one first; masks have the network's size, pictures their own.
+        save_dir: folder for the adversarial pictures of the first ``save_count`` images, one ``.npz`` each, named by
+            ``file_name``, with ``image`` (C, *spatial), ``label``, ``epsilons`` (E,), ``delta`` (E, C, *spatial) in
+            grey levels, and ``prediction`` (E + 1, *spatial), the clean one first; masks have the network's size,
+            pictures their own.
         save_count: number of images of each process to save.
-        progress: whether to show a progress bar.
+        progress: whether a progress bar is wanted; without one or a terminal there are lines, see ``Progress``.
 
     Raises:
         InputError: if an ε or α is not above 0, the intensities do not rise, a batch has no names or no masks, two
-            images have one name, or ``results_file`` is damaged.
+            images have one name, images, masks or logits are not as above, the attack's loss does not take what the
+            attacked network gives, its gradient is not finite, or ``results_file`` is damaged.
     """
 
     def __init__(
@@ -176,8 +191,11 @@ class AdversarialEvaluation:
             },
         )
         state: Any = engine.state
-        total = self.gradients * state.epoch_length
-        self._bar = tqdm(total=total, desc="attack", unit="gradient", disable=not self.progress or idist.get_rank() > 0)
+        if self.epsilons:
+            self._progress = Progress("attack", self.gradients * state.epoch_length, "gradient", self.progress)
+        else:
+            self._progress = Progress("evaluation", state.epoch_length, "step", self.progress)
+        self._prepare_interruption(engine)
 
     def attack_batch(self, engine: SupervisedEvaluator) -> None:
         """Attack the images of ``engine.state.batch`` and keep their scores."""
@@ -186,47 +204,83 @@ class AdversarialEvaluation:
         names = self._names(state.batch, label)
         # MONAI's MetaTensor would carry its metadata through every operation of the network
         image, label = convert_to_tensor(image), convert_to_tensor(label)
+        subject = f"AdversarialEvaluation, {_list_names(names)}"
+        check_images(image, subject)
+        check_masks(label, len(image), subject)
         digests = [_digest(*pair) for pair in zip(image, label, strict=True)]
         for name, digest in zip(names, digests, strict=True):
             _claim_name(self._digests, name, digest)
         if all(self._results.done(name, digest) for name, digest in zip(names, digests, strict=True)):
-            self._bar.update(self.gradients)
+            self._progress.skip(self.gradients if self.epsilons else 1)
             self._saved += len(names)
             return
 
         clean = image * 255
-        pictures = {0.0: clean} | self._attack(engine, clean, inverse_mask(label))
-        with frozen(engine.network), torch.no_grad():
-            predictions = {
-                epsilon: engine.inferer(x / 255, engine.network).argmax(1, keepdim=True)
-                for epsilon, x in pictures.items()
-            }
+        # before the attack, which would end in the loss if the network gave something else
+        predictions = {0.0: self._predict(engine, clean, label, subject)}
+        pictures = {0.0: clean} | self._attack(engine, clean, inverse_mask(label), subject)
+        for epsilon in self.epsilons:
+            attacked = f"{subject}, attacked with ε = {epsilon:g}"
+            predictions[epsilon] = self._predict(engine, pictures[epsilon], label, attacked)
         scores = {epsilon: _dic_jsc(prediction, label) for epsilon, prediction in predictions.items()}
         for index, (name, digest) in enumerate(zip(names, digests, strict=True)):
             self._results.add(name, digest, {epsilon: pairs[index] for epsilon, pairs in scores.items()})
             self._save_pictures(name, index, label, pictures, predictions)
         self._results.save()
+        if not self.epsilons:
+            self._progress.update()
+        self._prepare_interruption(engine)
+
+    def _prepare_interruption(self, engine: SupervisedEvaluator) -> None:
+        images = getattr(engine.data_loader, "sampler", None)
+        count = f"{len(self._results.images)} of {len(images)}" if isinstance(images, Sized) else "some of the"
+        say_if_interrupted(
+            f"Interrupted in the {self._progress.title}, after {count} images. Type the same command again to "
+            f"{'start it anew' if self.results_file is None else 'go on'}."
+        )
+
+    def _predict(
+        self, engine: SupervisedEvaluator, picture: torch.Tensor, label: torch.Tensor, subject: str
+    ) -> torch.Tensor:
+        """The masks, (B, 1, *spatial), that the evaluated network finds in pictures in grey levels."""
+        with frozen(engine.network), torch.no_grad():
+            logits = network_output(engine.network, engine.inferer, picture / 255, subject)
+        check_logits(logits, len(label), label.shape[2:], subject)
+        return logits.argmax(1, keepdim=True)
 
     def _attack(
-        self, engine: SupervisedEvaluator, clean: torch.Tensor, target: torch.Tensor
+        self, engine: SupervisedEvaluator, clean: torch.Tensor, target: torch.Tensor, subject: str
     ) -> dict[float, torch.Tensor]:
         """For each ε the adversarial pictures, as they reach the evaluated network."""
         attacked = engine.network if self.attacked is None else self.attacked
+
+        def loss(output: Any, mask: torch.Tensor) -> torch.Tensor:
+            with explain_misfits(
+                f"{subject}: the attack's loss cannot be computed from {describe_output(output)}, which the attacked "
+                "network gives"
+            ):
+                return self.loss_function(output, mask)
+
         with frozen(attacked, batch_statistics=self.batch_statistics):
-            loss_gradient = targeted_gradient(lambda x: engine.inferer(x, attacked), self.loss_function, target)
+            loss_gradient = targeted_gradient(
+                lambda x: network_output(attacked, engine.inferer, x, subject), loss, target
+            )
 
             def gradient(x: torch.Tensor) -> torch.Tensor:
-                self._bar.update()
+                self._progress.update()
                 return loss_gradient(x)
 
-            found = epsilon_sweep(
-                gradient,
-                clean,
-                list(self._nominal),
-                self.step * self.grey_level,
-                iterations=self._iterations,
-                value_range=self.value_range,
-            )
+            try:
+                found = epsilon_sweep(
+                    gradient,
+                    clean,
+                    list(self._nominal),
+                    self.step * self.grey_level,
+                    iterations=self._iterations,
+                    value_range=self.value_range,
+                )
+            except FloatingPointError as error:
+                raise InputError(f"{subject}: {error}") from error
         return {
             self._nominal[scaled]: picture if self.transmission is None else self.transmission(picture)
             for scaled, picture in found.items()
@@ -237,7 +291,7 @@ class AdversarialEvaluation:
 
     def complete(self, engine: SupervisedEvaluator) -> None:
         """Gather the scores of all processes into the engine's state and ``table``."""
-        self._bar.close()
+        self._progress.close()
         state: Any = engine.state
         images = self._gather()
         self.table = [
@@ -289,7 +343,7 @@ class AdversarialEvaluation:
         self._saved += 1
         clean = pictures[0.0][index]
         delta = [(pictures[epsilon][index] - clean).cpu().numpy() for epsilon in self.epsilons]
-        with atomic_path(self.save_dir / f"{name}.npz") as path:
+        with atomic_path(self.save_dir / f"{file_name(name)}.npz") as path:
             np.savez_compressed(
                 path,
                 image=clean.cpu().numpy(),
@@ -303,6 +357,10 @@ class AdversarialEvaluation:
         if self.results_file is None or idist.get_rank() == 0:
             return self.results_file
         return self.results_file.with_name(f"{self.results_file.stem}.rank{idist.get_rank()}{self.results_file.suffix}")
+
+
+def _list_names(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _digest(image: torch.Tensor, label: torch.Tensor) -> str:

@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"The data list {path} cannot be read as JSON ({error}).") from error
     if not isinstance(content, dict) or not all(isinstance(content.get(name, []), list) for name in SECTIONS):
         raise InputError(f"The data list {path} must be a JSON object with lists of entries under {SECTIONS}.")

@@ -64,7 +64,9 @@ def test_file_that_does_not_fit(tmp_path, training, test, end):
         split_by_file(NAMES, path)
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"training": []}', '{"training": 1, "test": 2}', *WRONG_NAMES])
+@pytest.mark.parametrize(
+    "content", [None, "{", "[]", "[" * 100000, '{"training": []}', '{"training": 1, "test": 2}', *WRONG_NAMES]
+)
 def test_file_that_is_no_split(tmp_path, content):
     path = tmp_path / "split.json"
     if content is not None:

@@ -15,6 +15,7 @@ import csv
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,12 +41,16 @@ class Notes:
         self.artifacts.append((Path(path).name, folder))
 
 
-def report(folder: Path, epsilons: tuple[float, ...]) -> tuple[AdversarialEvaluation, Notes]:
-    adversarial = AdversarialEvaluation(epsilons, progress=False, save_dir=folder / "adversarial", save_count=1)
+def report(
+    folder: Path, epsilons: tuple[float, ...], data: list[dict[str, Any]] | None = None, save_count: int = 1
+) -> tuple[AdversarialEvaluation, Notes]:
+    adversarial = AdversarialEvaluation(
+        epsilons, progress=False, save_dir=folder / "adversarial", save_count=save_count
+    )
     notes = Notes()
     make_evaluator(
         make_network(),
-        make_data(4),
+        make_data(4) if data is None else data,
         [
             adversarial,
             RunCost(folder / "cost.json", "evaluation", torch.device("cpu")),
@@ -85,6 +90,24 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     means = [np.mean([row[key] for row in clean]) for key in ("DIC", "JSC")]
     assert printed[-3] == f"  0.0  {means[0]:.4f}  {means[1]:.4f}"
     assert printed[-1].startswith("  8.0  ")
+
+
+def test_no_id_leaves_the_folder_and_each_has_its_panel(tmp_path: Path) -> None:
+    ids = ["../../../x", "patient1/x", "/x", "..", ".hidden", "a.b", "50 %#?", "=2F"]
+    data = make_data(len(ids))
+    for entry, name in zip(data, ids, strict=True):
+        entry["id"] = name
+    folder = tmp_path / "a" / "b" / "run"
+    _, notes = report(folder, (2.0,), data, save_count=len(ids))
+    files = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.parent for path in files} == {folder, folder / "adversarial", folder / "report"}
+    assert len([path for path in files if path.suffix == ".npz"]) == len(ids)
+    panels = {path.name for path in (folder / "report").glob("panel_*.png")}
+    assert panels == {name for name, kind in notes.artifacts if kind == "panels"} and len(panels) == len(ids)
+    assert {"panel_patient1=2Fx.png", "panel_=2E.=2F..=2F..=2Fx.png"} < panels
+    # a server would take these for parts of the address
+    assert not any(set(name) & set("%#?") for name in panels)
+    assert [row["image"] for row in read(folder / "report" / "per_image.csv")][::2] == ids
 
 
 def test_report_without_a_sweep(tmp_path: Path) -> None:

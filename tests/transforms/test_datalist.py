@@ -108,8 +108,9 @@ def test_bad_content(folder, content, message):
         load_datalist(path, "test")
 
 
-def test_not_json(folder):
-    (folder / "datalist.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100000, "\ufeff{}"])
+def test_not_json(folder, text):
+    (folder / "datalist.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=f"^The data list {folder}/datalist.json cannot be read as JSON"):
         load_datalist(folder / "datalist.json", "test")
 

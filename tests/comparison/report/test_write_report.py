@@ -26,7 +26,7 @@ from pipeline.comparison.report.paper_numbers import PAPER_SETS
 from pipeline.comparison.report.statistics import by_condition, paired_differences
 from pipeline.comparison.results import describe_commits
 from pipeline.figures import Curve, CurvePanel
-from pipeline.utils import InputError
+from pipeline.utils import InputError, file_name
 
 from .tables import Score, cell_rows, join
 
@@ -231,6 +231,16 @@ def test_pictures_are_of_what_all_networks_have_saved(reported: tuple[Path, list
         "*Figure 6: attack at ε = 32, no common training seed (UNet 1, NLCEN 0), on image1 of JSRT. Not measured: "
         "SLSDeep, NWCN, InvertedNet, CDNN.*"
     ) in page
+
+
+def test_pictures_of_ids_with_slashes(tmp_path: Path, drawn: dict[str, list[CurvePanel]]) -> None:
+    table = whole_table()
+    runs = {cell: tmp_path / cell for cell in ("jsrt-nlcen_nlce-seed0", "jsrt-unet-seed0")}
+    for run in runs.values():
+        save_pictures(run, file_name("patient1/x"))
+    write_report(table, make_costs(table), tmp_path, runs)
+    page = (tmp_path / "summary.md").read_text()
+    assert "*Figure 1: attack at ε = 16, training seed 0, on patient1/x of JSRT. " in page
 
 
 def test_pictures_are_of_one_seed_where_all_networks_have_it(
