@@ -21,6 +21,7 @@ from monai.bundle import ConfigParser
 from pipeline.handlers import load_network
 from pipeline.tracking.environment import describe_code
 from pipeline.tracking.packaged_code import SOURCE, code_digest
+from pipeline.transforms import mask_range_path
 from pipeline.utils import InputError, atomic_path
 
 from .model_card import model_card
@@ -38,9 +39,9 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # the zip format's first: the same content makes 
 def package_bundle(bundle: Path, run: Path, output: Path) -> Path:
     """Write ``<output>/<bundle>.zip``, a bundle that needs nothing of this repository.
 
-    As in MONAI's model zoo: one folder with ``LICENSE``, ``configs``, ``docs``, ``models/model.pt`` and, as the package
-    ``scripts``, the code, with ``data_prep`` in it. Links are resolved. The model card and ``metadata.json`` tell where
-    the weights come from and what they scored.
+    As in MONAI's model zoo: one folder with ``LICENSE``, ``configs``, ``docs``, ``models/model.pt`` (and beside it what
+    the masks of its training were like) and, as the package ``scripts``, the code, with ``data_prep`` in it. Links are
+    resolved. The model card and ``metadata.json`` tell where the weights come from and what they scored.
 
     Args:
         bundle: a bundle of this repository.
@@ -81,6 +82,9 @@ def _files(bundle: Path, name: str, trained: TrainedRun) -> Iterator[tuple[str, 
     yield "docs/README.md", model_card(card, name, metadata, trained).encode()
     yield "docs/data_license.txt", (bundle / "docs" / "data_license.txt").read_bytes()
     yield "models/model.pt", trained.weights.read_bytes()
+    masks = mask_range_path(trained.weights)
+    if masks.is_file():  # earlier trainings have none
+        yield f"models/{masks.name}", masks.read_bytes()
     configs = bundle.resolve() / "configs"
     # the names of the files that links of folders lead to, too
     for folder in (configs, *(path for path in configs.iterdir() if path.is_dir())):

@@ -35,8 +35,8 @@ from pipeline.packaging import __main__ as command_line
 from pipeline.packaging import package_bundle
 from pipeline.packaging.model_card import PHANTOM_WARNING
 from pipeline.tracking.packaged_code import packaged_code
-from pipeline.transforms import datalist_fingerprint
-from pipeline.utils import InputError
+from pipeline.transforms import MaskRange, datalist_fingerprint, write_mask_range
+from pipeline.utils import InputError, fingerprint_network
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
@@ -62,6 +62,7 @@ def write_run(
 ) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), folder / "model.pt")
+    write_mask_range(MaskRange(fingerprint_network(network), 2, (0.1, 0.4), 2), folder / "model.pt")
     result = {
         "network": "NLCEN",
         "variant": "",
@@ -112,7 +113,7 @@ def test_everything_is_in_it_and_nothing_else(packaged: tuple[Path, Path]) -> No
     configs = {name for name in inside if name.startswith("configs/")}
     assert configs == {f"configs/{name}" for name in names(bundle / "configs")}
     rest = {name for name in inside if not name.startswith(("configs/", "scripts/"))}
-    assert rest == {"LICENSE", "docs/README.md", "docs/data_license.txt", "models/model.pt"}
+    assert rest == {"LICENSE", "docs/README.md", "docs/data_license.txt", "models/model.pt", "models/model_masks.json"}
     code = {name.removeprefix("scripts/") for name in inside if name.startswith("scripts/")}
     wanted = {f"data_prep/{name}" for name in names(ROOT / "data_prep")} | names(ROOT / "pipeline")
     wanted = {n for n in wanted if n.endswith(".py") and not n.startswith(("comparison/", "packaging/"))}
@@ -147,6 +148,7 @@ def test_it_works_without_the_repository(packaged: tuple[Path, Path], data: Path
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+    assert "not checked" not in done.stdout  # whether the masks are like those of the training
 
     settings = ["--ckpt_path", str(package / "models/model.pt"), "--output_dir", str(tmp_path), "--progress", "False"]
     command = [sys.executable, "-m", "monai.bundle", "run", "inferring", "--dataset_dir", str(data / "images")]

@@ -1,0 +1,85 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Sequence
+
+import ignite.distributed as idist
+import numpy as np
+from ignite.engine import Engine, Events
+from monai.data import Dataset
+from monai.transforms import Compose, RandomizableTrait, Transform
+from monai.utils import CommonKeys
+from torch import nn
+
+from pipeline.transforms import MaskRange, write_mask_range
+from pipeline.utils import fingerprint_network
+
+__all__ = ["TrainingMasks"]
+
+
+class TrainingMasks:
+    """Leave beside a training's weights what its masks were like, so that ``PlausibleMasks`` can compare.
+
+    When the training is complete, the first process measures the masks as the network gets them, but before any random
+    transform, and writes a ``MaskRange`` for each file of weights. What a ``CacheDataset`` holds is not loaded again.
+    Attach this after ``TrainingCheckpoint``, which writes the weights.
+
+    Args:
+        dataset: the training pictures; each item holds ``"label"``, (1, *spatial), 0 or 1.
+        network: the network that is trained, without a wrapper.
+        weights: the files of its weights.
+
+    Raises:
+        InputError: if a file cannot be written.
+    """
+
+    def __init__(self, dataset: Dataset, network: nn.Module, weights: Sequence[str | os.PathLike[str]]) -> None:
+        self.dataset = dataset
+        self.network = network
+        self.weights = weights
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer.
+        """
+        if not engine.has_event_handler(self, Events.COMPLETED):
+            engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a trainer.
+        """
+        if idist.get_rank() > 0:
+            return
+        content = MaskRange.of(_masks(self.dataset), fingerprint_network(self.network))
+        for path in self.weights:
+            write_mask_range(content, path)
+
+
+def _masks(dataset: Dataset) -> Iterator[np.ndarray]:
+    fixed = copy.copy(dataset)
+    fixed.transform = _before_random(dataset.transform)
+    for index in range(len(fixed)):
+        yield np.asarray(fixed[index][CommonKeys.LABEL])[0]
+
+
+def _before_random(transform: Compose) -> Compose:
+    """The transforms whose result ``CacheDataset`` keeps, by its own rule."""
+    end = transform.get_index_of_first(
+        lambda each: isinstance(each, RandomizableTrait) or not isinstance(each, Transform)
+    )
+    return Compose(transform.transforms[:end])
