@@ -1,0 +1,78 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigWorkflow
+
+from tests.bundles.conftest import BUNDLE, ROOT
+
+TRAIN = "bundles/nlcen_jsrt/train.json"
+
+
+def test_the_network_without_nlce_is_the_one_that_false_asks_for(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of parameters is that of the network with ``nlce: false`` in the file."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
+    settings = {**settings, "image_size": [64, 64], "max_epochs": 1, "batch_size": 4, "epsilons": [2.0], "panels": 0}
+    workflow = ConfigWorkflow(str(BUNDLE / "train.json"), logging_file=False, nlce="false", **settings)
+    workflow.initialize()
+    tracker = workflow.parser.get_parsed_content("tracker")
+    tracker.close("KILLED")
+    assert (tracker.params["parameters"], tracker.params["network"]) == (12_638_730, "NLCEN w/o NLCE")
+    assert tracker.params["network_params"]["nlce"] is False
+
+
+def test_a_wrong_setting_ends_in_a_sentence_and_leaves_nothing(
+    settings: dict[str, str], start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    wrong = [
+        start("training", TRAIN, {**settings, "max_epochs": "1.5"}),
+        start("trainig", TRAIN, settings),
+    ]
+    said = [process.communicate(timeout=300)[0].splitlines()[-1] for process in wrong]
+    assert [process.returncode for process in wrong] == [1, 1]
+    assert said == [
+        "error: --max_epochs must be a whole number of at least 1, got 1.5.",
+        "error: The bundle has no run id 'trainig'; did you mean 'training'? It has training, run.",
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_on_the_command_line(settings: dict[str, str], start: Callable[..., subprocess.Popen[str]]) -> None:
+    process = start("evaluating", f"['{TRAIN}','bundles/nlcen_jsrt/evaluate.json']", {**settings, "help": "True"})
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0
+    assert "run ids: training, run, evaluating" in output.splitlines()
+    assert "--nlce                   true" in output
+
+
+def test_in_the_bundle_s_own_folder_one_sentence_says_where_to_start() -> None:
+    command = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", "train.json"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT / "bundles" / "nlcen_isbi2016",
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: the code of this bundle is not found. Start in the folder")
+    assert "Traceback" not in done.stderr
