@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,29 +74,35 @@ def read_stored_values(data: FileDataset, path: Path, notes: list[str]) -> Store
     _check_elements(data, path, notes)
     color = int(data.SamplesPerPixel) == 3
     photometric = _photometric(data, color, notes)
-    bits, signed = int(data.BitsStored), bool(data.PixelRepresentation)
+    bits = int(data.BitsStored)
     # pydicom converts 8 bits only
     if photometric.startswith("YBR_FULL") and bits != 8:
         raise InputError(
             f"The DICOM file {path} has colors as {photometric} of {bits} bits, which cannot be read; save it as RGB."
         )
     decoder = _find_decoder(data, path)
-    decoded, properties = decoder.as_array(
+    cells, properties = decoder.as_array(
         data, **as_pixel_options(data, photometric_interpretation=photometric, correct_unused_bits=False)
     )
-    size = (int(data.Rows), int(data.Columns))
-    if decoded.shape[:2] != size or decoded.ndim != (3 if color else 2):
-        times = decoded.size // (size[0] * size[1] * (3 if color else 1))
-        raise InputError(
-            f"The DICOM file {path} holds {times} times the pixels of its Rows and Columns: it has several frames, or "
-            f"BitsAllocated ({data.BitsAllocated}) is wrong. One picture per file is needed."
-        )
-    photometric = str(properties["photometric_interpretation"]) if color else photometric
-    if color and photometric != "RGB":
-        raise InputError(f"The DICOM file {path} has colors as {photometric}, which cannot be read; save it as RGB.")
-    low = -(2 ** (bits - 1)) if signed else 0
-    values = _stored_bits(decoded.astype(np.int64), data, decoder, notes)
+    _check_size(cells, data, color, path)
+    if color:
+        photometric = str(properties["photometric_interpretation"])
+        if photometric != "RGB":
+            raise InputError(
+                f"The DICOM file {path} has colors as {photometric}, which cannot be read; save it as RGB."
+            )
+    low = -(2 ** (bits - 1)) if data.PixelRepresentation else 0
+    values = _stored_bits(cells.astype(np.int64), data, decoder, notes)
     return StoredValues(values, low, low + 2**bits - 1, photometric)
+
+
+def _check_size(cells: npt.NDArray[Any], data: Dataset, color: bool, path: Path) -> None:
+    size = (int(data.Rows), int(data.Columns), *([3] if color else []))
+    if cells.shape != size:
+        raise InputError(
+            f"The DICOM file {path} holds {cells.size // math.prod(size)} times the pixels of its Rows and Columns: it "
+            f"has several frames, or BitsAllocated ({data.BitsAllocated}) is wrong. One picture per file is needed."
+        )
 
 
 def _check_elements(data: Dataset, path: Path, notes: list[str]) -> None:

@@ -108,11 +108,14 @@ class _Slice:
 def _load(path: Path) -> _Slice:
     try:
         file: Any = nib.load(path)
+        if not isinstance(file, nib.Nifti1Pair):
+            raise InputError(f"The file {path} is no NIfTI picture, but of the kind {type(file).__name__}.")
         shape, dtype = tuple(int(size) for size in file.shape), file.get_data_dtype()
         _check_kind(path, shape, dtype)
         notes: list[str] = []
         affine, mended = _place(path, file.header, notes)
-        values = np.asanyarray(file.dataobj).astype(np.float64)
+        stored: Any = file.dataobj
+        values = np.asanyarray(stored).astype(np.float64)
     except InputError:
         raise
     # damaged files make nibabel and zlib raise nearly anything
@@ -127,8 +130,8 @@ def _load(path: Path) -> _Slice:
     return _Slice(
         values=turned[:, :, 0].T,
         dtype=dtype,
-        slope=float(file.dataobj.slope),
-        intercept=float(file.dataobj.inter),
+        slope=float(stored.slope),
+        intercept=float(stored.inter),
         window=(float(file.header["cal_min"]), float(file.header["cal_max"])),
         spacing=(float(sizes[rows_axis]), float(sizes[columns_axis])),
         shape=shape,

@@ -102,6 +102,14 @@ def test_colors(tmp_path, read):
         read(tmp_path / "a.nii")
 
 
+def test_another_kind_of_file_with_the_ending(tmp_path):
+    axes = (nib.cifti2.ScalarAxis(["a", "b"]), nib.cifti2.ScalarAxis(["c"]))
+    nib.save(nib.Cifti2Image(np.zeros((2, 1)), axes), tmp_path / "a.dscalar.nii")
+    message = f"The file {tmp_path}/a.dscalar.nii is no NIfTI picture, but of the kind Cifti2Image."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read_picture(tmp_path / "a.dscalar.nii")
+
+
 def test_complex_values(tmp_path):
     nib.save(nib.Nifti1Image(np.ones((4, 5, 1), np.complex64), UPRIGHT), tmp_path / "a.nii")
     with pytest.raises(InputError, match="holds complex64 values; one grey value per pixel is needed"):
