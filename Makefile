@@ -13,6 +13,9 @@ DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt
 	--experiment_name demo --max_epochs 16 --panels 2
 
 export MLFLOW_DISABLE_TELEMETRY := true
+# MONAI warns of foreign bundles, which can run any code, at each start of these two, too
+COMMA := ,
+export PYTHONWARNINGS := $(if $(PYTHONWARNINGS),$(PYTHONWARNINGS)$(COMMA))ignore:parsing config_file bundles/nlcen_,ignore:parsing config_file ['bundles/nlcen_
 
 .DEFAULT_GOAL := help
 .PHONY: help environment demo paper package test check format bench ui clean lock

@@ -27,6 +27,12 @@ need_gpu() {
     }
 }
 
+# MONAI warns of foreign bundles, which can run any code, at each start of those in the image, too
+for start in "" "['"; do
+    PYTHONWARNINGS=${PYTHONWARNINGS:+$PYTHONWARNINGS,}"ignore:parsing config_file ${start}bundles/nlcen_"
+done
+export PYTHONWARNINGS
+
 bundle=bundles/${BUNDLE:-nlcen_jsrt}
 places=(--output_dir /output/runs --ckpt_dir /output/models --tracking_uri sqlite:////output/mlruns.db)
 

@@ -65,6 +65,6 @@ def save_epsilon_curve(
     count = len({row["image"] for row in table})
     images = "1 image" if count == 1 else f"{count} images"
     # as many letters as fit into the width
-    figure.suptitle(textwrap.fill(f"{title}: mean of {images} (band: interquartile range)", 110), fontsize=10)
+    figure.suptitle(textwrap.fill(f"{title}: mean of {images} (band: interquartile range)", 80), fontsize=10)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)

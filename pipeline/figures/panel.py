@@ -58,7 +58,7 @@ def save_panel(
     width = CELL * (len(shown) + 1)
     figure = Figure(figsize=(width, 3 * CELL + 0.9), layout="compressed")
     # as many letters as fit into the width
-    figure.suptitle(textwrap.fill(title, int(11 * width)), fontsize=10)
+    figure.suptitle(textwrap.fill(title, int(9 * width)), fontsize=10)
     axes = figure.subplots(3, len(shown) + 1, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()

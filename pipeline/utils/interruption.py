@@ -15,7 +15,7 @@ __all__ = ["INTERRUPTED_STATUS", "interruption_sentence", "say_if_interrupted"]
 
 INTERRUPTED_STATUS = 130  # what shells say of a program that Ctrl-C ended: 128 + SIGINT
 
-_sentence = "Interrupted before anything was done. Type the same command again."
+_sentence = "Interrupted before the work began. Type the same command again."
 
 
 def say_if_interrupted(sentence: str) -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 from pipeline.figures import Curve, CurvePanel, save_comparison_curves
 from pipeline.figures.paper_style import LINES
 
-from .test_figures import keep_figures
+from .test_figures import assert_texts_have_room, keep_figures
 
 MODULE = "pipeline.figures.comparison_curves"
 EPSILONS = [0.0, 2.0, 32.0]
@@ -90,3 +90,13 @@ def test_the_same_curves_give_the_same_bytes(tmp_path: Path) -> None:
     other = CurvePanel("DIC", [Curve("NLCEN", 0, EPSILONS, [0.9, 0.8, 0.2], [0.02, 0.01, 0.03])])
     changed = save_comparison_curves([other], tmp_path / "c" / "figure", 1, "", "ε")
     assert changed[0].read_bytes() != files[0][0].read_bytes()
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_no_name_in_the_legend_is_cut_off(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    curves = [Curve(f"a network of a long name {index}", index, EPSILONS, [0.9, 0.8, 0.1]) for index in range(count)]
+    figures = keep_figures(MODULE, monkeypatch)
+    monkeypatch.setattr(f"{MODULE}.save_figure", lambda figure, stem: [])
+    save_comparison_curves([CurvePanel("DIC", curves, "title"), CurvePanel("JSC", curves)], "figure", 2, "", "ε")
+    (figure,) = figures
+    assert_texts_have_room(figure, [*figure.legends, *(axis.title for axis in figure.axes)])

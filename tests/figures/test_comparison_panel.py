@@ -19,11 +19,12 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from pipeline.figures import AttackedPicture, save_attack_panel, save_prediction_panel
+from pipeline.figures.colors import PREDICTED, TRUE
 
-from .test_figures import keep_figures
+from .test_figures import assert_texts_have_room, keep_figures
 
 MODULE = "pipeline.figures.comparison_panel"
-WHITE, FALSE, MISSED, BLACK = ((1, 1, 1), to_rgb("#E69F00"), to_rgb("#00508C"), (0, 0, 0))
+WHITE, FALSE, MISSED, BLACK = ((1, 1, 1), to_rgb(PREDICTED), to_rgb(TRUE), (0, 0, 0))
 
 
 def picture(title: str, channels: int = 1, seed: int = 0) -> AttackedPicture:
@@ -124,3 +125,15 @@ def test_prediction_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
     files = [save_prediction_panel([[picture("NLCEN")]], tmp_path / name / "figure") for name in ("a", "b")]
     assert [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_no_text_is_cut_off_or_overlaps(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    figures = keep_figures(MODULE, monkeypatch)
+    monkeypatch.setattr(f"{MODULE}.save_figure", lambda figure, stem: [])
+    pictures = [picture("a network of a long name")] * count
+    save_attack_panel(pictures, 16.0, "figure_1")
+    save_prediction_panel([pictures], "figure_6")
+    for figure in figures:
+        texts = [text for axis in figure.axes for text in (axis.title, *axis.texts)]
+        assert_texts_have_room(figure, [*texts, *figure.legends])

@@ -64,3 +64,31 @@ def test_a_circle_of_causes_ends():
     one, other = KeyError("one"), KeyError("other")
     one.__cause__, other.__cause__ = other, one
     assert find_input_error(one) is None
+
+
+INTERRUPT = """
+import atexit, os, signal
+from pipeline.utils import Progress, explain_input_errors, say_if_interrupted
+explain_input_errors()
+atexit.register(print, "files are closed")
+{before}
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_program_that_is_interrupted_says_where_it_was():
+    before = "say_if_interrupted('Interrupted after epoch 1.'); say_if_interrupted('Interrupted after epoch 2.')"
+    program = [sys.executable, "-c", INTERRUPT.format(before=before)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.stderr == "\nInterrupted after epoch 2.\n"
+    assert done.stdout == "files are closed\n"
+    assert done.returncode == 130
+
+
+def test_an_open_bar_does_not_follow_the_last_words():
+    """Python would draw it once more when it cleans up."""
+    before = "import sys; sys.stderr.isatty = lambda: True; progress = Progress('attack', 3, 'gradient')"
+    program = [sys.executable, "-c", INTERRUPT.format(before=before)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert "attack:   0%" in done.stderr
+    assert done.stderr.endswith("\nInterrupted before the work began. Type the same command again.\n")
