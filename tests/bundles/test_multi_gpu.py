@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -23,6 +24,7 @@ import pytest
 import torch
 
 from data_prep.__main__ import main as data_prep
+from pipeline.transforms import load_datalist, read_mask_range
 
 from .conftest import ROOT
 
@@ -97,6 +99,10 @@ def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path) -
     assert weights.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-5)
+    # the masks of the whole training set, not of one process's share
+    masks = [read_mask_range(folder / "models" / "model.pt") for folder in folders]
+    assert masks[0].masks == len(load_datalist(phantoms / "datalist.json", "training"))
+    assert replace(masks[1], weights=masks[0].weights) == masks[0]
     one, two = (rows(folder, "training") for folder in folders)
     assert [row[:2] for row in two] == [row[:2] for row in one] and len(one) == 3 * 3
     for row, other in zip(one, two, strict=True):
