@@ -100,9 +100,7 @@ def check_attack(
     if not step > 0:
         raise InputError(f"step: the step size must be above 0 grey levels, got {step}.")
     if value_range is not None and not (len(value_range) == 2 and value_range[0] < value_range[1]):
-        raise InputError(
-            f"value_range: a lowest and a higher highest grey level are needed, or null for none, got {value_range}."
-        )
+        raise InputError(f"value_range: two grey levels are needed, the lower one first, or null, got {value_range}.")
     if value_range is not None and image.numel():
         low, high = value_range
         lowest, highest = image.min().item(), image.max().item()

@@ -140,10 +140,10 @@ def describe_output(output: object) -> str:
     if isinstance(output, torch.Tensor):
         return f"a tensor of shape {tuple(output.shape)} and type {output.dtype}"
     if isinstance(output, Mapping):
-        return f"a {type(output).__name__} with the keys {', '.join(repr(key) for key in output)}"
+        return f"a dictionary with the keys {', '.join(repr(key) for key in output)}"
     if isinstance(output, (list, tuple)) and output:
         return f"a {type(output).__name__} of {len(output)}, the first being {describe_output(output[0])}"
-    return f"a {type(output).__name__}"
+    return f"a value of type {type(output).__name__}"
 
 
 @contextmanager

@@ -166,16 +166,23 @@ def test_lowers_a_loss() -> None:
         ({"step": 0.0}, "step: the step size must be above 0 grey levels, got 0.0."),
         ({"step": -1.0}, "step: the step size must be above 0 grey levels, got -1.0."),
         ({"step": math.nan}, "step: the step size must be above 0 grey levels, got nan."),
+        ({"epsilons": [1.0, math.inf]}, "epsilons and step must be finite, got [1.0, inf] and 1.0."),
+        ({"step": math.inf}, "epsilons and step must be finite, got [1.0] and inf."),
+        (
+            {"value_range": (255.0, 0.0)},
+            "value_range: two grey levels are needed, the lower one first, or null, got (255.0, 0.0).",
+        ),
+        ({"value_range": [0.0]}, "value_range: two grey levels are needed, the lower one first, or null, got [0.0]."),
     ],
 )
 def test_bad_numbers(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         epsilon_sweep(make_gradient(), make_image(), **{"epsilons": [1.0], **arguments})
-    if len(arguments.get("epsilons", [1.0])) == 1:
+    settings = dict(arguments)
+    epsilons = settings.pop("epsilons", [1.0])
+    if len(epsilons) == 1:
         with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-            iterative_fgsm(
-                make_gradient(), make_image(), arguments.get("epsilons", [1.0])[0], step=arguments.get("step", 1.0)
-            )
+            iterative_fgsm(make_gradient(), make_image(), epsilons[0], **settings)
 
 
 @pytest.mark.parametrize("value", [-0.5, 255.5, math.nan])

@@ -21,6 +21,7 @@ from torch import nn
 from data_prep.phantom_image import make_phantom
 from pipeline.attacks import epsilon_sweep, frozen, inverse_mask, targeted_gradient
 from pipeline.losses import PixelCrossEntropy
+from pipeline.utils import InputError
 
 
 def make_network() -> nn.Sequential:
@@ -39,8 +40,14 @@ def test_inverse_mask() -> None:
 @pytest.mark.parametrize("value", [0.5, 2.0, 255.0, -1.0, float("nan")])
 def test_inverse_mask_of_other_values(value: float) -> None:
     message = "inverse_mask: the mask must hold 0 and 1 only; the paper's target is defined for two classes."
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         inverse_mask(torch.tensor([[[[0.0, 1.0, value]]]]))
+
+
+def test_inverse_mask_of_truth_values() -> None:
+    message = "inverse_mask: the mask must hold numbers, got torch.bool; convert it with .float()."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        inverse_mask(torch.tensor([[[[True, False]]]]))
 
 
 def leave_by_error(network: nn.Module) -> None:

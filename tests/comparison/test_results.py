@@ -132,6 +132,13 @@ def test_a_table_that_is_none(
     name = "name results.csv or results.parquet of a report, beside its costs.csv."
     assert draw(file.with_name("no.csv")) == f"error: There is no {file.with_name('no.csv')}; {name}\n"
     assert draw(costs) == f"error: {costs} has no column 'epsilon'; name a table that a report has written.\n"
+    table = pd.read_csv(file)
+    for number, score in enumerate((float("nan"), 1.5)):
+        changed = file.with_name(f"{number}.csv")
+        table.assign(DIC=[score, *table["DIC"][1:]]).to_csv(changed, index=False)
+        assert draw(changed) == (
+            f"error: {changed} has a DIC that is not between 0 and 1; name a table that a report has written.\n"
+        )
     broken = file.with_name("a.parquet")
     broken.write_text("no parquet")
     assert draw(broken).startswith(f"error: {broken} or {costs} cannot be read")

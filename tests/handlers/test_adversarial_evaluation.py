@@ -21,6 +21,7 @@ import ignite.distributed as idist
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine, Events
 from mlflow import MlflowClient
 from monai.data import DataLoader, Dataset
 from monai.handlers import MLFlowHandler
@@ -33,6 +34,7 @@ from pipeline.handlers import AdversarialEvaluation, epsilon_name
 from pipeline.handlers.adversarial_evaluation import _describe
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
+from pipeline.utils.interruption import interruption_sentence
 
 from .engines import FailingLoader, Interrupted, TinyNetwork, make_data, make_evaluator, make_network
 from .processes import start_processes
@@ -288,6 +290,115 @@ def test_batches_that_cannot_be_attacked(change: Callable[[dict[str, Any]], Any]
         run(make_network(), data)
 
 
+class Changed(TinyNetwork):
+    """Gives something else than logits of two channels."""
+
+    def __init__(self, change: Callable[[torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.change = change
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.change(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    "change, found",
+    [
+        (lambda x: x[:, 1:], "a tensor of shape (3, 1, 12, 10) and type torch.float32"),
+        (lambda x: torch.cat([x, x], 1), "a tensor of shape (3, 4, 12, 10) and type torch.float32"),
+        (lambda x: x[..., :-1], "a tensor of shape (3, 2, 12, 9) and type torch.float32"),
+        (lambda x: x.half(), "a tensor of shape (3, 2, 12, 10) and type torch.float16"),
+        (lambda x: (x,), "a tuple of 1, the first being a tensor of shape (3, 2, 12, 10) and type torch.float32"),
+        (lambda x: {"out": x}, "a dictionary with the keys 'out'"),
+    ],
+    ids=["one_channel", "four_channels", "padding", "half", "tuple", "dict"],
+)
+def test_networks_that_give_no_logits_of_two_channels(change: Callable[[torch.Tensor], Any], found: str) -> None:
+    message = (
+        "AdversarialEvaluation, 'image0', 'image1', 'image2': the network must give logits, background first, as a "
+        f"tensor of shape (3, 2, 12, 10) and type torch.float32, but gives {found}; change it, or wrap it into a "
+        "module that gives this."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run(Changed(change))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda e: e.update(image=255 * e["image"]), "the images hold values from 0.*, but must be in [0, 1]; scale"),
+        (lambda e: e.update(image=e["image"] - 0.5), "the images hold values from -0.*, but must be in [0, 1]; scale"),
+        (lambda e: e.update(image=(255 * e["image"]).byte()), "the images must be a tensor .* and type torch.uint8; "),
+        (lambda e: e.update(image=e["image"].repeat(3, 1, 1)), "TinyNetwork cannot take images .*(3, 3, 12, 10).*"),
+        (lambda e: e.update(label=e["label"].bool()), "the masks must be a tensor .* and type torch.bool; make"),
+        (lambda e: e.update(label=e["label"].repeat(2, 1, 1)), "the masks must be .* of shape (3, 2, 12, 10) and"),
+        (lambda e: e.update(label=255 * e["label"]), "the masks hold values from 0 to 255, but must hold 0 and 1 only"),
+    ],
+    ids=["grey_levels", "centered", "integers", "color", "bool_masks", "two_masks", "masks_of_255"],
+)
+@pytest.mark.parametrize("value_range", [(0.0, 255.0), None])
+def test_images_and_masks_outside_the_contract(
+    change: Callable[[dict[str, Any]], Any], message: str, value_range: tuple[float, float] | None
+) -> None:
+    data = make_data()
+    for entry in data:
+        change(entry)
+    pattern = re.escape(f"AdversarialEvaluation, 'image0', 'image1', 'image2': {message}").replace(r"\.\*", ".*")
+    with pytest.raises(InputError, match=f"^{pattern}"):
+        run(make_network(), data, value_range=value_range)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_logits_that_are_not_finite_are_not_scored(value: float) -> None:
+    message = (
+        "AdversarialEvaluation, 'image0', 'image1', 'image2': the network gives logits that are not finite; its "
+        "weights are those of a training that diverged, or its numbers overflow: name other weights."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run(Changed(lambda x: x * value), epsilons=())
+
+
+def test_logits_that_are_not_finite_under_attack_only() -> None:
+    data = make_data()
+    original = torch.stack([entry["image"] for entry in data[:3]])
+    network = make_network()
+    other = make_network()
+    forward = network.forward
+    network.forward = lambda x: forward(x) if torch.allclose(x, original, atol=1e-4) else forward(x) * torch.nan  # type: ignore
+    message = (
+        "AdversarialEvaluation, 'image0', 'image1', 'image2', attacked with ε = 0.5: the network gives logits that "
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}are not finite;"):
+        run(network, data, attacked=other)
+
+
+def test_an_attack_without_a_finite_gradient_is_named() -> None:
+    message = "AdversarialEvaluation, 'image0', 'image1', 'image2': The attack's gradient is not finite; "
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        run(make_network(), loss_function=lambda logits, target: (0 * logits).sqrt().sum())
+
+
+@pytest.mark.parametrize(
+    "change, found", [(lambda x: [x, x], "a list of 2, the first being a tensor"), (lambda x: x[:, 1:], "a tensor of")]
+)
+def test_an_attacked_network_that_the_loss_does_not_take(change: Callable[[torch.Tensor], Any], found: str) -> None:
+    message = f"AdversarialEvaluation, 'image0', 'image1', 'image2': the attack's loss cannot be computed from {found}"
+    with pytest.raises(
+        InputError, match=rf"^{re.escape(message)}.*, which the attacked network gives \((Attribute|Index)"
+    ):
+        run(make_network(), attacked=Changed(change))
+
+
+@pytest.mark.parametrize("score", ["NaN", "1.5", "-0.5"])
+def test_scores_that_are_none_are_not_gone_on_with(tmp_path: Path, score: str) -> None:
+    file = tmp_path / "sweep.json"
+    run(make_network(), results_file=file, batches=1)
+    file.write_text(re.sub(r'"8\.0": \[[^,]+', f'"8.0": [{score}', file.read_text(), count=1))
+    message = f"{file} is no file of an interrupted sweep, or is damaged; remove it to start anew."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run(make_network(), results_file=file)
+
+
 def test_another_key_for_the_names() -> None:
     data = [{"image": entry["image"], "label": entry["label"], "file": entry["id"]} for entry in make_data()]
     handler, _, _ = run(make_network(), data, id_key="file")
@@ -307,12 +418,48 @@ def test_bad_numbers_are_refused_at_once(arguments: dict[str, Any], message: str
         AdversarialEvaluation(**arguments)
 
 
-def test_the_progress_bar_counts_gradients(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    handler, _, gradients = run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
-    assert gradients == handler._bar.n == handler._bar.total == 3 * GRADIENTS
-    assert f"{gradients}/{gradients}" in capfd.readouterr().err
-    again, _, _ = run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
-    assert again._bar.n == again._bar.total == 3 * GRADIENTS
+def test_progress_counts_gradients(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _, _, gradients = run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
+    assert gradients == 3 * GRADIENTS
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 10 and lines[-1] == f"attack: 100% ({gradients}/{gradients} gradients)"
+    # what was done before is not done again
+    run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
+    assert capfd.readouterr().err == ""
+
+
+def test_progress_of_an_evaluation_without_an_attack(capfd: pytest.CaptureFixture[str]) -> None:
+    run(make_network(), epsilons=())
+    assert [line.split(",")[0] for line in capfd.readouterr().err.splitlines()] == [
+        "evaluation: 33% (1/3 steps)",
+        "evaluation: 66% (2/3 steps)",
+        "evaluation: 100% (3/3 steps)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("epsilons", "kept", "sentence"),
+    [
+        (EPSILONS, True, "Interrupted in the attack, after 3 of 7 images. Type the same command again to go on."),
+        (
+            (),
+            False,
+            "Interrupted in the evaluation, after 3 of 7 images. Type the same command again to start it anew.",
+        ),
+    ],
+)
+def test_an_interruption_says_how_many_images_are_kept(
+    epsilons: tuple[float, ...], kept: bool, sentence: str, tmp_path: Path
+) -> None:
+    def stop(engine: Engine) -> None:
+        raise Interrupted
+
+    handler = AdversarialEvaluation(epsilons, results_file=tmp_path / "sweep.json" if kept else None)
+    evaluator = make_evaluator(make_network(), handlers=[handler])
+    evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop)
+    with pytest.raises(Interrupted):
+        evaluator.run()
+    assert interruption_sentence() == sentence
 
 
 def test_a_shared_batch_has_not_the_statistics_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,16 @@ class Unsteady(nn.Conv2d):
         return super().forward(x) + torch.rand_like(x).repeat(1, 2, 1, 1)
 
 
+def test_a_network_that_gives_no_two_channels_of_finite_logits_is_not_exported(tmp_path: Path) -> None:
+    spoiled = nn.Conv2d(1, 2, 1)
+    nn.init.constant_(spoiled.weight, torch.nan)
+    with pytest.raises(InputError, match=r"^Conv2d: the network must give logits, .* \(2, 1, 64, 96\) and type "):
+        export_network(nn.Conv2d(1, 1, 1), 1, tmp_path, {})
+    with pytest.raises(InputError, match=r"^Conv2d: the network gives logits that are not finite; "):
+        export_network(spoiled, 1, tmp_path, {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_exported_or_comes_out_otherwise_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Undecided cannot be exported \("):
         export_network(Undecided(1, 2, 1), 1, tmp_path, {})

@@ -77,6 +77,18 @@ def test_files_that_cannot_be_loaded(write: Callable[[Path], object], reason: st
         load_torchscript(path)
 
 
+def test_weights_that_are_not_finite(tmp_path: Path) -> None:
+    network = nn.Conv2d(1, 2, 3)
+    nn.init.constant_(network.bias, torch.inf)
+    torch.jit.script(network).save(tmp_path / "model.ts")
+    message = (
+        f"{tmp_path}/model.ts holds numbers that are not finite, first in 'bias', as a training that diverged leaves "
+        "them; remove it or name another."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load_torchscript(tmp_path / "model.ts")
+
+
 def test_no_file(tmp_path: Path) -> None:
     message = f"ckpt_path: there is no file {tmp_path}/gone.ts; make it with trt_export, or name it with --ckpt_path."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):

@@ -240,6 +240,8 @@ def test_bad_runs_are_refused(tmp_path: Path, data: Path, capsys: pytest.Capture
     )
     run = write_run(tmp_path / "foreign", network, data)
     refuse(f"{run / 'model.pt'} holds the weights of another network: ", run)
+    torch.save({"weight": torch.tensor([torch.nan])}, run / "model.pt")
+    refuse(f"{run / 'model.pt'} holds numbers that are not finite, first in 'weight', ", run)
     (run / "model.pt").unlink()
     refuse(f"{run} has no model.pt; name the folder of a training.", run)
     run = write_run(tmp_path / "unet", network, data, lambda result: result.update(network="UNet"))

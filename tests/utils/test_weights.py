@@ -29,7 +29,15 @@ import pipeline.networks as networks
 from pipeline.handlers import load_network
 from pipeline.networks import NLCEN, insert_nlce, load_initial_weights
 from pipeline.networks.backbone_weights import load_backbone_weights
-from pipeline.utils import InputError, fingerprint_file, fingerprint_network, read_weights, safetensors_bytes
+from pipeline.utils import (
+    InputError,
+    fingerprint_file,
+    fingerprint_network,
+    first_non_finite,
+    load_weights,
+    read_weights,
+    safetensors_bytes,
+)
 
 TYPES = {"F32": np.float32, "I64": np.int64}
 LAYERS = {
@@ -139,6 +147,52 @@ def test_bad_safetensors(write: Callable[[Path], object], message: str, tmp_path
     write(path)
     with pytest.raises(InputError, match=f"^{re.escape(message.format(path=path))}$"):
         load_network(nn.Linear(2, 2), path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["0.weight", "1.running_var"])
+@pytest.mark.parametrize("setting", LOADERS)
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_weights_that_are_not_finite(setting: str, ending: str, name: str, value: float, tmp_path: Path) -> None:
+    spoiled = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    spoiled.state_dict()[name].view(-1)[-1] = value
+    path = tmp_path / f"model.{ending}"
+    save(spoiled, path) if ending == "safetensors" else torch.save(spoiled.state_dict(), path)
+    network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    before = fingerprint_network(network)
+    message = (
+        f"{path} holds numbers that are not finite, first in '{name}', as a training that diverged leaves them; remove "
+        "it or name another."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        LOADERS[setting](network, path)
+    assert fingerprint_network(network) == before
+
+
+def test_a_checkpoint_that_is_not_finite(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save(
+        {"network": nn.Linear(1, 1).state_dict(), "optimizer": {"state": {0: {"m": torch.tensor([1e39])}}}}, path
+    )
+    with pytest.raises(InputError, match=r"holds numbers that are not finite, first in 'optimizer\.state\.0\.m', as"):
+        load_network(nn.Linear(1, 1), path)
+
+
+def test_weights_that_the_networks_type_cannot_hold() -> None:
+    state = {"weight": torch.tensor([[1e39]], dtype=torch.float64), "bias": torch.zeros(1)}
+    network = nn.Linear(1, 1)
+    before = fingerprint_network(network)
+    with pytest.raises(InputError, match=r"^a\.pt holds numbers that are not finite, first in 'weight', as"):
+        load_weights(network, state, "a.pt")
+    assert fingerprint_network(network) == before
+    load_weights(network.double(), state, "a.pt")
+    assert network.weight.item() == 1e39
+
+
+def test_only_tensors_count_as_not_finite() -> None:
+    scheduler = {"best": float("inf"), "name": "nan", "count": torch.tensor(3), "half": torch.zeros(2).bfloat16()}
+    assert first_non_finite({"scheduler": scheduler, "empty": torch.zeros(0)}) is None
+    assert first_non_finite({"scheduler": scheduler | {"last": torch.tensor(float("inf"))}}) == "scheduler.last"
 
 
 def test_no_file_of_weights(tmp_path: Path) -> None:
