@@ -111,6 +111,14 @@ def test_training_attacks_tracks_and_leaves_everything(
     assert [float(row["epsilon"]) for row in summary] == [0.0, 0.5, 2.0, 4.0]
     assert len(rows(run_dir, "per_image.csv")) == 2 * 4
     assert f"{float(summary[0]['DIC']):.4f}  {float(summary[0]['JSC']):.4f}" in output
+    assert "training: epoch 2/2, loss " in output and "attack: 100% (" in output
+    assert output.count(f"Run folder:  {run_dir}\n") == 1
+    assert f"--backend-store-uri {settings['tracking_uri']} " in output
+    command = output.splitlines()[-1].strip()
+    assert command == (
+        "python -m monai.bundle run inferring --config_file bundles/nlcen_jsrt/inference.json "
+        f'--image_size "[64, 64]" --ckpt_path {run_dir}/model.pt --dataset_dir <folder>'
+    )
 
     (run,) = runs(settings, "FINISHED")
     assert run.info.run_name == run_dir.name
@@ -173,6 +181,17 @@ def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], s
     process.send_signal(signal.SIGKILL)
     process.wait(60)
     assert not (tmp_path / "models" / "model.pt").exists()
+
+    # once more, by Ctrl-C
+    process = start("training", TRAIN, settings)
+    lines = [next(line for line in process.stdout or () if "training: epoch" in line)]
+    process.send_signal(signal.SIGINT)
+    lines += finish(process).splitlines()
+    epoch = int(lines[0].split("epoch ")[1].split("/")[0])
+    kept = {f"Interrupted after epoch {number}. Type the same command again to go on." for number in (epoch, epoch + 1)}
+    assert lines[-1] in kept and not any("Traceback" in line or "ERROR" in line for line in lines)
+    assert process.returncode == 130
+    assert runs(settings, "KILLED")
 
     process = start("training", TRAIN, settings)
     output = finish(process)
