@@ -63,7 +63,7 @@ SETTINGS: dict[str, Setting] = {
     "cache_rate": Setting(Number(least=0, most=1), "part of the data that is kept in memory"),
     "num_workers": Setting(Whole(least=0), "threads that fill the cache"),
     "device": Setting(Device(), "where the network runs"),
-    "progress": Setting(Switch(), "show progress bars"),
+    "progress": Setting(Switch(), "a progress bar on a terminal; false: lines, as elsewhere"),
     "original_names": Setting(Switch(), "name results after DICOM files, whose names often are those of patients"),
     "tracking_uri": Setting(Text(), "store or server of MLflow; the variable MLFLOW_TRACKING_URI wins"),
     "experiment_name": Setting(Text(), "MLflow's experiment"),

@@ -15,7 +15,6 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +35,12 @@ from torch.utils.data import DistributedSampler
 from pipeline.handlers import (
     EpochSeed,
     TrainingCheckpoint,
-    TrainingProgress,
     first_seed,
     load_network,
-    training_progress,
 )
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
+from pipeline.utils.interruption import interruption_sentence
 
 from .engines import Interrupted, TinyNetwork, make_data
 from .processes import start_processes
@@ -362,29 +360,22 @@ def test_epoch_seed_makes_each_epoch_its_own() -> None:
     assert len({value for values in drawn.values() for value in values}) == 9
 
 
-def test_progress_bar_ends_at_the_last_step(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    bars: list[TrainingProgress] = []
+def test_an_interruption_says_which_epoch_is_kept(tmp_path: Path) -> None:
+    def stop_in_the_second(engine: Engine) -> None:
+        sentences.append(interruption_sentence())
+        if engine.state.iteration == 5:
+            interrupt(engine)
 
-    def run(max_epochs: int) -> str:
-        trainer = make_trainer(tmp_path, max_epochs)
-        bars.append(TrainingProgress(trainer.optimizer))
-        bars[-1].attach(trainer)
-        trainer.run()
-        return capfd.readouterr().err.split("\r")[-1]
-
-    assert "100%" in (last := run(2)) and "6/6" in last
-    # a resumed training begins where it was interrupted
-    assert "12/12" in run(4)
-    assert (bars[1]._bar.initial, bars[1]._bar.n, bars[1]._bar.total) == (6, 12, 12)
-
-
-def test_progress_bar_shows_epoch_loss_and_rate(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # drawn at every step, however quick they are
-    monkeypatch.setattr(training_progress, "tqdm", partial(training_progress.tqdm, mininterval=0))
-    trainer = make_trainer(tmp_path, 2)
-    TrainingProgress(trainer.optimizer).attach(trainer)
-    trainer.run()
-    shown = capfd.readouterr().err
-    assert re.search(r"epoch=2/2, loss=\d\.\d{4}, lr=\d\.\d\de-02", shown)
+    go_on = "Type the same command again to go on."
+    sentences: list[str] = []
+    with pytest.raises(Interrupted):
+        make_trainer(tmp_path, handlers=(At(Events.ITERATION_COMPLETED, stop_in_the_second),)).run()
+    assert sentences[0] == f"Interrupted before the end of the first epoch. {go_on}"
+    assert sentences[-1] == interruption_sentence() == f"Interrupted after epoch 1. {go_on}"
+    sentences.clear()
+    make_trainer(
+        tmp_path, handlers=(At(Events.ITERATION_COMPLETED, lambda _: sentences.append(interruption_sentence())),)
+    ).run()
+    # resumed, and it says so from its first step
+    assert list(dict.fromkeys(sentences)) == [f"Interrupted after epoch {epoch}. {go_on}" for epoch in range(1, EPOCHS)]
+    assert interruption_sentence() == f"Interrupted after epoch {EPOCHS}. {go_on}"
