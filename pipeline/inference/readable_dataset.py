@@ -71,11 +71,11 @@ class ReadableDataset(IterableDataset):
                     self.current = item
                     yield transformed
                     self.current = None
-                progress.update()
                 say_if_interrupted(
                     f"Interrupted after {self._begun} of {len(self._items)} pictures; their results are written. "
                     "The same command does all of them again."
                 )
+                progress.update()
         finally:
             progress.close()
 
