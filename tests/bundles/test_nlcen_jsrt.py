@@ -165,12 +165,6 @@ def test_run_is_training_and_the_sweep_can_be_skipped(settings: dict[str, str], 
     assert [row["epsilon"] for row in rows(run_dir, "summary.csv")] == ["0.0"]
 
 
-def test_a_misspelled_run_id_is_no_finished_training(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
-    finish(start("train", TRAIN, settings))
-    (run_dir,) = (tmp_path / "runs").glob("training_*")
-    assert json.loads((run_dir / "run.json").read_text())["status"] == "FAILED"
-
-
 def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
     settings = {**settings, "max_epochs": "6"}
     whole = {**settings, "output_dir": str(tmp_path / "whole"), "ckpt_dir": str(tmp_path / "whole")}
