@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import ignite.distributed as idist
 import torch
@@ -63,16 +64,17 @@ class StopAtDivergence:
         """Stop if the loss of this step is not finite in any process."""
         # kept for `check_state`, before which the scheduler sets the next epoch's rates
         self._rates = [float(group["lr"]) for group in self.optimizer.param_groups]
-        diverged = not torch.isfinite(engine.state.output[CommonKeys.LOSS]).all()
+        output: Any = engine.state.output
+        diverged = not torch.isfinite(output[CommonKeys.LOSS]).all()
         if idist.all_reduce(float(diverged), "MAX"):
             raise self._error(engine, "the loss is not finite")
 
     def check_state(self, engine: Engine) -> None:
         """Stop if the last step has left something that is not finite in any process."""
         state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()["state"]}
-        found = next(filter(None, idist.all_gather(first_non_finite(state) or "")), None)
-        if found:
-            raise self._error(engine, f"'{found}' is not finite")
+        names: Any = idist.all_gather(first_non_finite(state) or "")
+        if any(names):
+            raise self._error(engine, f"'{next(filter(None, names))}' is not finite")
 
     def _error(self, engine: Engine, what: str) -> InputError:
         epoch = engine.state.epoch

@@ -90,6 +90,8 @@ class ReadableDataset(IterableDataset):
         cause = find_input_error(error)
         if cause is not None:
             text = str(cause).replace(str(item["image"]), item["shown"])
+            # what is wrong with logits, for one, is said without knowing of which picture
+            text = text if item["shown"] in text else f"{item['shown']}: {text}"
         else:
             # MONAI wraps what a transform raises; what is raised for a DICOM file may quote what it says of a patient
             first = _first(error)

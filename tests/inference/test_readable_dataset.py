@@ -123,7 +123,7 @@ def test_network_postprocessing_and_writing_cost_only_their_own_picture(caplog: 
         assert [failure.split(" (")[0] for failure in dataset.failures] == [
             "dicom_2 could not be segmented",
             "dicom_3 could not be segmented",
-            "output_dir: the results of 4 cannot be written.",
+            "dicom_4: output_dir: the results of 4 cannot be written.",
         ]
         seen.clear()
     assert "Doe" not in caplog.text

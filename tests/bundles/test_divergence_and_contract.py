@@ -1,0 +1,194 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+from PIL import Image
+from torch import nn
+
+from pipeline.handlers import load_network
+from pipeline.networks import NLCEN
+from pipeline.utils import find_input_error
+from tests.bundles.conftest import ROOT
+
+MakeWorkflow = Callable[..., ConfigWorkflow]
+Start = Callable[..., "subprocess.Popen[str]"]
+TRAIN = "bundles/nlcen_jsrt/train.json"
+INFERENCE = "bundles/nlcen_jsrt/inference.json"
+# the second epoch's rate spoils whatever it is multiplied with
+EXPLODING = {
+    "lr_scheduler": {
+        "_target_": "torch.optim.lr_scheduler.LambdaLR",
+        "optimizer": "@optimizer",
+        "lr_lambda": "$lambda epoch: 1.0 if epoch == 0 else 1e20",
+    },
+    "lr_scheduler_step": "$lambda engine: ()",
+    "learning_rate_factor": None,
+    "lowest_learning_rate": None,
+}
+
+
+class Overflows(nn.Conv2d):
+    """Its logits leave the finite numbers where a picture is white."""
+
+    def __init__(self, out_channels: int = 2) -> None:
+        super().__init__(1, out_channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * (torch.inf if x.mean() > 0.9 else 1.0)
+
+
+def overlay(folder: Path, content: dict[str, Any]) -> str:
+    (folder / "overlay.json").write_text(json.dumps(content))
+    return str(folder / "overlay.json")
+
+
+@pytest.fixture
+def make_workflow(tmp_path: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> MakeWorkflow:
+    """The chest bundle from files at 32 × 32, writing into ``tmp_path`` only."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
+
+    def make(*files: str) -> ConfigWorkflow:
+        return ConfigWorkflow(
+            config_file=list(files),
+            workflow_type="train",
+            logging_file=False,
+            dataset_dir=str(phantoms),
+            output_dir=str(tmp_path / "runs"),
+            ckpt_dir=str(tmp_path),
+            tracking_uri=f"sqlite:///{tmp_path}/mlruns.db",
+            image_size=[32, 32],
+            progress=False,
+        )
+
+    return make
+
+
+def test_a_training_that_diverges_keeps_the_last_good_weights(
+    settings: dict[str, str], start: Start, tmp_path: Path
+) -> None:
+    model = tmp_path / "models" / "model.pt"
+    model.parent.mkdir()
+    model.write_bytes(b"an earlier training's")
+    files = f"['{TRAIN}','{overlay(tmp_path, EXPLODING)}']"
+    settings = {**settings, "image_size": "[32,32]", "max_epochs": "4", "sweep": "False"}
+    sentences = []
+    for _ in range(2):  # the same command again goes on at the last good epoch
+        process = start("training", files, settings)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 1 and "Traceback" not in output
+        sentences.append(output.splitlines()[-1])
+    (run_dir,) = (tmp_path / "runs").glob("training_*")
+    sentence = (
+        "error: The training diverged in epoch 2 at a learning rate of 1e+17: the loss is not finite; the last good "
+        f"weights, of epoch 1, are in {run_dir}/checkpoint.pt; train with a lower --learning_rate."
+    )
+    assert sentences == [sentence, sentence]
+    assert model.read_bytes() == b"an earlier training's" and not (run_dir / "model.pt").exists()
+    load_network(NLCEN(1), run_dir / "checkpoint.pt")
+    client = mlflow.MlflowClient(settings["tracking_uri"])
+    (found,) = client.search_runs([client.get_experiment_by_name("nlcen_jsrt").experiment_id])
+    assert found.info.status == "FAILED"
+
+
+def refusal(workflow: ConfigWorkflow) -> str:
+    """What a workflow says that ends with an ``InputError``, at its start or in its run."""
+    with pytest.raises(RuntimeError) as raised:
+        workflow.initialize()
+        workflow.run()
+    return str(find_input_error(raised.value))
+
+
+def test_weights_that_are_not_finite_are_not_evaluated(make_workflow: MakeWorkflow, tmp_path: Path) -> None:
+    state = NLCEN(1).state_dict()
+    state["backbone.bn1.running_var"][0] = torch.nan
+    torch.save(state, tmp_path / "model.pt")
+    assert refusal(make_workflow(TRAIN, "bundles/nlcen_jsrt/evaluate.json")).startswith(
+        f"{tmp_path}/model.pt holds numbers that are not finite, first in 'backbone.bn1.running_var', as a training "
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"network_def": "$torch.nn.Conv2d(1, 1, 1)"},
+            "The first test picture: the network must give logits, background first, as a tensor of shape "
+            "(1, 2, 32, 32) and type torch.float32, but gives a tensor of shape (1, 1, 32, 32) and type torch.float32;",
+        ),
+        (
+            {"network_def": "$torch.nn.Conv2d(3, 2, 1)"},
+            "The first test picture: Conv2d cannot take images that are a tensor of shape (1, 1, 32, 32) and type ",
+        ),
+        (
+            {"loss": {"_target_": "pipeline.losses.PixelCrossEntropy"}},
+            "The first training picture: the loss cannot be computed from what the network gives in training mode, "
+            "a list of 5, the first being a tensor of shape (2, 2, 32, 32) and type torch.float32, and the masks, a",
+        ),
+        (
+            {"validate#preprocessing#transforms": "$@train#deterministic_transforms[:-2]"},
+            "The first test picture: the masks hold values from 0 to 1, but must hold 0 and 1 only; ",
+        ),
+    ],
+    ids=["one_channel", "color", "loss", "masks"],
+)
+def test_what_breaks_the_contract_leaves_no_run(
+    make_workflow: MakeWorkflow, tmp_path: Path, content: dict[str, Any], message: str
+) -> None:
+    assert refusal(make_workflow(TRAIN, overlay(tmp_path, content))).startswith(message)
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "mlruns.db").exists()
+
+
+@pytest.mark.parametrize("channels", [2, 1])
+def test_no_mask_is_written_where_the_logits_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], channels: int
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    (tmp_path / "in").mkdir()
+    for name, value in (("a", 100), ("b", 255), ("c", 30)):
+        Image.fromarray(np.full((40, 30), value, np.uint8)).save(tmp_path / "in" / f"{name}.png")
+    torch.save(Overflows(channels).state_dict(), tmp_path / "model.pt")
+    workflow = ConfigWorkflow(
+        config_file=INFERENCE,
+        workflow_type="infer",
+        logging_file=False,
+        dataset_dir=str(tmp_path / "in"),
+        output_dir=str(tmp_path / "out"),
+        ckpt_path=str(tmp_path / "model.pt"),
+        network_def={"_target_": f"{__name__}.Overflows", "out_channels": channels},
+        image_size=[32, 32],
+        progress=False,
+    )
+    refusal(workflow)
+    written = sorted(path.name for path in (tmp_path / "out").glob("*_mask.png"))
+    assert written == (["a_mask.png", "c_mask.png"] if channels == 2 else [])
+    failed = [line for line in capsys.readouterr().err.splitlines() if line.startswith("failed: ")]
+    if channels == 2:
+        (line,) = failed
+        assert "b.png" in line and "the network gives logits that are not finite; " in line
+    else:
+        assert len(failed) == 3 and all("gives a tensor of shape (1, 1, 32, 32) and type" in line for line in failed)
