@@ -11,14 +11,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-__all__ = ["Remarks"]
+from pipeline.utils import Notes
 
-NUMBER = re.compile(r"\d+([.,]\d+)?")
+__all__ = ["Remarks"]
 
 
 class Remarks:
@@ -26,7 +25,7 @@ class Remarks:
 
     def __init__(self) -> None:
         self._left_out: Counter[str] = Counter()
-        self._notes: dict[str, list[str]] = {}
+        self._notes = Notes()
 
     def leave_out(self, counts: Mapping[str, int]) -> None:
         """Count entries of a folder that are not of the data, by what they are."""
@@ -37,14 +36,12 @@ class Remarks:
         self.leave_out(Counter(f"other files ({path.suffix.lower() or 'no ending'})" for path in paths))
 
     def note(self, file: str | Path, note: str) -> None:
-        """Keep a note on a file, if there is one; notes that differ in their numbers only are counted as one."""
-        if note:
-            self._notes.setdefault(NUMBER.sub("#", note), []).append(f"{file}: {note}")
+        """Keep a note on a file, if there is one."""
+        self._notes.add(file, note)
 
     def print(self) -> None:
         """Print a line for each kind of note, and one for all that was left out."""
-        for notes in self._notes.values():
-            line = f"note: {notes[0]}" + (f" There are {len(notes)} notes of this kind." if len(notes) > 1 else "")
+        for line in self._notes.lines():
             # names of files are bytes, and old archives' are not UTF-8
             print(line.encode("utf-8", "backslashreplace").decode())
         if self._left_out:

@@ -59,6 +59,9 @@ LINES: tuple[dict[str, Any], ...] = (
 def save_figure(figure: Figure, stem: str | os.PathLike[str]) -> list[Path]:
     """Write ``figure`` as ``<stem>.png`` (300 dpi) and ``<stem>.pdf``, the same bytes for the same figure."""
     written = []
+    # a layout knows only after its first draw how high wrapped titles are
+    with rc_context(STYLE):
+        figure.draw_without_rendering()
     for ending, options in ((".png", {"dpi": 300}), (".pdf", {"dpi": 300, "metadata": {"CreationDate": None}})):
         path = Path(f"{os.fspath(stem)}{ending}")
         with atomic_path(path) as temporary, rc_context(STYLE):

@@ -26,6 +26,7 @@ from .chest_terms import (
     known_code,
     names_chest,
     names_nothing,
+    other_part_word,
     other_view_words,
 )
 
@@ -60,7 +61,7 @@ def why_no_chest_radiograph(tags: Dataset) -> str:
     View Position, View Code Sequence and Patient Orientation say, in the terms of ``chest_terms``. One that says
     another part or view is enough, and a reason tells where another contradicts it. A part or a view that the file
     does not name, as many do not, is no reason; if none of these names the view, a description that means a lateral or
-    oblique view, and no frontal one, is.
+    oblique view, and no frontal one, is; if none names the part, a description that means another is.
 
     Args:
         tags: from ``read_dicom_tags``.
@@ -76,7 +77,7 @@ def why_no_chest_radiograph(tags: Dataset) -> str:
         if _text(tags, "AnatomicalOrientationType").upper() == "QUADRUPED":
             return "quadruped"
         views = [*_view_positions(tags), *_view_codes(tags), *_orientations(tags)]
-        return _objection(_parts(tags)) or _objection(views or _described_views(tags))
+        return _objection(_parts(tags) or _described_parts(tags)) or _objection(views or _described_views(tags))
 
 
 def _objection(statements: list[Statement]) -> str:
@@ -102,6 +103,11 @@ def _parts(tags: Dataset) -> list[Statement]:
     ]
     # several are one region, such as chest and abdomen
     return [*parts, *sorted(regions, key=lambda region: not region.fits)[:1]]
+
+
+def _described_parts(tags: Dataset) -> list[Statement]:
+    words = [other_part_word(_text(tags, keyword)) for keyword in DESCRIPTIONS]
+    return [Statement("description", word, False) for word in words if word]
 
 
 def _view_positions(tags: Dataset) -> list[Statement]:

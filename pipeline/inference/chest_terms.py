@@ -24,6 +24,7 @@ __all__ = [
     "known_code",
     "names_chest",
     "names_nothing",
+    "other_part_word",
     "other_view_words",
 ]
 
@@ -62,19 +63,28 @@ FRONTAL_VIEWS = {"399033003": "frontal", "399348003": "antero-posterior", "27247
 # The texts are matched with upper-case words without accents, digits and signs. Parts of words count where nothing else
 # holds them: a defined term may be CHESTABDOMEN.
 CHEST = re.compile(
-    r"CHEST|CXR|THORAX|TORAX|TORAKS|TORACE|BRUSTKORB|KLATK\w+ PIERSIOW|HRUDNIK|MELLKAS|ГРУДН\w+ КЛЕТК|胸部|胸片"
-    r"|\bLUNG(S|E|EN|A|OR|ER)?\b|POUMON|PULMON|PULMAO|PULMOES|POLMON|\bP[LŁ]UC\w*|AKCIGER|KEUHKO|ЛЕГК|肺"
+    r"CHEST|CXR|THORAX|TORAX|TORAKS|TORACE|(CAGE|CAJA|GABBIA) TH?ORAC|PECHO|BRUSTKORB|BORSTKAS|BRYSTKASSE|BROSTKORG"
+    r"|KLATK\w+ PIERSIOW|HRUDNIK|MELLKAS|GOGUS|ГРУДН\w+ КЛЕТК|ΘΩΡΑΚ|胸部|胸片|흉부"
+    r"|\bLUNG(S|E|EN|A|OR|ER)?\b|\bLONGEN\b|POUMON|PULMON|PULMAO|PULMOES|POLMON|\bP[LŁ]UC\w*|AKCIGER|KEUHKO|ЛЕГК|肺"
 )
 # what devices write where nobody has chosen a part
 NOTHING = {"", "UNKNOWN", "UNDEFINED", "UNSPECIFIED", "NOT SPECIFIED", "NOTSPECIFIED", "NONE", "N A", "NA", "DEFAULT"}
 # other parts that are named by the chest
-NO_CHEST = re.compile(r"SPINE|SPINAL|VERTEBR|WIRBEL|COLUMN|COLONN|RACHIS|ARTER|VEIN|VENA|VALVE|\bWALL\b")
+NO_CHEST = re.compile(r"LUMB|LOMB|AORT|SPINE|SPINAL|VERTEBR|WIRBEL|COLUMN|COLONN|RACHIS|ARTER|VEIN|VENA|VALVE|\bWALL\b")
+# in a description, where no element says the part: terms of PS3.16 Annex L, and some of their translations
+OTHER_PART = re.compile(
+    r"\b(HANDS?|WRIST|FINGERS?|THUMB|ELBOW|FOREARM|HUMERUS|SHOULDERS?|CLAVICLE|SCAPULA|FOOT|FEET|TOES?|ANKLE|HEEL"
+    r"|CALCANEUS|KNEES?|PATELLA|LEGS?|TIBIA|FIBULA|FEMUR|THIGH|HIPS?|PELVIS|SACRUM|COCCYX|SKULL|HEAD|MANDIBLE|JAW|SINUS"
+    r"|SPINE|[CLT]SPINE|ABDOMEN|ABD|KUB|BREASTS?|MANO|RODILLA|PELVE|CRANEO|HANDGELENK|KNIE|FUSS|BECKEN|SCHA?EDEL|GENOU"
+    r"|CHEVILLE|POIGNET|BASSIN|CRANE)\b"
+)
 FRONTAL = re.compile(r"\b(P ?A|A ?P|FRONT\w*|ANTERO ?\w*|POSTERO ?\w*|FACE|LLD|RLD)\b|DECUBIT|正位|正面")
 # lying on one side, and still seen from the front or the back
 DECUBITUS = re.compile(r"\b(LAT\w* )?DECUB\w*( LAT\w*)?\b")
 OTHER_VIEW = re.compile(
-    r"\b([LR]L|[LR]?LAT[LR]?|[LR]?LATER\w*|SAGIT\w*|PROFIL\w?|PERFIL|SEITL\w*|BOCZN\w*|БОКОВ\w*"
-    r"|[LR]LO|[LR][AP]O|OBL|OBLIQ\w*|OBLIC\w*|SCHRAE?G\w*)\b|侧位|側位|側面|斜位"
+    r"\b([LR]L|[LR]?LAT[LR]?|[LR]TLAT|[LR]?LATER\w*|SAG|SAGIT\w*|CROSS ?TABLE|ML|LM|LADO|SIDE|PROFIL\w?|PERFIL"
+    r"|SEITE|SEITL\w*|BOK|BOCZN\w*|БОКОВ\w*|[LR]LO|[LR][AP]O|OBL|OBLIK|OBLIQ\w*|OBLIC\w*|SCHRAE?G\w*)\b"
+    r"|侧位|側位|側面|斜位"
 )
 
 
@@ -109,6 +119,12 @@ def frontal_words(text: str) -> str:
     """Return the first words in a text that mean a frontal view; empty if there are none."""
     found = FRONTAL.search(_words(text))
     return found[0] if found else ""
+
+
+def other_part_word(text: str) -> str:
+    """Return the first word in a text that means another part than the chest, where it does not name the chest too."""
+    found = OTHER_PART.search(_words(text))
+    return found[0] if found and not names_chest(text) else ""
 
 
 def other_view_words(text: str) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +31,7 @@ from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, TM
 from tqdm import tqdm
 
-from pipeline.transforms import dicom_pseudonym, is_dicom_picture, read_dicom
+from pipeline.transforms import dicom_pseudonym, is_dicom_picture, quiet_pydicom, read_dicom
 from pipeline.utils import InputError
 
 from .result_file import result_file
@@ -137,8 +136,7 @@ class DicomSegmentationWriter:
 
     def _write(self, item: Mapping[str, Any], path: Path, mask: np.ndarray) -> None:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they quote the patient's name and age
+            with quiet_pydicom():
                 segmentation = self._segmentation(read_dicom(path, pixels=False), dicom_pseudonym(path), mask)
                 with result_file(self.output_dir, item["name"], "_seg.dcm") as temporary:
                     segmentation.save_as(temporary)
@@ -154,6 +152,8 @@ class DicomSegmentationWriter:
         for keyword in _NEEDED:
             if not source.get(keyword):
                 raise _MissingTag(f"no {keyword}")
+        if not source.SOPClassUID.keyword:
+            raise _MissingTag("a SOP class that is not of the standard")
         # to Unicode: highdicom refuses several character sets, among them those of Japanese and Korean names
         source.decode()
         source.SpecificCharacterSet = "ISO_IR 192"

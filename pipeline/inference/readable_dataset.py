@@ -12,14 +12,13 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from monai.data import IterableDataset
 from tqdm import tqdm
 
-from pipeline.utils import Progress, find_input_error, say_if_interrupted
+from pipeline.utils import Notes, Progress, find_input_error, say_if_interrupted
 
 __all__ = ["ReadableDataset"]
 
@@ -39,8 +38,7 @@ class ReadableDataset(IterableDataset):
     Attributes:
         current: the item that was given and is being worked on; None between items.
         failures: one message for each item that could not be read or, said by ``fail``, not be worked on.
-        notes: what readers had to say of pictures that they could read (``"notes"`` in the metadata of ``"image"``):
-            what each picture is called, by the sentences.
+        notes: what readers had to say of pictures that they could read (``"notes"`` in the metadata of ``"image"``).
     """
 
     def __init__(self, data: Sequence[Any], transform: Callable[[Any], Any], progress: bool = True) -> None:
@@ -50,7 +48,7 @@ class ReadableDataset(IterableDataset):
         self.progress = progress
         self.current: Any = None
         self.failures: list[str] = []
-        self.notes: dict[str, list[str]] = defaultdict(list)
+        self.notes = Notes()
         self._begun = 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -102,9 +100,7 @@ class ReadableDataset(IterableDataset):
 
     def _note(self, item: Any, transformed: Any) -> None:
         picture = transformed.get("image") if isinstance(transformed, dict) else None
-        notes = getattr(picture, "meta", {}).get("notes")
-        if notes:
-            self.notes[notes].append(item["shown"])
+        self.notes.add(item["shown"], getattr(picture, "meta", {}).get("notes", ""))
 
 
 def _first(error: BaseException) -> BaseException:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,8 @@ def result_file(output_dir: Path, name: str, ending: str) -> Iterator[Path]:
         with atomic_path(output_dir / f"{name}{ending}") as temporary:
             yield temporary
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(f"The name of {name} is too long for the files of its results; rename it.") from error
         raise InputError(
             f"output_dir: the results of {name} cannot be written to {output_dir} ({error.strerror or error}); make "
             "room there, or name another folder with --output_dir."

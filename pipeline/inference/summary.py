@@ -11,22 +11,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from pipeline.utils import InputError
+from pipeline.utils import InputError, Notes
 
 from .find_pictures import FoundPictures
 
 __all__ = ["summarize"]
-
-_SHOWN = 3
 
 
 def summarize(
     found: FoundPictures,
     failures: Sequence[str],
     without_dicom: Sequence[str] = (),
-    notes: Mapping[str, Sequence[str]] | None = None,
+    notes: Notes | None = None,
     implausible: Sequence[str] = (),
     unchecked: str = "",
 ) -> None:
@@ -36,7 +34,7 @@ def summarize(
         found: the pictures.
         failures: one message for each picture that could not be read or segmented.
         without_dicom: one message for each picture of which no DICOM SEG could be made.
-        notes: what the reader had to say of pictures: what these are called, by the sentences.
+        notes: what the reader had to say of pictures.
         implausible: one sentence for each mask that is unlike those of the training.
         unchecked: why that was not checked; empty if it was.
 
@@ -44,20 +42,17 @@ def summarize(
         InputError: if there is a failure, so that the program ends with status 1.
     """
     total, failed = len(found.items), len(failures)
-    for sentences, pictures in (notes or {}).items():
-        more = f" and {len(pictures) - _SHOWN} more" if len(pictures) > _SHOWN else ""
-        print(f"noted: {', '.join(pictures[:_SHOWN])}{more}: {sentences}")
-    for sentence in implausible:
-        print(f"implausible: {sentence}")
-    if unchecked:
-        print(unchecked)
-    for reason, count in found.ignored.items():
-        print(f"DICOM files ignored: {count} ({reason})")
-    for what, count in found.skipped.items():
-        print(f"skipped: {count} {what}")
-    for message in found.failures:
-        print(f"failed: {message}")
-    print(f"Pictures segmented: {total - failed} of {total}; output folder: {found.output_dir}")
+    lines = [
+        *(notes.lines() if notes else ()),
+        *(f"implausible: {sentence}" for sentence in implausible),
+        *([unchecked] if unchecked else ()),
+        *(f"DICOM files ignored: {count} ({reason})" for reason, count in found.ignored.items()),
+        *(f"skipped: {count} {what}" for what, count in found.skipped.items()),
+        *(f"failed: {message}" for message in found.failures),
+        f"Pictures segmented: {total - failed} of {total}; output folder: {found.output_dir}",
+    ]
+    # names of files are bytes, and old archives' are not UTF-8
+    print("\n".join(lines).encode("utf-8", "backslashreplace").decode())
     problems = [
         (failed, f"of {total} pictures could not be segmented"),
         (len(found.failures), "folders could not be read"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from .check_logits import CheckLogitsd
 from .check_mask import CheckMaskd, check_pair
 from .datalist import datalist_fingerprint, load_datalist
-from .dicom_file import read_dicom
+from .dicom_file import quiet_pydicom, read_dicom
 from .dicom_tags import dicom_pseudonym, is_dicom_picture, read_dicom_tags
 from .jsrt_image import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image
 from .list_folder import FolderContent, list_folder, say_closed
@@ -55,6 +55,7 @@ __all__ = [
     "measure_mask",
     "missing_file",
     "picture_name",
+    "quiet_pydicom",
     "read_dicom",
     "read_dicom_tags",
     "read_jsrt_image",

@@ -197,11 +197,12 @@ def _check_files(entries: Sequence[dict[str, Any]], path: Path) -> None:
 def _check_repeats(entries: Sequence[dict[str, Any]], path: Path, section: str) -> None:
     first: dict[Hashable, dict[str, Any]] = {}
     for entry in entries:
-        other = first.setdefault(_identity(entry["image"]), entry)
+        # one picture may have the masks of several readers, each with an id of its own
+        other = first.setdefault(tuple(_identity(name) for name in _files(entry)), entry)
         if other is not entry:
             raise InputError(
-                f"The section '{section}' of the data list {path} has one picture twice, as '{other['id']}' and as "
-                f"'{entry['id']}': {other['image']} and {entry['image']} are one file; take one entry out."
+                f"The section '{section}' of the data list {path} has one pair of files twice, as '{other['id']}' and "
+                f"as '{entry['id']}': {other['image']} and {entry['image']} are one file; take one entry out."
             )
 
 

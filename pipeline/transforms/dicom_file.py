@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from pipeline.utils import InputError
 
-__all__ = ["is_dicom", "read_dicom", "reading_dicom"]
+__all__ = ["is_dicom", "quiet_pydicom", "read_dicom", "reading_dicom"]
 
 # group numbers of the first element of a data set: file meta information, or identification in either byte order
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
@@ -75,8 +76,7 @@ def read_dicom(path: Path, tags: Sequence[str] | None = None, pixels: bool = Tru
 def reading_dicom(path: Path) -> Iterator[None]:
     """Turn whatever pydicom raises into an ``InputError`` that names the file, and keep its warnings quiet."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns of every value representation it mends
+        with quiet_pydicom():
             yield
     except InputError:
         raise
@@ -86,14 +86,29 @@ def reading_dicom(path: Path) -> Iterator[None]:
         raise InputError(f"The file {path} cannot be read as a DICOM picture ({reason}).") from error
 
 
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's and highdicom's warnings and logs quiet: they quote values, which may be those of a patient."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
 def _is_bare_picture(path: Path) -> bool:
     """Whether a file without preamble is a data set that tells its rows and columns."""
     with open(path, "rb") as file:
         if file.read(2) not in _FIRST_GROUPS:
             return False
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_pydicom():
             data = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
             return bool(data.get("Rows")) and bool(data.get("Columns"))
     except Exception:

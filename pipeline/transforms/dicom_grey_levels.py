@@ -63,13 +63,16 @@ def grey_levels(stored: StoredValues, data: Dataset, little_endian: bool, notes:
 
 def _modality(stored: _Values, data: Dataset, little_endian: bool, notes: list[str]) -> _Values:
     """Apply the modality LUT, else slope and intercept, of which each may be absent."""
-    table = _first_table(data, "ModalityLUTSequence", stored, little_endian)
+    table = _first_table(data, "ModalityLUTSequence", stored, little_endian, notes)
     slope = _rescale_number(data, "RescaleSlope", 1.0, notes)
     intercept = _rescale_number(data, "RescaleIntercept", 0.0, notes)
     if table is not None:
         if (slope, intercept) != (1, 0):
             notes.append("There is a modality LUT beside slope and intercept, which were ignored.")
-        return _Values(table(stored.values), 0, table_white(table.entries, table.bits, notes))
+        # a modality LUT may be said to have 8 or 16 bits only (C.11.1.1.1): 16 tell nothing of what it holds
+        held = int(table.entries.max()).bit_length()
+        white = table_white(table.entries, table.bits if table.bits <= 8 else max(held, 1), notes)
+        return _Values(table(stored.values), 0, white)
     low, high = sorted((stored.low * slope + intercept, stored.high * slope + intercept))
     return _Values(stored.values * slope + intercept, low, high)
 
@@ -85,8 +88,8 @@ def _rescale_number(data: Dataset, keyword: str, default: float, notes: list[str
 
 
 def _values_of_interest(measured: _Values, data: Dataset, little_endian: bool, notes: list[str]) -> _Values:
-    """Apply the VOI LUT, else the first window, if there is one."""
-    table = _first_table(data, "VOILUTSequence", measured, little_endian)
+    """Apply the VOI LUT, else the first usable window, if there is one."""
+    table = _first_table(data, "VOILUTSequence", measured, little_endian, notes)
     if table is not None:
         return _Values(table(measured.values), 0, table_white(table.entries, table.bits, notes))
     function = str(data.get("VOILUTFunction") or "LINEAR").strip().upper()
@@ -96,10 +99,15 @@ def _values_of_interest(measured: _Values, data: Dataset, little_endian: bool, n
     centers, widths = read_numbers(data, "WindowCenter"), read_numbers(data, "WindowWidth")
     if not centers and not widths:
         return measured
-    if not (centers and widths and np.isfinite([centers[0], widths[0]]).all() and widths[0] >= _LEAST_WIDTH[function]):
+    usable = [
+        (center, width)
+        for center, width in zip(centers, widths)  # noqa: B905 - one may have fewer values
+        if np.isfinite([center, width]).all() and width >= _LEAST_WIDTH[function]
+    ]
+    if not usable:
         notes.append("WindowCenter and WindowWidth are not a usable window and were ignored.")
         return measured
-    return _window(measured.values, centers[0], widths[0], function, notes)
+    return _window(measured.values, *usable[0], function, notes)
 
 
 def _window(values: npt.NDArray[Any], center: float, width: float, function: str, notes: list[str]) -> _Values:
@@ -114,11 +122,13 @@ def _window(values: npt.NDArray[Any], center: float, width: float, function: str
     return _Values((values - center) / width + 0.5, 0, 1)
 
 
-def _first_table(data: Dataset, keyword: str, values: _Values, little_endian: bool) -> LookupTable | None:
+def _first_table(
+    data: Dataset, keyword: str, values: _Values, little_endian: bool, notes: list[str]
+) -> LookupTable | None:
     """Return the first table of a sequence that has entries, for values of a range."""
     for item in data.get(keyword) or ():
         descriptor = read_descriptor(item, "LUTDescriptor", values.low < 0)
         words = unpack_words(item.get("LUTData"), little_endian)
         if descriptor is not None and words.size:
-            return read_table(words, descriptor)
+            return read_table(words, descriptor, notes)
     return None

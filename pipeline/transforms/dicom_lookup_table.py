@@ -48,8 +48,9 @@ class LookupTable:
 
     def __call__(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Map values; what lies below or above the table gets its first or last entry."""
-        indices = np.rint(values).astype(np.int64) - self.first
-        return self.entries[np.clip(indices, 0, len(self.entries) - 1)]
+        # clipped before the cast: a value may be greater than any whole number
+        indices = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1).astype(np.int64)
+        return self.entries[indices]
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,21 @@ def unpack_bytes(words: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     return words.astype("<u2").view(np.uint8)
 
 
-def read_table(words: npt.NDArray[np.uint16], descriptor: Descriptor) -> LookupTable:
-    """Return the table of words (one at least) that hold one entry each, or two entries of 8 bits."""
-    packed = descriptor.bits <= 8 and len(words) < descriptor.count
+def read_table(words: npt.NDArray[np.uint16], descriptor: Descriptor, notes: list[str]) -> LookupTable:
+    """Return the table of words (one at least) that hold one entry each, or two entries of 8 bits.
+
+    Args:
+        words: of the table.
+        descriptor: of the table.
+        notes: gets a sentence if there are fewer entries than the descriptor says.
+    """
+    packed = descriptor.bits <= 8 and len(words) == (descriptor.count + 1) // 2
     entries = unpack_bytes(words) if packed else words
+    if len(entries) < descriptor.count:
+        notes.append(
+            f"A lookup table has only {len(entries)} of its {descriptor.count} entries; the last one stands for those "
+            "that are missing."
+        )
     return LookupTable(descriptor.first, entries[: descriptor.count].astype(np.int64), descriptor.bits)
 
 

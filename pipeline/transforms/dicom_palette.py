@@ -47,26 +47,27 @@ class Palette:
         return table_white(np.concatenate([table.entries for table in self.tables]), self.tables[0].bits, notes)
 
 
-def read_palette(data: Dataset, signed: bool, little_endian: bool) -> Palette:
+def read_palette(data: Dataset, signed: bool, little_endian: bool, notes: list[str]) -> Palette:
     """Read the palette of a data set, plain (PS3.3 C.7.6.3.1.5 and .6) or segmented (C.7.9.2).
 
     Args:
         data: the data set.
         signed: whether its stored values are signed.
         little_endian: byte order of the file.
+        notes: gets a sentence for a table that is too short.
 
     Raises:
         ValueError: if a color has no table, or one that cannot be expanded.
     """
-    return Palette([_read_color(data, color, signed, little_endian) for color in ("Red", "Green", "Blue")])
+    return Palette([_read_color(data, color, signed, little_endian, notes) for color in ("Red", "Green", "Blue")])
 
 
-def _read_color(data: Dataset, color: str, signed: bool, little_endian: bool) -> LookupTable:
+def _read_color(data: Dataset, color: str, signed: bool, little_endian: bool, notes: list[str]) -> LookupTable:
     descriptor = read_descriptor(data, f"{color}PaletteColorLookupTableDescriptor", signed)
     if descriptor is not None:
         words = unpack_words(data.get(f"{color}PaletteColorLookupTableData"), little_endian)
         if words.size:
-            return read_table(words, descriptor)
+            return read_table(words, descriptor, notes)
         words = unpack_words(data.get(f"Segmented{color}PaletteColorLookupTableData"), little_endian)
         if words.size:
             return _read_segmented(words, descriptor)

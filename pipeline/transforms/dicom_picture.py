@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from .dicom_file import read_dicom, reading_dicom
 from .dicom_grey_levels import grey_levels
 from .dicom_palette import read_palette
@@ -22,6 +24,8 @@ from .mask_values import one_channel, palette_values, zeros_and_ones
 from .picture import Picture, plain_picture
 
 __all__ = ["decode_dicom", "decode_dicom_mask"]
+
+_MACROS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVOILUTSequence")
 
 
 def decode_dicom(path: Path) -> Picture:
@@ -36,18 +40,28 @@ def decode_dicom(path: Path) -> Picture:
     notes: list[str] = []
     with reading_dicom(path):
         data = read_dicom(path)
+        _take_from_functional_groups(data)
         if data.preamble is None:
             notes.append("The file has no DICOM header; how it is encoded was taken from its content.")
         little_endian = bool(data.original_encoding[1])
         stored = read_stored_values(data, path, notes)
         if stored.photometric == PALETTE:
-            palette = read_palette(data, stored.low < 0, little_endian)
+            palette = read_palette(data, stored.low < 0, little_endian, notes)
             pixels = (palette(stored.values) / palette.white(notes)).transpose(2, 0, 1)
         elif stored.values.ndim == 3:
             pixels = ((stored.values - stored.low) / (stored.high - stored.low)).transpose(2, 0, 1)
         else:
             pixels = grey_levels(stored, data, little_endian, notes)[None]
         return plain_picture(pixels, read_spacing(data, notes), notes)
+
+
+def _take_from_functional_groups(data: Dataset) -> None:
+    """Give the one frame of an enhanced object what its functional groups say of it (PS3.3 C.7.6.16)."""
+    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in list(data.get(groups) or ())[:1]:
+            for macro in _MACROS:
+                for element in (element for item in list(group.get(macro) or ())[:1] for element in item):
+                    data.setdefault(element.tag, element)
 
 
 def decode_dicom_mask(path: Path) -> Picture:
@@ -62,6 +76,6 @@ def decode_dicom_mask(path: Path) -> Picture:
         stored = read_stored_values(data, path, notes)
         values = one_channel(stored.values, path) if stored.values.ndim == 3 else stored.values
         if stored.photometric == PALETTE:
-            palette = read_palette(data, stored.low < 0, bool(data.original_encoding[1]))
+            palette = read_palette(data, stored.low < 0, bool(data.original_encoding[1]), notes)
             values = palette_values(values, palette(values), path)
         return plain_picture(zeros_and_ones(values, path), read_spacing(data, notes), notes)

@@ -163,11 +163,12 @@ def _stored_bits(
 ) -> npt.NDArray[np.int64]:
     """Return the values in the ``BitsStored`` bits up to ``HighBit`` of pixel cells."""
     allocated, bits, signed = int(data.BitsAllocated), int(data.BitsStored), bool(data.PixelRepresentation)
-    cells = cells & (2**allocated - 1)
     shift = _shift(data, allocated, bits, notes)
     # JPEG and its like keep values and not cells, so that these may lie right-aligned in spite of the tag
-    if decoder.is_encapsulated and RLELossless != decoder.UID and cells.max() < 2**bits:
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
+    if decoder.is_encapsulated and RLELossless != decoder.UID and low <= cells.min() and cells.max() < high:
         shift = 0
+    cells = cells & (2**allocated - 1)
     cells >>= shift
     values = cells & (2**bits - 1)
     dropped = cells >> bits

@@ -29,6 +29,10 @@ from .picture import Picture
 __all__ = ["decode_nifti", "decode_nifti_mask", "nifti_orientation"]
 
 
+# of float32, relative: what cancels to 0 in a value of slope, stored number and intercept
+_ROUNDING = 2.0**-21
+
+
 def decode_nifti(path: Path) -> Picture:
     """Decode a NIfTI file that holds one 2D picture or one slice, turned by its affine.
 
@@ -59,8 +63,8 @@ def decode_nifti_mask(path: Path) -> Picture:
         InputError: as :func:`decode_nifti`, and if there are more values than 0 and one other.
     """
     file = _load(path)
-    # a file that stores 0 by a slope and an intercept may only come near to it
-    near_zero = np.abs(file.values) < abs(file.slope) / 2 if file.is_scaled else file.values == 0
+    # a file that stores 0 by a slope and an intercept, which are float32, may only come near to it
+    near_zero = np.abs(file.values) <= _ROUNDING * abs(file.intercept)
     return file.as_picture(zeros_and_ones(np.where(near_zero, 0, file.values), path))
 
 

@@ -18,14 +18,31 @@ from .dicom_file import is_dicom
 
 __all__ = ["PICTURE_SUFFIXES", "is_picture", "is_unread_picture", "missing_file", "picture_name"]
 
-RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif")
+RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".mpo", ".gif")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 DICOM_SUFFIXES = (".dcm", ".dicom", ".dic")
 PICTURE_SUFFIXES = RASTER_SUFFIXES + NIFTI_SUFFIXES + DICOM_SUFFIXES
 # pictures by their endings, for which there is no reader here
 UNREAD_SUFFIXES = (
     *(".tif", ".tiff", ".bmp", ".dib", ".webp", ".jp2", ".j2k", ".jpx", ".jfif", ".jpe", ".avif", ".heic", ".heif"),
-    *(".apng", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".svg", ".psd", ".exr", ".dng", ".raw"),
+    *(
+        ".apng",
+        ".pbm",
+        ".pgm",
+        ".ppm",
+        ".pnm",
+        ".tga",
+        ".svg",
+        ".psd",
+        ".exr",
+        ".dng",
+        ".raw",
+        ".cr2",
+        ".nef",
+        ".arw",
+        ".jxl",
+        ".ico",
+    ),
     *(".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".img", ".hdr"),
 )
 

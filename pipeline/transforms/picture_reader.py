@@ -55,6 +55,9 @@ def read_picture(path: PathLike, channels: int | None = None) -> Picture:
     """
     path = Path(path)
     picture = _decode(path, decode_raster, decode_nifti, decode_dicom)
+    wrong = picture.pixels.size - np.count_nonzero(np.isfinite(picture.pixels))
+    if wrong:
+        raise InputError(f"The picture {path} has {wrong} pixels that are NaN or infinite.")
     picture.notes = " ".join([*filter(None, [picture.notes]), *_note_on_range(picture.pixels)])
     if channels == 1 and len(picture.pixels) == 3:
         raise InputError(

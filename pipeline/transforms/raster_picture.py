@@ -43,7 +43,9 @@ def decode_raster(path: Path) -> Picture:
     with _opened(path) as image:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):
-            pixels: npt.NDArray[Any] = np.asarray(upright)[None] / 65535
+            levels = np.asarray(upright)[None]
+            # of grey PNG one level may be transparent
+            pixels: npt.NDArray[Any] = np.where(levels == upright.info.get("transparency", -1), 0, levels / 65535)
         elif upright.mode in ("L", "RGB") and "transparency" not in upright.info:
             pixels = np.atleast_3d(np.asarray(upright)).transpose(2, 0, 1).astype(np.float32) / 255
         else:

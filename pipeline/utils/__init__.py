@@ -16,6 +16,7 @@ from .errors import InputError, explain_input_errors, find_input_error
 from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path
 from .interruption import say_if_interrupted
+from .notes import Notes
 from .processes import batch_size_per_process, parallel_network
 from .progress import Progress, draws_bars, with_progress
 from .weights import (
@@ -30,6 +31,7 @@ from .weights import (
 
 __all__ = [
     "InputError",
+    "Notes",
     "Progress",
     "atomic_path",
     "batch_size_per_process",

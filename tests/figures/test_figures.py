@@ -220,7 +220,8 @@ def test_no_title_of_a_curve_is_cut_off(tmp_path: Path, monkeypatch: pytest.Monk
 
 def assert_texts_have_room(figure: Figure, artists: list[Any]) -> None:
     """Each lies within the figure, and none on another."""
-    figure.canvas.draw()
+    for _ in range(2):  # as ``save_figure`` does
+        figure.draw_without_rendering()
     boxes = [box for box in (artist.get_window_extent() for artist in artists) if box.width > 1]
     width, height = figure.canvas.get_width_height()
     for index, box in enumerate(boxes):

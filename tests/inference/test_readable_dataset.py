@@ -75,7 +75,7 @@ def test_notes_of_readers_are_kept_by_their_sentences() -> None:
 
     dataset = ReadableDataset(items(1, 2, 3), noting, progress=False)
     list(dataset)
-    assert dict(dataset.notes) == {"No spacing.": ["dicom_1", "dicom_3"]}
+    assert list(dataset.notes.lines()) == ["note: dicom_1: No spacing. There are 2 notes of this kind."]
 
 
 class Overflow(nn.Module):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.inference import FoundPictures, summarize
-from pipeline.utils import InputError
+from pipeline.utils import InputError, Notes
 
 FOUND = FoundPictures(Path("pictures"), Path("results"), [{"image": "a"}, {"image": "b"}, {"image": "c"}])
 
@@ -29,11 +29,15 @@ def test_success_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_entry_is_in_one_count_and_every_remark_is_made(capsys: pytest.CaptureFixture[str]) -> None:
     found = replace(FOUND, skipped={"other files": 2}, ignored={"view LATERAL": 1})
-    notes = {"No spacing.": ["a", "b", "c", "d", "e"], "Dark.": ["a"]}
+    notes = Notes()
+    for number, name in enumerate("abc"):
+        notes.add(name, f"It has {number} bits.")
+    notes.add("d", "Dark.")
+    notes.add("\udce9", "")
     summarize(found, [], (), notes, ["a: the mask is empty."], "Not checked.")
     assert capsys.readouterr().out.splitlines() == [
-        "noted: a, b, c and 2 more: No spacing.",
-        "noted: a: Dark.",
+        "note: a: It has 0 bits. There are 3 notes of this kind.",
+        "note: d: Dark.",
         "implausible: a: the mask is empty.",
         "Not checked.",
         "DICOM files ignored: 1 (view LATERAL)",
@@ -54,3 +58,8 @@ def test_failures_raise_after_that_line(capsys: pytest.CaptureFixture[str]) -> N
         "failed: The folder d cannot be opened.",
         "Pictures segmented: 2 of 3; output folder: results",
     ]
+
+
+def test_a_name_that_is_no_utf8_is_printed_with_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    summarize(replace(FOUND, output_dir=Path("caf\udce9")), [])
+    assert capsys.readouterr().out == "Pictures segmented: 3 of 3; output folder: caf\\udce9\n"

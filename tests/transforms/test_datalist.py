@@ -265,17 +265,21 @@ def test_a_name_that_is_too_long_for_the_file_system(folder):
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link, None])
-def test_one_picture_twice_in_a_section(folder, link):
+def test_one_pair_twice_in_a_section(folder, link):
     other = "images/../images/d.png"
     if link is not None:
         other = "other.png"
         link(folder / "images/d.png", folder / other)
-    path = write_entry(folder, image=other)
+    path = write_entry(folder, image=other, label="masks/d.png")
     with fails(
-        f"The section 'test' of the data list {path} has one picture twice, as 'd' and as 'e': {folder}/images/d.png "
-        f"and {folder}/{other} are one file; take one entry out."
+        f"The section 'test' of the data list {path} has one pair of files twice, as 'd' and as 'e': "
+        f"{folder}/images/d.png and {folder}/{other} are one file; take one entry out."
     ):
         load_datalist(path, "test")
+
+
+def test_one_picture_may_have_the_masks_of_two_readers(folder):
+    assert len(load_datalist(write_entry(folder, image="images/d.png"), "test")) == 2
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])

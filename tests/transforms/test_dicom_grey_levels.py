@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from pipeline.transforms import read_picture
+from pipeline.utils import InputError
 
 from .files import dicom_table, replace_text, write_dicom
 
@@ -239,3 +241,44 @@ def test_a_picture_that_uses_little_of_its_range(tmp_path):
     )
     _, notes = levels(tmp_path, np.full_like(RAMP, 7))
     assert notes == "All pixels of the picture have the same value."
+
+
+@pytest.mark.parametrize("length", [255, 200])
+def test_a_table_with_too_few_entries_goes_on_with_its_last(tmp_path, length):
+    table = dicom_table([256, 0, 8], list(range(length)))
+    shown, notes = levels(tmp_path, RAMP // 16, VOILUTSequence=table)
+    np.testing.assert_allclose(shown, np.minimum(RAMP // 16, length - 1) / 255, atol=1e-6)
+    assert notes.startswith(f"A lookup table has only {length} of its 256 entries")
+
+
+@pytest.mark.parametrize("top", [8191, 8192, 16383, 65535])
+def test_a_modality_table_of_16_bits_has_the_range_that_it_holds(tmp_path, top):
+    """PS3.3 C.11.1.1.1 allows 8 and 16 as the bits of its entries."""
+    entries = np.linspace(0, top, 4096).astype(int)
+    shown, notes = levels(tmp_path, ModalityLUTSequence=dicom_table([4096, 0, 16], entries.tolist()))
+    np.testing.assert_allclose(shown, entries[RAMP] / (2 ** int(top).bit_length() - 1), atol=1e-6)
+    assert notes == ""
+
+
+def test_the_first_usable_of_several_windows(tmp_path):
+    shown, notes = levels(tmp_path, WindowCenter=[2000, 2048], WindowWidth=[0, 1000])
+    np.testing.assert_allclose(shown, linear(X, 2048, 1000), atol=1e-6)
+    assert "window" not in notes.replace("display window", "")
+
+
+def test_what_an_enhanced_object_says_in_its_functional_groups(tmp_path):
+    voi, rescale, measures, group = Dataset(), Dataset(), Dataset(), Dataset()
+    voi.WindowCenter, voi.WindowWidth = 3000, 2000
+    rescale.RescaleSlope, rescale.RescaleIntercept = 2, -10
+    measures.PixelSpacing = [0.4, 0.3]
+    group.FrameVOILUTSequence, group.PixelValueTransformationSequence = [voi], [rescale]
+    group.PixelMeasuresSequence = [measures]
+    path = write_dicom(tmp_path / "a.dcm", RAMP, bits=12, SharedFunctionalGroupsSequence=[group], NumberOfFrames=1)
+    picture = read_picture(path)
+    np.testing.assert_allclose(picture.pixels[0], linear(2 * X - 10, 3000, 2000), atol=1e-6)
+    assert picture.spacing == (0.4, 0.3)
+
+
+def test_values_beyond_all_numbers_are_refused(tmp_path):
+    with pytest.raises(InputError, match="pixels that are NaN or infinite"):
+        levels(tmp_path, RescaleSlope="1e308")

@@ -206,3 +206,14 @@ def test_a_mask_turned_by_its_orientation(tmp_path):
     picture = read_mask(tmp_path / "a.png")
     np.testing.assert_array_equal(picture.pixels[0], FOREGROUND)
     assert picture.exif_orientation == 6
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(3, 1), (4, 1), (100, 40), (0.5, 0.2)])
+def test_a_full_nifti_mask_whose_only_value_is_the_intercept(tmp_path, slope, intercept):
+    image = nib.Nifti1Image(np.zeros((64, 64, 1), np.int16), UPRIGHT)
+    image.header.set_slope_inter(slope, intercept)
+    nib.save(image, tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[112:120] = np.array([slope, intercept], "<f4").tobytes()
+    (tmp_path / "a.nii").write_bytes(content)
+    assert read_mask(tmp_path / "a.nii").pixels.sum() == 4096

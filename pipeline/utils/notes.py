@@ -1,0 +1,41 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+__all__ = ["Notes"]
+
+_NUMBER = re.compile(r"\d+([.,]\d+)?")
+
+
+class Notes:
+    """What was noted on files; notes that differ in their numbers only are of one kind, and told once."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[str]] = {}
+
+    def add(self, file: object, note: str) -> None:
+        """Keep a note on a file; an empty one is none."""
+        if note:
+            self._kinds.setdefault(_NUMBER.sub("#", note), []).append(f"{file}: {note}")
+
+    def clear(self) -> None:
+        """Forget all notes."""
+        self._kinds.clear()
+
+    def lines(self) -> Iterator[str]:
+        """Yield the first note of each kind, and how many there are."""
+        for notes in self._kinds.values():
+            more = f" There are {len(notes)} notes of this kind." if len(notes) > 1 else ""
+            yield f"note: {notes[0]}{more}"
