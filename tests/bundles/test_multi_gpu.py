@@ -98,7 +98,8 @@ def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path) -
     expected, weights = (torch.load(folder / "models" / "model.pt", weights_only=True) for folder in folders)
     assert weights.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-5)
+        # Adam divides by the gradient's size: where that is next to nothing, rounding moves a weight by 1e-5 and more
+        torch.testing.assert_close(weights[name], value, rtol=1e-3, atol=1e-4)
     # the masks of the whole training set, not of one process's share
     masks = [read_mask_range(folder / "models" / "model.pt") for folder in folders]
     assert masks[0].masks == len(load_datalist(phantoms / "datalist.json", "training"))
