@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import ignite.distributed as idist
 import numpy as np
@@ -32,8 +34,9 @@ __all__ = ["TrainingMasks"]
 class TrainingMasks:
     """Leave beside a training's weights what its masks were like, so that ``PlausibleMasks`` can compare.
 
-    When the training is complete, the first process measures the masks as the network gets them, but before any random
-    transform, and writes a ``MaskRange`` for each file of weights. What a ``CacheDataset`` holds is not loaded again.
+    When the training starts, the first process measures the masks as the network gets them, but before any random
+    transform, and says how many are empty: a list that was written by hand may name the wrong files. When it is
+    complete, it writes a ``MaskRange`` for each file of weights. What a ``CacheDataset`` holds is not loaded again.
     Attach this after ``TrainingCheckpoint``, which writes the weights.
 
     Args:
@@ -55,17 +58,30 @@ class TrainingMasks:
         Args:
             engine: a trainer.
         """
-        if not engine.has_event_handler(self, Events.COMPLETED):
-            engine.add_event_handler(Events.COMPLETED, self)
+        if not engine.has_event_handler(self.measure, Events.STARTED):
+            engine.add_event_handler(Events.STARTED, self.measure)
+            engine.add_event_handler(Events.COMPLETED, self.write)
 
-    def __call__(self, engine: Engine) -> None:
-        """
-        Args:
-            engine: a trainer.
-        """
+    def measure(self) -> None:
+        """Measure the masks, and say how many are empty."""
         if idist.get_rank() > 0:
             return
-        content = MaskRange.of(_masks(self.dataset), fingerprint_network(self.network))
+        empty: list[bool] = []
+
+        def masks() -> Iterator[np.ndarray]:
+            for mask in _masks(self.dataset):
+                empty.append(not mask.any())
+                yield mask
+
+        self._range = MaskRange.of(masks(), weights="")
+        if any(empty):
+            print(f"note: {sum(empty)} of {len(empty)} masks of the training are empty.", file=sys.stderr)
+
+    def write(self) -> None:
+        """Write what was measured, with the fingerprint of the weights, for each file of weights."""
+        if idist.get_rank() > 0:
+            return
+        content = replace(self._range, weights=fingerprint_network(self.network))
         for path in self.weights:
             write_mask_range(content, path)
 

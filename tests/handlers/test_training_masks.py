@@ -64,7 +64,9 @@ def finish(handler: TrainingMasks) -> None:
 
 
 @pytest.mark.parametrize("cache_rate", [1.0, 0.5, 0.0, None])
-def test_masks_of_the_training_set_before_random_transforms(cache_rate: float | None, tmp_path: Path) -> None:
+def test_masks_of_the_training_set_before_random_transforms(
+    cache_rate: float | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     load = Counted()
     data = [{"label": height} for height in HEIGHTS]
     if cache_rate is None:
@@ -77,6 +79,7 @@ def test_masks_of_the_training_set_before_random_transforms(cache_rate: float | 
     # the smallest mask that is not empty has two rows; the third, of three rows, has three parts more
     expected = MaskRange(fingerprint_network(network), 6, (2 / 8, 6 / 8), 4)
     assert [read_mask_range(path) for path in paths] == [expected] * 2
+    assert capsys.readouterr().err == "note: 1 of 6 masks of the training are empty.\n"
     # once in all: what is cached is not loaded again
     assert set(load.loads.values()) == {1} and len(load.loads) == len(HEIGHTS)
     # the training's own pictures are transformed as before
