@@ -404,7 +404,7 @@ def test_folder_of_bad_files_only(overrides: dict[str, Any], tmp_path: Path) -> 
 def test_nothing_to_read(overrides: dict[str, Any], tmp_path: Path) -> None:
     assert sentence(overrides) == (
         f"dataset_dir: there is no picture in {tmp_path}/in; it must hold files that are DICOM or end "
-        "in .png, .jpg, .jpeg, .gif, .nii, .nii.gz, .dcm, .dicom, .dic."
+        "in .png, .jpg, .jpeg, .mpo, .gif, .nii, .nii.gz, .dcm, .dicom, .dic."
     )
 
 

@@ -33,7 +33,7 @@ from pipeline.transforms import read_picture
 from pipeline.utils import InputError
 from tests.transforms.files import write_dicom
 
-ENDINGS = ".png, .jpg, .jpeg, .gif, .nii, .nii.gz, .dcm, .dicom, .dic"
+ENDINGS = ".png, .jpg, .jpeg, .mpo, .gif, .nii, .nii.gz, .dcm, .dicom, .dic"
 
 
 def touch(folder: Path, *names: str) -> None:
