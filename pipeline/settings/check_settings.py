@@ -24,7 +24,7 @@ from .bundle_settings import SETTINGS
 from .kinds import Kind, ListOf, Number, Section, Switch, Text, Whole
 from .run_ids import find_run_ids
 from .running_bundle import command_line, running_parser, running_workflow
-from .structure import check_keys, nearest, referenced_paths
+from .structure import argument_default, check_keys, nearest, referenced_paths
 from .usage import usage
 
 __all__ = ["check_settings"]
@@ -70,7 +70,11 @@ def check_settings(unreferenced: Collection[str]) -> None:
     for key, value in checked.items():
         # a device may be known only when the processes have found each other
         if key in SETTINGS and key != "device" and _is_evaluated(value):
-            _read(key, _evaluate(parser, key), SETTINGS[key].kind)
+            found, kind = _evaluate(parser, key), SETTINGS[key].kind
+            # the text of a switch would be true, whatever it says
+            if isinstance(found, str) and not isinstance(_read(key, found, kind), str):
+                raise InputError(f"--{key} must be {kind.needed}, got the text {found!r} from {value}.")
+            _read(key, found, kind)
     parser.parse(reset=True)
 
 
@@ -132,8 +136,8 @@ def _checked_overrides(parser: ConfigParser, files: Any, overrides: Mapping[str,
         defaults.read_config(files)
     checked = {}
     for key in overrides:
-        if key not in SETTINGS and key in parser and key in defaults:
-            kind = _kind_of(defaults[key])
+        if key not in SETTINGS and key in parser:
+            kind = _kind_of(defaults[key] if key in defaults else argument_default(parser.get(), key))
             if kind is not None:
                 checked[key] = _read(key, parser[key], kind)
     return checked

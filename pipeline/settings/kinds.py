@@ -177,7 +177,7 @@ class Device:
     def read(self, value: Any) -> str:
         try:
             device = torch.device(value)
-            torch.empty(0, device=device)
+            torch.zeros(1, device=device).item()  # a value comes back: the device "meta" has none
         # what torch raises for a device that is none, or is not here, has no common class
         except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
             raise ValueError(value) from error

@@ -23,7 +23,7 @@ from monai.bundle.config_item import ComponentLocator, ConfigComponent
 
 from pipeline.utils import InputError
 
-__all__ = ["check_keys", "nearest", "referenced_paths"]
+__all__ = ["argument_default", "check_keys", "nearest", "referenced_paths"]
 
 _REFERENCE = re.compile(r"[@%](\w+(?:(?:#|::)\w+)*)")
 _SEPARATOR = re.compile(r"#|::")
@@ -90,20 +90,33 @@ def _components(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
             yield from _components(item, (*path, str(index)))
 
 
+def argument_default(config: Mapping[str, Any], key: str) -> Any:
+    """Return the default of the argument of a component that ``key`` sets; None if there is none or it is unknown."""
+    *path, name = _SEPARATOR.split(key)
+    component: Any = config
+    for part in path:
+        component = component[int(part)] if isinstance(component, list) else component[part]
+    if not isinstance(component, dict) or "_target_" not in component:
+        return None
+    parameter = _parameters(_target(component, ComponentLocator()))[0].get(name)
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
+
+
 def _check_arguments(path: str, component: dict[str, Any], locator: ComponentLocator) -> None:
-    target = ConfigComponent(component, locator=locator).resolve_module_name()
-    # one that is not found MONAI refuses itself, with its name
-    function = locate(target) if isinstance(target, str) else target
-    known = _arguments(function) if callable(function) else None
-    if known is None:
-        return
+    known, takes_any = _parameters(_target(component, locator))
     for name in component:
-        if name not in known and not _is_for_monai(name):
+        if not takes_any and name not in known and not _is_for_monai(name):
             raise InputError(f"--{path}#{name}: {component['_target_']} has no such argument{nearest(name, known)}")
 
 
-def _arguments(function: Any) -> set[str] | None:
-    """The names that a class or function takes; None if it takes any.
+def _target(component: dict[str, Any], locator: ComponentLocator) -> Any:
+    """The class or function of a component; None for one that is not found, which MONAI refuses itself."""
+    target = ConfigComponent(component, locator=locator).resolve_module_name()
+    return locate(target) if isinstance(target, str) else target
+
+
+def _parameters(function: Any) -> tuple[dict[str, inspect.Parameter], bool]:
+    """What a class or function takes by name, and whether it takes any other name too.
 
     A class that passes ``**kwargs`` on takes what the classes behind it take.
     """
@@ -112,13 +125,14 @@ def _arguments(function: Any) -> set[str] | None:
         if inspect.isclass(function)
         else [function]
     )
-    known: set[str] = set()
+    known: dict[str, inspect.Parameter] = {}
     for maker in makers:
         try:
             parameters = inspect.signature(maker).parameters.values()
         except (ValueError, TypeError):  # one that is written in C may not say
-            return None
-        known |= {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+            return known, True
+        named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+        known = {each.name: each for each in named if each.name != "self"} | known
         if all(each.kind != each.VAR_KEYWORD for each in parameters):
-            return known - {"self"}
-    return None
+            return known, False
+    return known, True

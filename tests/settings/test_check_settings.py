@@ -162,6 +162,9 @@ def test_values_come_in_the_type_of_their_setting(files: list[str], key: str, va
         ("train::loader::batch_size", 0, "a whole number of at least 1"),
         ("train#flips#prob", "often", "a number"),
         ("train#handlers#0#iteration_log", "no", "true or false"),
+        ("train#loader#drop_last", "no", "true or false"),
+        ("train#loader#pin_memory", "off", "true or false"),
+        ("device", "meta", "a device that this machine has, such as cpu or cuda:0"),
         ("train#handlers", 3, "a list, each entry a section, {...}"),
         ("train#loader", 3, "a section, {...}"),
         ("train#flips#keys", 3, "text, got 3. Quote it twice: \"'...'\""),
@@ -181,6 +184,7 @@ def test_a_name_that_the_command_line_has_made_a_number_is_refused(files: list[s
 
 def test_an_expression_is_judged_by_its_value(files: list[str]) -> None:
     assert refusal(files, batch_size="$5 / 2") == "--batch_size must be a whole number of at least 1, got 2.5."
+    assert refusal(files, nlce="$'false'") == "--nlce must be true or false, got the text 'false' from $'false'."
     assert refusal(files, seed="$nothing").startswith("--seed: $nothing cannot be evaluated (name 'nothing' is not")
 
 
