@@ -58,16 +58,27 @@ def check_settings(unreferenced: Collection[str]) -> None:
     described = _checked_overrides(parser, files, overrides)
     check_keys(config, unreferenced)
     _check_run_id(run_ids)
-    checked = {key: _without_text(value, key) for key, value in config.items()}
-    used = {path[0] for path in referenced_paths(config)}
-    for key, setting in SETTINGS.items():
-        # one that is null and that nothing uses has been taken out
-        if key in used or checked.get(key) is not None:
-            checked[key] = _read(key, checked[key], setting.kind)
-    parser.update(checked)
+    parser.update(_checked_settings(config))
     parser.update(described)
     parser.parse(reset=True)
-    for key, value in checked.items():
+    _check_computed(parser, config)
+    parser.parse(reset=True)
+
+
+def _checked_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """All keys of the configuration, those with a ``Setting`` in its type."""
+    checked = {key: _without_text(value, key) for key, value in config.items()}
+    used = {path[0] for path in referenced_paths(config)}
+    for key in [key for key in SETTINGS if key in checked]:
+        # one that is null and that nothing uses has been taken out
+        if checked[key] is not None or key in used:
+            checked[key] = _read(key, checked[key], SETTINGS[key].kind)
+    return checked
+
+
+def _check_computed(parser: ConfigParser, config: Mapping[str, Any]) -> None:
+    """Hold what expressions and references give against the kind of their setting."""
+    for key, value in config.items():
         # a device may be known only when the processes have found each other
         if key in SETTINGS and key != "device" and _is_evaluated(value):
             found, kind = _evaluate(parser, key), SETTINGS[key].kind
@@ -75,7 +86,6 @@ def check_settings(unreferenced: Collection[str]) -> None:
             if isinstance(found, str) and not isinstance(_read(key, found, kind), str):
                 raise InputError(f"--{key} must be {kind.needed}, got the text {found!r} from {value}.")
             _read(key, found, kind)
-    parser.parse(reset=True)
 
 
 def _check_run_id(run_ids: Collection[str]) -> None:

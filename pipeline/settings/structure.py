@@ -98,21 +98,34 @@ def argument_default(config: Mapping[str, Any], key: str) -> Any:
         component = component[int(part)] if isinstance(component, list) else component[part]
     if not isinstance(component, dict) or "_target_" not in component:
         return None
-    parameter = _parameters(_target(component, ComponentLocator()))[0].get(name)
+    parameter = _parameters(_target("#".join(path), component, ComponentLocator()))[0].get(name)
     return None if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
 def _check_arguments(path: str, component: dict[str, Any], locator: ComponentLocator) -> None:
-    known, takes_any = _parameters(_target(component, locator))
+    known, takes_any = _parameters(_target(path, component, locator))
     for name in component:
         if not takes_any and name not in known and not _is_for_monai(name):
             raise InputError(f"--{path}#{name}: {component['_target_']} has no such argument{nearest(name, known)}")
 
 
-def _target(component: dict[str, Any], locator: ComponentLocator) -> Any:
-    """The class or function of a component; None for one that is not found, which MONAI refuses itself."""
+def _target(path: str, component: dict[str, Any], locator: ComponentLocator) -> Any:
+    """The class or function of a component; None where an expression gives it.
+
+    Raises:
+        InputError: if its name exists in no module that can be imported.
+    """
     target = ConfigComponent(component, locator=locator).resolve_module_name()
-    return locate(target) if isinstance(target, str) else target
+    if not isinstance(target, str):
+        return target
+    if target.startswith(("$", "@")):
+        return None
+    found = locate(target)
+    if found is None and not component.get("_disabled_"):
+        module, _, name = target.rpartition(".")
+        hint = nearest(name, vars(locate(module))) if module and locate(module) else "."
+        raise InputError(f"--{path}#_target_: there is no {target}{hint}")
+    return found
 
 
 def _parameters(function: Any) -> tuple[dict[str, inspect.Parameter], bool]:

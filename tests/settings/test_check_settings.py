@@ -222,6 +222,19 @@ def test_a_key_that_does_not_exist_is_refused_with_the_nearest(files: list[str],
     assert refusal(files, **{key: 3}) == message
 
 
+@pytest.mark.parametrize(
+    ("target", "hint"), [("monai.data.DataLoade", "; did you mean 'DataLoader'?"), ("nowhere.Loader", ".")]
+)
+def test_a_class_that_does_not_exist_is_refused(files: list[str], target: str, hint: str) -> None:
+    key = "train#loader#_target_"
+    assert refusal(files, **{key: target}) == f"--{key}: there is no {target}{hint}"
+
+
+def test_a_class_that_an_expression_gives_is_left_to_it(files: list[str]) -> None:
+    config = merged(files, **{"train#loader#_target_": "$torch.utils.data.DataLoader"})
+    assert config["batches"] == 8
+
+
 def test_an_argument_that_only_the_class_behind_takes_is_none_too_many(files: list[str]) -> None:
     """MONAI's DataLoader passes what it does not know on to PyTorch's."""
     assert merged(files, **{"train#loader#drop_last": True})["train"]["loader"]["drop_last"] is True
