@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ECHO = 'echo "$PYTHONWARNINGS"'
-MAKE = ["make", "--eval", f"show: ; @{ECHO.replace('$', '$$')}", "show"]
+MAKE = ["make", "--no-print-directory", "--eval", f"show: ; @{ECHO.replace('$', '$$')}", "show"]
 CONTAINER = ["docker/entrypoint.sh", "shell", "bash", "-c", ECHO]
 # as MONAI's ``create_workflow`` begins its warning, with one configuration file or several
 WARN = "import warnings; warnings.warn(f'parsing config_file {files}: any value in it is resolved', stacklevel=2)"
