@@ -9,9 +9,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,11 +19,21 @@ from typing import Any
 import torch
 from monai.data import list_data_collate
 from monai.inferers import Inferer
+from monai.losses import DeepSupervisionLoss
 from monai.utils import CommonKeys, convert_to_tensor
 from torch import nn
+from torch.utils.data import DataLoader
 
 from pipeline.attacks import frozen
-from pipeline.utils import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
+from pipeline.utils import (
+    InputError,
+    check_images,
+    check_logits,
+    check_masks,
+    describe_output,
+    explain_misfits,
+    network_output,
+)
 
 __all__ = ["check_evaluation", "check_training"]
 
@@ -55,7 +65,7 @@ def check_training(
     inferer: Inferer,
     loss_function: Callable[[Any, torch.Tensor], Any],
     item: Mapping[str, Any],
-    batch_size: int,
+    dataloader: DataLoader[Any],
     device: torch.device,
 ) -> None:
     """Try on one item of the training data whether the loss takes what the network gives in training mode.
@@ -68,14 +78,15 @@ def check_training(
         inferer: the trainer's.
         loss_function: the trainer's.
         item: ``image`` (C, *spatial) and ``label`` (1, *spatial), after the trainer's preprocessing.
-        batch_size: the trainer's. Of its images, all like this one, two stand for any more.
+        dataloader: the trainer's. Of the images of a batch, all like this one, two stand for any more.
         device: where the network is.
 
     Raises:
-        InputError: if the mask is not as ``check_masks`` has it, or network or loss cannot take what they get.
+        InputError: if the mask is not as ``check_masks`` has it, network or loss cannot take what they get, the loss
+            has other weights than the network has outputs, or the loader gives no batch.
     """
     subject = "The first training picture"
-    count = min(batch_size, 2)
+    count = min(_first_batch_size(dataloader, device), 2)
     image, label = _batch(item, count, device)
     check_masks(label, count, subject)
     with _training_mode(network), _random_state(device), torch.no_grad():
@@ -85,6 +96,29 @@ def check_training(
             f"{describe_output(output)}, and the masks, {describe_output(label)}"
         ):
             loss_function(output, label).mean()
+            _check_weights(loss_function, output)
+
+
+def _first_batch_size(dataloader: DataLoader[Any], device: torch.device) -> int:
+    """How many images the first batch has; images themselves are not loaded."""
+    with explain_misfits("The training data cannot be put into batches"), _random_state(device):
+        first = next(iter(dataloader.batch_sampler or ()), None)
+    if not first:
+        raise InputError("The training data give no batch; reduce --batch_size, or give more pictures.")
+    return len(first)
+
+
+def _check_weights(loss_function: Callable[[Any, torch.Tensor], Any], output: Any) -> None:
+    """MONAI's ``DeepSupervisionLoss`` takes other weights without a word where its list is too short."""
+    weights = loss_function.weights if isinstance(loss_function, DeepSupervisionLoss) else None
+    outputs = len(output) if isinstance(output, (list, tuple)) else 1
+    if weights is None:
+        return
+    count = len(weights)
+    if outputs > 1 and count != outputs:
+        raise InputError(f"loss#weights: the network gives {outputs} outputs, but {weights} are {count} weights.")
+    if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
+        raise InputError(f"loss#weights: {weights}; give finite weights of at least 0, not all of them 0.")
 
 
 def _batch(item: Mapping[str, Any], count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -73,13 +73,16 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
 
 
 def load_initial_weights(
-    network: nn.Module, path: str | os.PathLike[str], new: str | Sequence[str] = (), setting: str = "initial_weights"
+    network: nn.Module,
+    path: str | os.PathLike[str] | None,
+    new: str | Sequence[str] = (),
+    setting: str = "initial_weights",
 ) -> nn.Module:
     """Start a network from the weights of one that lacks some of its parts, which keep the weights they have.
 
     Args:
         network: the network, changed in place.
-        path: a state dict, or a checkpoint of ``TrainingCheckpoint``.
+        path: a state dict, or a checkpoint of ``TrainingCheckpoint``; None, which a setting may be, is refused.
         new: path components of the names (``"nlce"``) that the file may lack.
         setting: the setting that names the file, for the message if it is missing.
 
@@ -90,7 +93,7 @@ def load_initial_weights(
         InputError: if the file is missing or damaged, or its names or shapes differ elsewhere; the message names the
             first difference. Nothing has been loaded then.
     """
-    if not Path(path).is_file():
+    if path is None or not Path(path).is_file():
         raise InputError(f"There is no file {path}; name the weights with --{setting}.")
     content = read_weights(path)
     state: dict[str, Any] = content.get("network", content)

@@ -11,7 +11,8 @@
 
 from __future__ import annotations
 
+from .check_components import check_components
 from .check_settings import check_settings
 from .running_bundle import merged_config
 
-__all__ = ["check_settings", "merged_config"]
+__all__ = ["check_components", "check_settings", "merged_config"]

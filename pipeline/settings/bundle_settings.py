@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import Device, Kind, ListOf, Number, OneOf, OrNull, Switch, Text, Whole
+from .kinds import Device, Function, Kind, ListOf, Name, Number, OneOf, OrNull, Switch, Text, Whole
 
 __all__ = ["SETTINGS", "Setting"]
 
@@ -43,6 +43,7 @@ SETTINGS: dict[str, Setting] = {
     "learning_rate_factor": Setting(OrNull(Number(above=0, most=0.999)), "by which it is reduced on a plateau"),
     "weight_decay": Setting(Number(least=0), "of the optimizer"),
     "betas": Setting(OrNull(ListOf(Number(least=0, most=0.999999), 2, "[0.9,0.999]")), "of Adam"),
+    "lr_scheduler_step": Setting(Function(), "what the scheduler is given after each epoch"),
     "momentum": Setting(Number(least=0, most=1), "of SGD"),
     "seed": Setting(Whole(least=0, most=_MOST_SEED), "of weights, order and augmentation"),
     "image_size": Setting(ListOf(Whole(least=32), 2, "[256,256]"), "rows and columns that the network takes"),
@@ -54,7 +55,9 @@ SETTINGS: dict[str, Setting] = {
     "context": Setting(Switch(), "false: NLCE without its context encoding"),
     "network_wise": Setting(Switch(), "train the parts of a network one after the other (NWCN)"),
     "sweep": Setting(Switch(), "false: no attack"),
-    "epsilons": Setting(ListOf(Number(above=0), example="[2.0,8.0]"), "intensities of the attack in grey levels"),
+    "epsilons": Setting(
+        ListOf(Number(above=0), example="[2.0,8.0]", empty=False), "intensities of the attack in grey levels"
+    ),
     "step": Setting(Number(above=0), "of one iteration of the attack in grey levels"),
     "value_range": Setting(
         OrNull(ListOf(Number(), 2, "[0.0,255.0]")), "grey levels that the attack keeps to; null: no limit"
@@ -68,7 +71,7 @@ SETTINGS: dict[str, Setting] = {
     "tracking_uri": Setting(Text(), "store or server of MLflow; the variable MLFLOW_TRACKING_URI wins"),
     "experiment_name": Setting(Text(), "MLflow's experiment"),
     "parent_run": Setting(OrNull(Text()), "MLflow run above this one"),
-    "run_kind": Setting(Text(), "what run folders are called"),
+    "run_kind": Setting(Name(), "what run folders are called"),
     "variant": Setting(Text(empty=True), "what reports add to the network's name"),
     "network_name": Setting(Text(), "what reports call the network"),
     "initial_weights": Setting(OrNull(Text()), "weights that an ablation starts from"),

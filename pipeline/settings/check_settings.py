@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 from typing import Any
 
 from monai.bundle.config_parser import ConfigParser
 
-from pipeline.utils import InputError
+from pipeline.utils import InputError, is_first_process
 
 from .bundle_settings import SETTINGS
 from .kinds import Kind, ListOf, Number, Section, Switch, Text, Whole
@@ -53,7 +54,8 @@ def check_settings(unreferenced: Collection[str]) -> None:
     config = {key: value for key, value in parser.get().items() if key != ConfigParser.meta_key}
     run_ids = find_run_ids(config)
     if config.pop("help", None) or config.pop("h", None):
-        print(usage(config, run_ids))
+        if is_first_process():
+            print(usage(config, run_ids))
         sys.exit()
     described = _checked_overrides(parser, files, overrides)
     check_keys(config, unreferenced)
@@ -113,8 +115,14 @@ def _read(key: str, value: Any, kind: Kind) -> Any:
         return kind.read(value)
     except ValueError as error:
         # a name such as 2024.10, which the command line has made a number
-        hint = " Quote it twice: \"'...'\"." if isinstance(kind, Text) and isinstance(value, (int, float)) else ""
+        number = isinstance(kind, Text) and isinstance(value, (int, float))
+        hint = f" Quote it twice: --{key} \"'{_typed(key, value)}'\"." if number else ""
         raise InputError(f"--{key} must be {kind.needed}, got {value!r}.{hint}") from error
+
+
+def _typed(key: str, value: Any) -> Any:
+    """What the user typed: of 2024.10 the command line has made 2024.1."""
+    return next((text for option, text in pairwise(sys.argv) if option == f"--{key}"), value)
 
 
 def _is_evaluated(value: Any) -> bool:

@@ -12,13 +12,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 
-__all__ = ["Device", "Kind", "ListOf", "Number", "OneOf", "OrNull", "Section", "Switch", "Text", "Whole"]
+__all__ = [
+    "Device",
+    "Function",
+    "Kind",
+    "ListOf",
+    "Name",
+    "Number",
+    "OneOf",
+    "OrNull",
+    "Section",
+    "Switch",
+    "Text",
+    "Whole",
+]
 
 
 class Kind(Protocol):
@@ -103,6 +117,18 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Name:
+    """Text that can be part of a folder's name."""
+
+    needed: str = "a name of letters, digits, - and _"
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"[\w\-]{1,100}", value):
+            raise ValueError(value)
+        return value
+
+
+@dataclass(frozen=True)
 class OneOf:
     """One of some values."""
 
@@ -125,17 +151,19 @@ class ListOf:
     kind: Kind | None = None
     length: int | None = None
     example: str = ""
+    empty: bool = True
 
     @property
     def needed(self) -> str:
         such = f" such as {self.example}" if self.example else ""
-        entries = "" if self.length is None else f" of {self.length} entries"
+        least = ", not empty," if not self.empty else ""
+        entries = least if self.length is None else f" of {self.length} entries"
         return f"a list{entries}{such}" + ("" if self.kind is None else f", each entry {self.kind.needed}")
 
     def read(self, value: Any) -> list[Any]:
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise ValueError(value)
-        if self.length is not None and len(value) != self.length:
+        if not (value or self.empty) or (self.length is not None and len(value) != self.length):
             raise ValueError(value)
         return [entry if self.kind is None else self.kind.read(entry) for entry in value]
 
@@ -148,6 +176,18 @@ class Section:
 
     def read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
+            raise ValueError(value)
+        return value
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function, which only an expression gives."""
+
+    needed: str = 'a function, as an expression such as "$lambda engine: ()"'
+
+    def read(self, value: Any) -> Any:
+        if not callable(value):
             raise ValueError(value)
         return value
 

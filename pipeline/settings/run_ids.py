@@ -20,7 +20,7 @@ _NOT_RUN = ("imports", "initialize", "finalize")
 
 
 def find_run_ids(config: Mapping[str, Any]) -> list[str]:
-    """Return what ``python -m monai.bundle run <run id>`` may run: the top-level lists of expressions.
+    """Return what ``python -m monai.bundle run <run id>`` may run: the top-level lists of expressions and references.
 
     Args:
         config: the merged configuration, macros (``%key``) replaced.
@@ -29,4 +29,6 @@ def find_run_ids(config: Mapping[str, Any]) -> list[str]:
 
 
 def _is_run(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(e, str) and e.startswith("$") for e in value)
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        return False
+    return any(entry.startswith("$") for entry in value) and all(entry.startswith(("$", "@")) for entry in value)

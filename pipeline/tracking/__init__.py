@@ -15,6 +15,7 @@ from .closing_words import inferring_command, print_closing_words
 from .environment import describe_environment
 from .fingerprint import fingerprint_config
 from .journal import Journal, read_journal
+from .mlflow_store import check_store
 from .run_directory import RunDirectory, open_run
 from .tracker import Tracker
 from .uploader import Uploader, upload_folder
@@ -24,6 +25,7 @@ __all__ = [
     "RunDirectory",
     "Tracker",
     "Uploader",
+    "check_store",
     "describe_environment",
     "fingerprint_config",
     "inferring_command",

@@ -37,7 +37,7 @@ def print_closing_words(tracker: Tracker, weights: str | os.PathLike[str], comma
     Args:
         tracker: the run's tracker.
         weights: the run's own copy of the weights.
-        command: what comes next; None for nothing.
+        command: what comes next, of :func:`inferring_command`; None for nothing.
     """
     if idist.get_rank() > 0:
         return
@@ -45,18 +45,16 @@ def print_closing_words(tracker: Tracker, weights: str | os.PathLike[str], comma
     print(f"Weights:     {weights}")
     print(f"MLflow:      {_where_to_see(tracker.run.record['mlflow'])}")
     if command:
-        print(f"Try it on pictures of your own:\n  {command}", flush=True)
+        own = f"--ckpt_path {_quoted(str(weights))} --dataset_dir <folder>"
+        print(f"Try it on pictures of your own:\n  {command} {own}", flush=True)
 
 
-def inferring_command(weights: str | os.PathLike[str]) -> str | None:
-    """Return the command that segments pictures with the weights of a training.
+def inferring_command() -> str | None:
+    """Return the command that segments pictures with the network of a training, without the weights and the folder.
 
     Of the training's command it takes what defines the network: the files laid over that have a ``network_def``, and
     the settings that ``inference.json`` has too. MONAI knows that command only while it initializes a bundle, so call
     this in the bundle's ``initialize``.
-
-    Args:
-        weights: file of the weights.
 
     Returns:
         The command; None if there is no ``inference.json`` beside the first file, or MONAI's command line is not used.
@@ -74,7 +72,7 @@ def inferring_command(weights: str | os.PathLike[str]) -> str | None:
         # what is null there is used by other run ids only
         if known.get(root) is not None and root not in _OWN:
             command.append(f"--{key} {_quoted(str(value))}")
-    return " ".join([*command, f"--ckpt_path {_quoted(str(weights))}", "--dataset_dir <folder>"])
+    return " ".join(command)
 
 
 def _where_to_see(address: Mapping[str, Any]) -> str:

@@ -25,12 +25,13 @@ from urllib.parse import unquote
 
 from monai.utils.misc import path_to_sqlite_uri, path_to_uri
 
-from pipeline.utils import InputError
+from pipeline.utils import InputError, is_first_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 __all__ = [
+    "check_store",
     "configure_mlflow",
     "connect",
     "find_or_create_run",
@@ -101,6 +102,16 @@ def open_client(uri: str) -> MlflowClient:
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     with nullcontext() if folder is None else _alone_in(folder):
         return MlflowClient(tracking_uri=uri)
+
+
+def check_store(tracking_uri: str, experiment_name: str) -> None:
+    """Try whether MLflow's store answers, before a run folder is made; of several processes the first does.
+
+    Raises:
+        InputError: see :func:`resolve_tracking_uri` and :func:`connect`.
+    """
+    if is_first_process():
+        connect(resolve_tracking_uri(tracking_uri), experiment_name)
 
 
 def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
@@ -209,9 +220,9 @@ def _sqlite_file(uri: str) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause in one short line: MLflow's own message repeats the whole chain."""
+    """The innermost cause in one short sentence: MLflow's own message repeats the whole chain, or lists all stores."""
     text = hide_credentials(str(error)).strip().splitlines()
-    line = text[0] if text else type(error).__name__
+    line = text[0].split(". ")[0] if text else type(error).__name__
     for sign, words in {"Connection refused": "connection refused", "Name or service": "unknown host"}.items():
         if sign in line:
             return words

@@ -29,6 +29,7 @@ from .mask_range import (
 from .picture import Picture
 from .picture_files import PICTURE_SUFFIXES, is_picture, is_unread_picture, missing_file, picture_name
 from .picture_reader import PictureReader, read_mask, read_picture, to_original_orientation
+from .tell_notes import TellNotesd
 from .to_file_layout import ToFileLayoutd
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "MaskRange",
     "Picture",
     "PictureReader",
+    "TellNotesd",
     "ToFileLayoutd",
     "check_pair",
     "copy_mask_range",

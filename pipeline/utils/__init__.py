@@ -14,7 +14,8 @@ from __future__ import annotations
 from .contract import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
 from .errors import InputError, explain_input_errors, find_input_error
 from .file_names import file_name, named_by, why_no_id
-from .files import atomic_path
+from .files import atomic_path, check_folder
+from .first_process import is_first_process
 from .interruption import say_if_interrupted
 from .notes import Notes
 from .processes import batch_size_per_process, parallel_network
@@ -36,6 +37,7 @@ __all__ = [
     "atomic_path",
     "batch_size_per_process",
     "check_finite",
+    "check_folder",
     "check_images",
     "check_logits",
     "check_masks",
@@ -48,6 +50,7 @@ __all__ = [
     "fingerprint_file",
     "fingerprint_network",
     "first_non_finite",
+    "is_first_process",
     "load_weights",
     "named_by",
     "network_output",

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from types import TracebackType
 
 import ignite.distributed as idist
+import torch.distributed as dist
 
+from .first_process import is_first_process
 from .interruption import INTERRUPTED_STATUS, interruption_sentence
 from .progress import close_bars
 
@@ -45,7 +47,8 @@ def explain_input_errors() -> None:
 
     MONAI wraps whatever a configuration raises in ``RuntimeError``s, so that the one sentence that helps stands in the
     middle of a long traceback. A bundle calls this first in ``initialize``. Other exceptions keep their traceback, and
-    code that catches exceptions sees no difference.
+    code that catches exceptions sees no difference. Of several processes, which find the same as long as they don't
+    know each other, only the first says it then.
     """
     previous = sys.excepthook
 
@@ -58,7 +61,7 @@ def explain_input_errors() -> None:
         cause = find_input_error(error)
         if cause is None:
             previous(kind, error, trace)
-        else:
+        elif is_first_process() or (dist.is_available() and dist.is_initialized()):
             print(f"error: {cause}", file=sys.stderr)
 
     sys.excepthook = hook

@@ -17,7 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path"]
+from .errors import InputError
+
+__all__ = ["atomic_path", "check_folder"]
 
 
 @contextmanager
@@ -52,3 +54,21 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def check_folder(path: str | os.PathLike[str], setting: str) -> None:
+    """Make a folder if it is absent, and try whether a file can be written there.
+
+    Args:
+        path: the folder.
+        setting: the setting that names it, for the message.
+
+    Raises:
+        InputError: if it is none, or cannot be written.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"{setting}: {path} cannot be written ({error.strerror}); name another folder.") from error

@@ -25,10 +25,13 @@ class Notes:
     def __init__(self) -> None:
         self._kinds: dict[str, list[str]] = {}
 
-    def add(self, file: object, note: str) -> None:
-        """Keep a note on a file; an empty one is none."""
-        if note:
-            self._kinds.setdefault(_NUMBER.sub("#", note), []).append(f"{file}: {note}")
+    def add(self, file: object, note: str) -> bool:
+        """Keep a note on a file, and return whether it is the first of its kind; an empty one is none."""
+        if not note:
+            return False
+        notes = self._kinds.setdefault(_NUMBER.sub("#", note), [])
+        notes.append(f"{file}: {note}")
+        return len(notes) == 1
 
     def clear(self) -> None:
         """Forget all notes."""

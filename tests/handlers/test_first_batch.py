@@ -21,6 +21,7 @@ import torch
 from monai.inferers import SimpleInferer
 from monai.losses import DeepSupervisionLoss
 from torch import nn
+from torch.utils.data import DataLoader
 
 from pipeline.handlers import check_evaluation, check_training
 from pipeline.losses import PixelCrossEntropy
@@ -56,7 +57,9 @@ def evaluation(network: nn.Module, item: dict[str, Any] | None = None) -> None:
 
 def training(network: nn.Module, loss: Any = None, item: dict[str, Any] | None = None, batch_size: int = 8) -> None:
     loss = PixelCrossEntropy() if loss is None else loss
-    check_training(network, SimpleInferer(), loss, make_item() if item is None else item, batch_size, CPU)
+    item = make_item() if item is None else item
+    loader = DataLoader([item] * 8, batch_size, shuffle=True)
+    check_training(network, SimpleInferer(), loss, item, loader, CPU)
 
 
 def snapshot(network: nn.Module) -> list[torch.Tensor]:
@@ -181,6 +184,34 @@ def test_losses_that_do_not_take_what_the_network_gives(
 
 def test_a_loss_that_is_not_finite_is_left_to_the_training() -> None:
     training(Gives(lambda x: x * torch.nan))
+
+
+@pytest.mark.parametrize(
+    ("weights", "fault"),
+    [
+        ([0.5, 0.5, 0.5], "the network gives 2 outputs, but [0.5, 0.5, 0.5] are 3 weights."),
+        ([0.5], "the network gives 2 outputs, but [0.5] are 1 weights."),
+        ([0.5, -0.5], "[0.5, -0.5]; give finite weights of at least 0, not all of them 0."),
+        ([0.0, 0.0], "[0.0, 0.0]; give finite weights of at least 0, not all of them 0."),
+        ([0.5, torch.nan], "[0.5, nan]; give finite weights of at least 0, not all of them 0."),
+    ],
+)
+def test_weights_of_deep_supervision(weights: list[float], fault: str) -> None:
+    network = Gives(lambda x: x, lambda x: [x, x])
+    training(network, DeepSupervisionLoss(PixelCrossEntropy(), weights=[0.5, 0.0]))
+    with pytest.raises(InputError) as raised:
+        training(network, DeepSupervisionLoss(PixelCrossEntropy(), weights=weights))
+    assert str(raised.value) == f"loss#weights: {fault}"
+
+
+def test_a_network_with_one_output_takes_any_number_of_weights() -> None:
+    training(Gives(lambda x: x), DeepSupervisionLoss(PixelCrossEntropy(), weights=[0.25] * 5))
+
+
+def test_a_loader_that_gives_no_batch() -> None:
+    loader = DataLoader([make_item()], batch_size=2, drop_last=True)
+    with pytest.raises(InputError, match=r"^The training data give no batch; reduce --batch_size, or give more"):
+        check_training(Gives(lambda x: x), SimpleInferer(), PixelCrossEntropy(), make_item(), loader, CPU)
 
 
 def test_batches_of_one_where_normalization_needs_more() -> None:

@@ -1,0 +1,50 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+from __future__ import annotations
+
+from pipeline.utils import InputError, find_input_error
+
+from .running_bundle import running_parser
+
+__all__ = ["check_components"]
+
+
+def check_components(*keys: str) -> None:
+    """Make components of the running bundle, so that one that cannot be made is found before anything is written.
+
+    Call it in an expression of the bundle: ``"$check_components('optimizer', 'train#dataloader')"``. What refers to one
+    of them later gets what was made here.
+
+    Args:
+        keys: of the components.
+
+    Raises:
+        InputError: if one cannot be made; the message names it and the reason.
+    """
+    parser = running_parser("check_components")
+    for key in keys:
+        try:
+            parser.get_parsed_content(key)
+        # a component may raise anything
+        except Exception as error:
+            cause = find_input_error(error) or _innermost(error)
+            if isinstance(cause, InputError):
+                raise cause from error
+            what = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+            raise InputError(f"{key} cannot be made ({what}); correct what the files or --{key}#... say.") from error
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -1,0 +1,51 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Mapping
+from threading import Lock
+
+from monai.config import KeysCollection, NdarrayOrTensor
+from monai.transforms import MapTransform
+from monai.utils import ImageMetaKey
+
+from pipeline.utils import Notes, is_first_process
+
+__all__ = ["TellNotesd"]
+
+
+class TellNotesd(MapTransform):
+    """Say in stderr what ``PictureReader`` noted on files, the first time for each kind of note.
+
+    Put it after loading. Notes say where a file contradicts itself, or how it was read where it does not say how.
+
+    Args:
+        keys: keys of what ``PictureReader`` loaded.
+        allow_missing_keys: do not raise if a key is missing.
+    """
+
+    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self._notes = Notes()
+        self._lock = Lock()  # CacheDataset reads in several threads
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        for key in self.key_iterator(data):
+            meta = getattr(data[key], "meta", {})
+            file, note = meta.get(ImageMetaKey.FILENAME_OR_OBJ, f"'{key}'"), meta.get("notes", "")
+            with self._lock:
+                new = self._notes.add(file, note)
+            if new and is_first_process():
+                print(f"note: {file}: {note} Further notes of this kind are not shown.", file=sys.stderr)
+        return dict(data)
