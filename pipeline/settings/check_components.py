@@ -40,8 +40,9 @@ def check_components(*keys: str) -> None:
             cause = find_input_error(error) or _innermost(error)
             if isinstance(cause, InputError):
                 raise cause from error
+            name = key.replace("::", "#")  # MONAI has replaced it in the expression
             what = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
-            raise InputError(f"{key} cannot be made ({what}); correct what the files or --{key}#... say.") from error
+            raise InputError(f"{name} cannot be made ({what}); correct what the files or --{name}#... say.") from error
 
 
 def _innermost(error: BaseException) -> BaseException:

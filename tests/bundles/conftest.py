@@ -11,9 +11,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,9 +18,11 @@ import pytest
 import torch
 
 from data_prep.__main__ import main as data_prep
+from tests.interpreter import Interpreter, Program
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "nlcen_jsrt"
+Start = Callable[..., Program]
 
 
 @pytest.fixture(autouse=True)
@@ -58,16 +57,13 @@ def settings(tmp_path: Path, phantoms: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def start() -> Callable[..., subprocess.Popen[str]]:
+def start(interpreter: Interpreter) -> Start:
     """Start ``python -m monai.bundle run`` from the repository root as a user does."""
 
-    def start_(run_id: str, config_file: str, settings: dict[str, str]) -> subprocess.Popen[str]:
+    def start_(run_id: str, config_file: str, settings: dict[str, str], **environment: str) -> Program:
         options = [part for key, value in settings.items() for part in (f"--{key}", value)]
-        command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", config_file, *options]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        environment.pop("MLFLOW_TRACKING_URI", None)
-        return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        return interpreter.start_module(
+            "monai.bundle", ["run", run_id, "--config_file", config_file, *options], ROOT, environment
         )
 
     return start_

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,10 +29,9 @@ from torch import nn
 from pipeline.handlers import load_network
 from pipeline.networks import NLCEN
 from pipeline.utils import find_input_error
-from tests.bundles.conftest import ROOT
+from tests.bundles.conftest import ROOT, Start
 
 MakeWorkflow = Callable[..., ConfigWorkflow]
-Start = Callable[..., "subprocess.Popen[str]"]
 TRAIN = "bundles/nlcen_jsrt/train.json"
 INFERENCE = "bundles/nlcen_jsrt/inference.json"
 # the second epoch's rate spoils whatever it is multiplied with
@@ -94,9 +92,9 @@ def test_a_training_that_diverges_keeps_the_last_good_weights(
     settings = {**settings, "image_size": "[32,32]", "max_epochs": "4", "sweep": "False"}
     sentences = []
     for _ in range(2):  # the same command again goes on at the last good epoch
-        process = start("training", files, settings)
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 1 and "Traceback" not in output
+        program = start("training", files, settings)
+        output = program.finish()
+        assert program.status == 1 and "Traceback" not in output
         sentences.append(output.splitlines()[-1])
     (run_dir,) = (tmp_path / "runs").glob("training_*")
     sentence = (

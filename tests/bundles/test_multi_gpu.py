@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -25,8 +26,8 @@ import torch
 
 from data_prep.__main__ import main as data_prep
 from pipeline.transforms import load_datalist, read_mask_range
-
-from .conftest import ROOT
+from tests.bundles.conftest import ROOT
+from tests.interpreter import Interpreter, Program
 
 BUNDLE = "bundles/nlcen_jsrt"
 # instance normalization needs no other process, so that two train exactly as one
@@ -56,12 +57,12 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, processes: int, run_id: str, *files: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    """Run the bundle with this number of processes, writing into ``folder`` only."""
+def run(
+    interpreter: Interpreter, folder: Path, processes: int, run_id: str, *files: str, **settings: object
+) -> list[Program]:
+    """Run the bundle with this number of processes, as torchrun starts them, writing into ``folder`` only."""
     (folder / "network.json").write_text(json.dumps(NETWORK))
     names = [f"{BUNDLE}/{name}.json" for name in ("train", *files)] + [str(folder / "network.json")]
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    command = [sys.executable, *(launcher if processes > 1 else []), "-m", "monai.bundle", "run", run_id]
     settings = {
         "output_dir": folder / "runs",
         "ckpt_dir": folder / "models",
@@ -72,12 +73,20 @@ def run(folder: Path, processes: int, run_id: str, *files: str, **settings: obje
         "progress": False,
         **settings,
     }
-    options = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    return subprocess.run(
-        [*command, "--config_file", str(names), *options], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    arguments = ["run", run_id, "--config_file", str(names)]
+    arguments += [part for key, value in settings.items() for part in (f"--{key}", str(value))]
+    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(processes)}
+    places = [together | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
+    programs = [interpreter.start_module("monai.bundle", arguments, ROOT, place) for place in places]
+    for program in programs:
+        program.wait()
+    return programs
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def rows(folder: Path, kind: str) -> list[tuple[str, float, float, float]]:
@@ -89,12 +98,12 @@ def rows(folder: Path, kind: str) -> list[tuple[str, float, float, float]]:
         )
 
 
-def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path) -> None:
+def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path, interpreter: Interpreter) -> None:
     folders = [tmp_path / name for name in ("one", "two")]
     for folder, processes, files in zip(folders, (1, 2), ((), ("multi_gpu_train",)), strict=True):
         folder.mkdir()
-        done = run(folder, processes, "training", *files, dataset_dir=phantoms, batch_size=4)
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = run(interpreter, folder, processes, "training", *files, dataset_dir=phantoms, batch_size=4)
+        assert [program.status for program in done] == [0] * processes, done[0].output
     expected, weights = (torch.load(folder / "models" / "model.pt", weights_only=True) for folder in folders)
     assert weights.keys() == expected.keys()
     for name, value in expected.items():
@@ -120,16 +129,38 @@ def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path) -
     weights_file = folders[0] / "models" / "model.pt"
     for folder, processes, files in zip(folders, (1, 2), ((), ("multi_gpu_evaluate",)), strict=True):
         own = {"dataset_dir": phantoms, "batch_size": processes, "ckpt_path": weights_file}
-        done = run(folder, processes, "evaluating", "evaluate", *files, **own)
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = run(interpreter, folder, processes, "evaluating", "evaluate", *files, **own)
+        assert [program.status for program in done] == [0] * processes, done[0].output
     assert rows(folders[0], "evaluating") == rows(folders[1], "evaluating")
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path, phantoms: Path) -> None:
-    done = run(tmp_path, 2, "training", "multi_gpu_train", dataset_dir=phantoms, batch_size=3)
-    assert done.returncode != 0
-    assert (
-        "error: batch_size: 3 images cannot be shared evenly by 2 processes; start a number of processes that divides "
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path, phantoms: Path, interpreter: Interpreter) -> None:
+    done = run(interpreter, tmp_path, 2, "training", "multi_gpu_train", dataset_dir=phantoms, batch_size=3)
+    assert [program.status for program in done] == [1, 1]
+    assert done[0].output.splitlines()[-1] == (
+        "[rank0]: error: batch_size: 3 images cannot be shared evenly by 2 processes; start a number of processes that divides "
         "3, or change --batch_size."
-    ) in done.stderr
-    assert not list((tmp_path / "runs").glob("*/checkpoint.pt"))
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_wrong_setting_is_told_once(tmp_path: Path, phantoms: Path, interpreter: Interpreter) -> None:
+    done = run(interpreter, tmp_path, 2, "training", "multi_gpu_train", dataset_dir=phantoms, max_epochs="two")
+    assert [program.status for program in done] == [1, 1]
+    said = [[line for line in program.output.splitlines() if line.startswith("error: ")] for program in done]
+    assert said == [["error: --max_epochs must be a whole number of at least 1, got 'two'."], []]
+
+
+@pytest.mark.slow
+def test_torchrun(tmp_path: Path, phantoms: Path) -> None:
+    (tmp_path / "network.json").write_text(json.dumps(NETWORK))
+    files = [f"{BUNDLE}/train.json", f"{BUNDLE}/multi_gpu_train.json", str(tmp_path / "network.json")]
+    places = ["--dataset_dir", str(phantoms), "--output_dir", str(tmp_path / "runs"), "--ckpt_dir", str(tmp_path)]
+    small = ["--tracking_uri", f"sqlite:///{tmp_path}/mlruns.db", "--image_size", "[32,32]", "--max_epochs", "1"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    command += ["monai.bundle", "run", "training", "--config_file", str(files), "--batch_size", "2", *places, *small]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(tmp_path.glob("runs/training_*/result.json"))) == 1

@@ -14,9 +14,6 @@ from __future__ import annotations
 import csv
 import json
 import signal
-import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +28,11 @@ from scipy.ndimage import label
 from pipeline.networks import NLCEN
 from pipeline.transforms import load_datalist, read_mask_range
 from pipeline.utils import fingerprint_network
-from tests.bundles.conftest import BUNDLE, ROOT
+from tests.bundles.conftest import BUNDLE, ROOT, Start
+from tests.interpreter import wait_until
 
-Start = Callable[..., "subprocess.Popen[str]"]
 TRAIN = "bundles/nlcen_jsrt/train.json"
 EVALUATE = "['bundles/nlcen_jsrt/train.json','bundles/nlcen_jsrt/evaluate.json']"
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
-    return output
 
 
 def runs(settings: dict[str, str], status: str | None = None) -> list[Any]:
@@ -102,9 +94,9 @@ def test_training_workflow_has_all_properties(settings: dict[str, str], folder: 
 def test_training_attacks_tracks_and_leaves_everything(
     settings: dict[str, str], start: Start, tmp_path: Path, phantoms: Path
 ) -> None:
-    process = start("training", TRAIN, settings)
-    output = finish(process)
-    assert process.returncode == 0, output
+    program = start("training", TRAIN, settings)
+    output = program.finish()
+    assert program.status == 0, output
     (run_dir,) = (tmp_path / "runs").glob("training_*")
 
     summary = rows(run_dir, "summary.csv")
@@ -149,18 +141,18 @@ def test_training_attacks_tracks_and_leaves_everything(
     artifacts = {file.path for file in client.list_artifacts(run.info.run_id, "model")}
     assert artifacts == {"model/model.pt", "model/model_masks.json"}
 
-    process = start("evaluating", EVALUATE, settings)
-    output = finish(process)
-    assert process.returncode == 0, output
+    program = start("evaluating", EVALUATE, settings)
+    output = program.finish()
+    assert program.status == 0, output
     (evaluation,) = (tmp_path / "runs").glob("evaluating_*")
     assert rows(evaluation, "per_image.csv") == rows(run_dir, "per_image.csv")
     assert len(runs(settings, "FINISHED")) == 2
 
 
 def test_run_is_training_and_the_sweep_can_be_skipped(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
-    process = start("run", TRAIN, {**settings, "max_epochs": "1", "sweep": "False"})
-    output = finish(process)
-    assert process.returncode == 0, output
+    program = start("run", TRAIN, {**settings, "max_epochs": "1", "sweep": "False"})
+    output = program.finish()
+    assert program.status == 0, output
     (run_dir,) = (tmp_path / "runs").glob("training_*")
     assert [row["epsilon"] for row in rows(run_dir, "summary.csv")] == ["0.0"]
 
@@ -168,28 +160,28 @@ def test_run_is_training_and_the_sweep_can_be_skipped(settings: dict[str, str], 
 def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
     settings = {**settings, "max_epochs": "6"}
     whole = {**settings, "output_dir": str(tmp_path / "whole"), "ckpt_dir": str(tmp_path / "whole")}
-    assert start("training", TRAIN, whole).wait(300) == 0
+    assert start("training", TRAIN, whole).wait() == 0
 
-    process = start("training", TRAIN, settings)
-    wait_for(lambda: list((tmp_path / "runs").glob("*/checkpoint.pt")), process)
-    process.send_signal(signal.SIGKILL)
-    process.wait(60)
+    program = start("training", TRAIN, settings)
+    wait_until(lambda: list((tmp_path / "runs").glob("*/checkpoint.pt")) or program.poll() is not None)
+    program.kill()
+    program.wait()
     assert not (tmp_path / "models" / "model.pt").exists()
 
     # once more, by Ctrl-C
-    process = start("training", TRAIN, settings)
-    lines = [next(line for line in process.stdout or () if "training: epoch" in line)]
-    process.send_signal(signal.SIGINT)
-    lines += finish(process).splitlines()
-    epoch = int(lines[0].split("epoch ")[1].split("/")[0])
+    program = start("training", TRAIN, settings)
+    wait_until(lambda: "training: epoch" in program.output or program.poll() is not None)
+    program.kill(signal.SIGINT)
+    lines = program.finish().splitlines()
+    epoch = int(next(line for line in lines if "training: epoch" in line).split("epoch ")[1].split("/")[0])
     kept = {f"Interrupted after epoch {number}. Type the same command again to go on." for number in (epoch, epoch + 1)}
     assert lines[-1] in kept and not any("Traceback" in line or "ERROR" in line for line in lines)
-    assert process.returncode == 130
+    assert program.status == 130
     assert runs(settings, "KILLED")
 
-    process = start("training", TRAIN, settings)
-    output = finish(process)
-    assert process.returncode == 0, output
+    program = start("training", TRAIN, settings)
+    output = program.finish()
+    assert program.status == 0, output
     (run_dir,) = (tmp_path / "runs").glob("training_*")
     expected = _load(tmp_path / "whole" / "model.pt")
     assert all(torch.equal(value, expected[name]) for name, value in _load(run_dir / "model.pt").items())
@@ -214,9 +206,9 @@ def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], s
 def test_bad_settings_end_in_a_sentence(
     settings: dict[str, str], start: Start, override: dict[str, str], sentence: str, tmp_path: Path
 ) -> None:
-    process = start("training", TRAIN, {**settings, **override})
-    output = finish(process)
-    assert process.returncode == 1
+    program = start("training", TRAIN, {**settings, **override})
+    output = program.finish()
+    assert program.status == 1
     assert output.splitlines()[-1] == sentence
     assert not list(tmp_path.iterdir())
 
@@ -225,23 +217,16 @@ def test_evaluating_without_or_with_other_weights_says_so(
     settings: dict[str, str], start: Start, tmp_path: Path
 ) -> None:
     path = tmp_path / "models" / "model.pt"
-    process = start("evaluating", EVALUATE, settings)
-    assert finish(process).splitlines()[-1] == (
+    program = start("evaluating", EVALUATE, settings)
+    assert program.finish().splitlines()[-1] == (
         f"error: ckpt_path: there is no file {path}; train first, or name the weights with --ckpt_path."
     )
     path.parent.mkdir()
     torch.save({"weight": torch.zeros(1)}, path)
-    process = start("evaluating", EVALUATE, settings)
-    assert f"error: {path} holds the weights of another network" in finish(process).splitlines()[-1]
-    assert process.returncode == 1
+    program = start("evaluating", EVALUATE, settings)
+    assert f"error: {path} holds the weights of another network" in program.finish().splitlines()[-1]
+    assert program.status == 1
     assert not (tmp_path / "runs").exists()
-
-
-def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 200
-    while not condition():
-        assert process.poll() is None and time.monotonic() < end, "the process ended or hangs"
-        time.sleep(0.02)
 
 
 def _load(path: Path) -> dict[str, torch.Tensor]:

@@ -14,16 +14,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from monai.bundle import ConfigWorkflow
 
-from tests.bundles.conftest import BUNDLE, ROOT
+from tests.bundles.conftest import BUNDLE, ROOT, Start
 
 TRAIN = "bundles/nlcen_jsrt/train.json"
+EVALUATE = "bundles/nlcen_jsrt/evaluate.json"
 
 
 def test_the_network_without_nlce_is_the_one_that_false_asks_for(
@@ -41,26 +41,28 @@ def test_the_network_without_nlce_is_the_one_that_false_asks_for(
 
 
 def test_a_wrong_setting_ends_in_a_sentence_and_leaves_nothing(
-    settings: dict[str, str], start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    settings: dict[str, str], start: Start, tmp_path: Path
 ) -> None:
     wrong = [
         start("training", TRAIN, {**settings, "max_epochs": "1.5"}),
         start("trainig", TRAIN, settings),
+        start("training", f"['{TRAIN}','{EVALUATE}']", settings),
     ]
-    said = [process.communicate(timeout=300)[0].splitlines()[-1] for process in wrong]
-    assert [process.returncode for process in wrong] == [1, 1]
+    said = [program.finish().splitlines()[-1] for program in wrong]
+    assert [program.status for program in wrong] == [1, 1, 1]
     assert said == [
         "error: --max_epochs must be a whole number of at least 1, got 1.5.",
         "error: The bundle has no run id 'trainig'; did you mean 'training'? It has training, run.",
+        "error: The bundle has no run id 'training'. It has run, evaluating.",
     ]
     assert not list(tmp_path.iterdir())
 
 
-def test_help_on_the_command_line(settings: dict[str, str], start: Callable[..., subprocess.Popen[str]]) -> None:
-    process = start("evaluating", f"['{TRAIN}','bundles/nlcen_jsrt/evaluate.json']", {**settings, "help": "True"})
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0
-    assert "run ids: training, run, evaluating" in output.splitlines()
+def test_help_on_the_command_line(settings: dict[str, str], start: Start) -> None:
+    program = start("evaluating", f"['{TRAIN}','{EVALUATE}']", {**settings, "help": "True"})
+    output = program.finish()
+    assert program.status == 0
+    assert "run ids: run, evaluating" in output.splitlines()
     assert "--nlce                   true" in output
 
 

@@ -37,7 +37,7 @@ from pipeline.comparison.parent_run import open_parent_run
 from pipeline.comparison.runner import Runner, Task
 from pipeline.tracking.folder_lock import FolderLock
 from pipeline.utils import InputError
-from tests.tracking.interpreter import wait_until
+from tests.interpreter import wait_until
 
 from .conftest import CELLS, FAKE_BUNDLE, FakeParent, Project, write_data
 

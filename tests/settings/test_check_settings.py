@@ -105,7 +105,6 @@ def test_true_in_every_spelling_is_true(files: list[str], word: Any) -> None:
     [
         ("learning_rate", 1, 1.0),
         ("epsilons", (1, 2.5), [1.0, 2.5]),
-        ("epsilons", [], []),
         ("value_range", None, None),
         ("value_range", "null", None),
         ("value_range", "None", None),
@@ -151,8 +150,9 @@ def test_values_come_in_the_type_of_their_setting(files: list[str], key: str, va
         ("image_size", 96, "a list of 2 entries such as [256,256], each entry a whole number of at least 32"),
         ("image_size", [96], "a list of 2 entries such as [256,256], each entry a whole number of at least 32"),
         ("image_size", [96, 8], "a list of 2 entries such as [256,256], each entry a whole number of at least 32"),
-        ("epsilons", 8, "a list such as [2.0,8.0], each entry a number above 0"),
-        ("epsilons", [0, 8], "a list such as [2.0,8.0], each entry a number above 0"),
+        ("epsilons", 8, "a list, not empty, such as [2.0,8.0], each entry a number above 0"),
+        ("epsilons", [], "a list, not empty, such as [2.0,8.0], each entry a number above 0"),
+        ("epsilons", [0, 8], "a list, not empty, such as [2.0,8.0], each entry a number above 0"),
         ("device", "gpu", "a device that this machine has, such as cpu or cuda:0"),
         ("device", "cuda:77", "a device that this machine has, such as cpu or cuda:0"),
         ("own", "x", "a whole number"),
@@ -167,7 +167,7 @@ def test_values_come_in_the_type_of_their_setting(files: list[str], key: str, va
         ("device", "meta", "a device that this machine has, such as cpu or cuda:0"),
         ("train#handlers", 3, "a list, each entry a section, {...}"),
         ("train#loader", 3, "a section, {...}"),
-        ("train#flips#keys", 3, "text, got 3. Quote it twice: \"'...'\""),
+        ("train#flips#keys", 3, "text, got 3. Quote it twice: --train#flips#keys \"'3'\""),
     ],
 )
 def test_a_value_of_another_kind_is_refused(files: list[str], key: str, value: Any, needed: str) -> None:
@@ -178,7 +178,7 @@ def test_a_value_of_another_kind_is_refused(files: list[str], key: str, value: A
 
 def test_a_name_that_the_command_line_has_made_a_number_is_refused(files: list[str]) -> None:
     assert refusal(files, experiment_name=2024.1) == (
-        "--experiment_name must be text, got 2024.1. Quote it twice: \"'...'\"."
+        "--experiment_name must be text, got 2024.1. Quote it twice: --experiment_name \"'2024.1'\"."
     )
 
 
@@ -287,7 +287,7 @@ def test_every_plain_setting_of_the_bundles_is_described_and_its_value_of_its_ki
             computed = isinstance(value, str) and value.startswith(("$", "@", "%"))
             if key in SETTINGS and not computed and value is not None:
                 assert SETTINGS[key].kind.read(value) == value, (file, key)
-            elif not computed and not isinstance(value, (dict, list)) and "#" not in key:
+            elif not computed and not isinstance(value, (dict, list)) and "#" not in key and key != "training":
                 assert value is None or key in SETTINGS, (file, key)
 
 

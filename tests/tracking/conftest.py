@@ -21,8 +21,6 @@ from monai.utils.misc import path_to_sqlite_uri
 from pipeline.tracking import RunDirectory, Tracker, open_run
 from pipeline.tracking.mlflow_store import open_client
 
-from .interpreter import Interpreter
-
 
 @pytest.fixture(autouse=True)
 def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,9 +59,3 @@ def new_tracker(store: str, tmp_path: Path) -> Iterator[Callable[..., Tracker]]:
     yield make
     for tracker in trackers:
         tracker.close()
-
-
-@pytest.fixture(scope="session")
-def interpreter() -> Iterator[Interpreter]:
-    with Interpreter() as interpreter:
-        yield interpreter

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .interpreter import Interpreter
+from tests.interpreter import Interpreter
 
 PROGRAM = """
 from pipeline.tracking.mlflow_store import connect
@@ -24,8 +24,6 @@ print(connect("sqlite:///{folder}/new/mlruns.db", "experiment")[1])
 def test_processes_that_make_a_sqlite_store_at_the_same_moment_all_get_it(
     interpreter: Interpreter, tmp_path: Path
 ) -> None:
-    logs = [tmp_path / f"log_{number}.txt" for number in range(3)]
-    processes = [interpreter.start(PROGRAM.format(folder=tmp_path), log) for log in logs]
-    statuses = [interpreter.wait(process) for process in processes]
-    assert statuses == [0, 0, 0], [log.read_text() for log in logs]
-    assert [log.read_text() for log in logs] == ["1\n", "1\n", "1\n"]
+    programs = [interpreter.start(PROGRAM.format(folder=tmp_path)) for _ in range(3)]
+    assert [program.finish() for program in programs] == ["1\n", "1\n", "1\n"]
+    assert [program.status for program in programs] == [0, 0, 0]

@@ -21,8 +21,7 @@ import pytest
 
 from pipeline.tracking import open_run, run_directory
 from pipeline.utils import InputError
-
-from .interpreter import Interpreter, wait_until
+from tests.interpreter import Interpreter, wait_until
 
 
 def record(path: Path) -> dict[str, object]:
@@ -92,7 +91,7 @@ def test_another_configuration_in_between_does_not_matter(tmp_path: Path) -> Non
 
 
 def test_a_live_run_is_never_taken_and_a_killed_one_is(tmp_path: Path, interpreter: Interpreter) -> None:
-    program = f"""
+    text = f"""
 import os, time
 from pipeline.tracking import open_run
 run = open_run({str(tmp_path)!r}, "training", {{"lr": 1}})
@@ -102,9 +101,8 @@ if worker == 0:
 print(worker, flush=True)
 time.sleep(60)
 """
-    log = tmp_path / "log"
-    pid = interpreter.start(program, log)
-    wait_until(lambda: log.exists() and log.read_text().strip())
+    program = interpreter.start(text)
+    wait_until(lambda: program.output.strip())
     (taken,) = tmp_path.glob("training_*")
     mine = open_run(tmp_path, "training", {"lr": 1})
     assert mine.path != taken
@@ -112,12 +110,12 @@ time.sleep(60)
     mine.release()
     assert not open_run(tmp_path, "training", {"lr": 2}).resumed
 
-    os.kill(pid, signal.SIGKILL)
-    assert interpreter.wait(pid) == -signal.SIGKILL
+    program.kill()
+    assert program.wait() == -signal.SIGKILL
     resumed = open_run(tmp_path, "training", {"lr": 1})
     assert resumed.path == taken
     assert resumed.resumed
-    os.kill(int(log.read_text()), signal.SIGKILL)
+    os.kill(int(program.output), signal.SIGKILL)
 
 
 def test_two_opens_in_one_process_do_not_share_a_run(tmp_path: Path) -> None:
@@ -154,8 +152,7 @@ print(run.path, run.resumed)
 dist.barrier()
 dist.destroy_process_group()
 """
-    logs = [tmp_path / f"log{rank}" for rank in range(2)]
-    pids = [interpreter.start(program.format(folder=tmp_path, rank=rank), logs[rank]) for rank in range(2)]
-    assert [interpreter.wait(pid) for pid in pids] == [0, 0]
+    ranks = [interpreter.start(program.format(folder=tmp_path, rank=rank)) for rank in range(2)]
+    assert [rank.wait() for rank in ranks] == [0, 0]
     (path,) = (tmp_path / "eval").iterdir()
-    assert [log.read_text().splitlines()[-1] for log in logs] == [f"{path} False"] * 2
+    assert [rank.output.splitlines()[-1] for rank in ranks] == [f"{path} False"] * 2

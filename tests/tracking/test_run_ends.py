@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -22,8 +21,8 @@ import pytest
 
 from pipeline.tracking import Tracker, upload_folder
 from pipeline.utils import InputError
+from tests.interpreter import Interpreter, Program, wait_until
 
-from .interpreter import Interpreter, wait_until
 from .store import mlflow_run, points
 
 NewTracker = Callable[..., Tracker]
@@ -42,20 +41,19 @@ for step in range({first}, {last}):
 
 
 @pytest.fixture
-def run_program(interpreter: Interpreter, store: str, tmp_path: Path) -> Callable[..., int]:
-    """Run a program that logs steps and ends somehow, by a signal if one is given; returns its exit status."""
+def run_program(interpreter: Interpreter, store: str, tmp_path: Path) -> Callable[..., Program]:
+    """Run a program that logs steps and ends somehow, by a signal if one is given."""
 
-    def run(end: str, kill: int | None = None, first: int = 0, last: int = 50, before: str = "") -> int:
-        log = tmp_path / "log"
+    def run(end: str, kill: int | None = None, first: int = 0, last: int = 50, before: str = "") -> Program:
         end = end + ('; print("waiting", flush=True); time.sleep(60)' if kill else "")
-        program = PROGRAM.format(
-            eval=str(tmp_path / "eval"), store=store, first=first, last=last, end=end, before=before
+        program = interpreter.start(
+            PROGRAM.format(eval=str(tmp_path / "eval"), store=store, first=first, last=last, end=end, before=before)
         )
-        pid = interpreter.start(program, log)
         if kill:
-            wait_until(lambda: log.exists() and "waiting" in log.read_text())
-            os.kill(pid, kill)
-        return interpreter.wait(pid)
+            wait_until(lambda: "waiting" in program.output)
+            program.kill(kill)
+        program.wait()
+        return program
 
     return run
 
@@ -77,7 +75,7 @@ def the_run(tmp_path: Path) -> tuple[Path, dict[str, object]]:
     ],
 )
 def test_status_and_exit_status(
-    run_program: Callable[..., int],
+    run_program: Callable[..., Program],
     new_tracker: NewTracker,
     tmp_path: Path,
     end: str,
@@ -85,7 +83,7 @@ def test_status_and_exit_status(
     exit_status: int,
     status: str,
 ) -> None:
-    assert run_program(end, kill) == exit_status
+    assert run_program(end, kill).status == exit_status
     _, record = the_run(tmp_path)
     assert record["status"] == status
     other = new_tracker({"another": 1})
@@ -94,23 +92,23 @@ def test_status_and_exit_status(
     assert points(other, "loss") == [(step, step) for step in range(50)]
 
 
-def test_a_handler_of_before_still_gets_the_signal(run_program: Callable[..., int], tmp_path: Path) -> None:
+def test_a_handler_of_before_still_gets_the_signal(run_program: Callable[..., Program], tmp_path: Path) -> None:
     before = 'signal.signal(signal.SIGTERM, lambda *_: (print("mine", flush=True), sys.exit(7)))'
-    assert run_program("pass", signal.SIGTERM, before=before) == 7
-    assert "mine" in (tmp_path / "log").read_text()
+    program = run_program("pass", signal.SIGTERM, before=before)
+    assert program.status == 7 and "mine" in program.output
     assert the_run(tmp_path)[1]["status"] == "KILLED"
 
 
 def test_after_kill_9_the_next_start_goes_on_in_the_same_run(
-    run_program: Callable[..., int], new_tracker: NewTracker, tmp_path: Path
+    run_program: Callable[..., Program], new_tracker: NewTracker, tmp_path: Path
 ) -> None:
-    assert run_program("pass", signal.SIGKILL) == -signal.SIGKILL
+    assert run_program("pass", signal.SIGKILL).status == -signal.SIGKILL
     folder, record = the_run(tmp_path)
     assert record["status"] == "RUNNING"
     # as if the power had gone in the middle of a line
     with open(folder / "journal.jsonl", "ab") as journal:
         journal.write(b'{"type": "metrics", "st')
-    assert run_program("tracker.close()", first=40, last=60) == 0
+    assert run_program("tracker.close()", first=40, last=60).status == 0
     assert the_run(tmp_path) == (folder, {**the_run(tmp_path)[1], "status": "FINISHED", "mlflow": record["mlflow"]})
     other = new_tracker({"another": 1})
     other.run.record["mlflow"] = record["mlflow"]
@@ -119,7 +117,7 @@ def test_after_kill_9_the_next_start_goes_on_in_the_same_run(
 
 
 def test_after_kill_9_a_start_of_another_run_sends_the_rest_and_closes_it(
-    run_program: Callable[..., int], new_tracker: NewTracker, tmp_path: Path
+    run_program: Callable[..., Program], new_tracker: NewTracker, tmp_path: Path
 ) -> None:
     run_program("pass", signal.SIGKILL)
     folder, record = the_run(tmp_path)

@@ -27,8 +27,8 @@ import pytest
 
 from pipeline.tracking import Tracker, mlflow_store, open_run, upload_folder
 from pipeline.utils import InputError
+from tests.interpreter import wait_until
 
-from .interpreter import wait_until
 from .store import artifacts, mlflow_run, points
 
 NewTracker = Callable[..., Tracker]

@@ -11,9 +11,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from pipeline.utils import InputError, find_input_error
@@ -28,25 +25,19 @@ except Exception as cause:
 """
 
 
-def run(error, link):
-    return subprocess.run(
-        [sys.executable, "-c", RAISE.format(error=error, link=link)], capture_output=True, text=True, check=False
-    )
-
-
 @pytest.mark.parametrize("link", ["from cause", ""])
-def test_program_ends_in_the_sentence(link):
+def test_program_ends_in_the_sentence(link, interpreter):
     """Whether the wrapping error names its cause or only rose while the cause was handled."""
-    done = run("InputError('The file a.png does not exist.')", link)
-    assert done.stderr == "error: The file a.png does not exist.\n"
-    assert done.returncode == 1
+    program = interpreter.start(RAISE.format(error="InputError('The file a.png does not exist.')", link=link))
+    assert program.finish() == "error: The file a.png does not exist.\n"
+    assert program.status == 1
 
 
 @pytest.mark.parametrize("link", ["from cause", "from None"])
-def test_other_errors_keep_their_traceback(link):
-    done = run("ValueError('a slip')", link)
-    assert done.stderr.startswith("Traceback") and "RuntimeError: applying transform" in done.stderr
-    assert done.returncode == 1
+def test_other_errors_keep_their_traceback(link, interpreter):
+    program = interpreter.start(RAISE.format(error="ValueError('a slip')", link=link))
+    assert program.finish().startswith("Traceback") and "RuntimeError: applying transform" in program.output
+    assert program.status == 1
 
 
 def test_find_input_error():
@@ -76,19 +67,16 @@ os.kill(os.getpid(), signal.SIGINT)
 """
 
 
-def test_a_program_that_is_interrupted_says_where_it_was():
+def test_a_program_that_is_interrupted_says_where_it_was(interpreter):
     before = "say_if_interrupted('Interrupted after epoch 1.'); say_if_interrupted('Interrupted after epoch 2.')"
-    program = [sys.executable, "-c", INTERRUPT.format(before=before)]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert done.stderr == "\nInterrupted after epoch 2.\n"
-    assert done.stdout == "files are closed\n"
-    assert done.returncode == 130
+    program = interpreter.start(INTERRUPT.format(before=before))
+    assert program.finish() == "\nInterrupted after epoch 2.\nfiles are closed\n"
+    assert program.status == 130
 
 
-def test_an_open_bar_does_not_follow_the_last_words():
+def test_an_open_bar_does_not_follow_the_last_words(interpreter):
     """Python would draw it once more when it cleans up."""
     before = "import sys; sys.stderr.isatty = lambda: True; progress = Progress('attack', 3, 'gradient')"
-    program = [sys.executable, "-c", INTERRUPT.format(before=before)]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert "attack:   0%" in done.stderr
-    assert done.stderr.endswith("\nInterrupted before the work began. Type the same command again.\n")
+    output = interpreter.start(INTERRUPT.format(before=before)).finish()
+    assert "attack:   0%" in output
+    assert output.endswith("\nInterrupted before the work began. Type the same command again.\nfiles are closed\n")
