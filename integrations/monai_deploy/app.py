@@ -106,10 +106,14 @@ class SegmentationApp(Application):
         bundle = model if model.is_dir() else model.parents[1]
         # the bundle's code, which TorchScript does not hold
         sys.path.insert(0, str(bundle))
-        from scripts.transforms import is_picture, picture_name
+        from scripts.transforms import FolderContent, is_picture, list_folder, picture_name
 
-        found = [source] if source.is_file() else sorted(source.rglob("*"))
-        files = [path for path in found if path.is_file() and is_picture(path)]
+        found = FolderContent([source]) if source.is_file() else list_folder(source)
+        files = [path for path in found.files if is_picture(path)]
+        left_out = [f"{count} {kind}" for kind, count in found.skipped.items()]
+        left_out += [f"{path} ({why})" for path, why in found.closed.items()]
+        if left_out:
+            print(f"skipped: {', '.join(left_out)}", file=sys.stderr)
         if not files:
             raise FileNotFoundError(
                 f"There are no pictures in {source}; name a folder with some in HOLOSCAN_INPUT_PATH."

@@ -72,7 +72,7 @@ def save_panel(
         show_picture(axes[0, column], 127.5 + delta[index] * stretch, _perturbation_title(reach, stretch))
         show_picture(axes[1, column], image + delta[index], f"adversarial, ε = {epsilon:g}")
         _show_mask(axes[2, column], image + delta[index], label, prediction[index + 1])
-        axes[2, column].set_title(f"prediction, DIC {dic(prediction[index + 1], label):.3f}")
+        axes[2, column].set_title(f"attacked, DIC {dic(prediction[index + 1], label):.3f}")
     figure.legend(
         handles=[
             Patch(facecolor=PREDICTED, alpha=OPACITY, label="predicted"),

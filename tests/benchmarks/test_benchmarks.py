@@ -63,6 +63,7 @@ def test_sweep_counts_its_gradients(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [f["what"] for f in figures if f["note"].startswith("skipped, ")] == ["torchattacks' BIM, 18 times"]
 
 
+@pytest.mark.slow
 def test_networks_and_loader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +150,7 @@ def test_two_processes_share_the_batch(tmp_path: Path, monkeypatch: pytest.Monke
     assert figure.note == "skipped, they cannot share a batch of 3 evenly"
 
 
+@pytest.mark.slow
 def test_processes_meet_and_each_takes_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(launch("training step", Options(batch=4, size=32), processes=2, threads=1)) == 5
     # one picture of 32 x 32 leaves batch normalization one value to take the mean of
@@ -166,6 +168,7 @@ def test_processes_meet_and_each_takes_its_share(monkeypatch: pytest.MonkeyPatch
     assert passes == [3] * (num_iterations(0.5) + 69)
 
 
+@pytest.mark.slow
 def test_peak_memory_sees_the_attention_of_the_direct_formula() -> None:
     """N = 4096: the forward pass alone holds the N × N logits or the attention, 67 MB each."""
     peak = peak_memory("nlce.direct", Options(batch=1, size=256))

@@ -11,11 +11,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from monai.bundle import ConfigWorkflow
 
 from data_prep.__main__ import main as data_prep
 from tests.interpreter import Interpreter, Program
@@ -23,6 +26,7 @@ from tests.interpreter import Interpreter, Program
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "bundles" / "nlcen_jsrt"
 Start = Callable[..., Program]
+MakeWorkflow = Callable[..., ConfigWorkflow]
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +45,13 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, phantoms: Path) -> dict[str, str]:
+def settings(tmp_path: Path, phantoms: Path, store: str) -> dict[str, str]:
     """Overrides with which the bundle runs in seconds, and writes into ``tmp_path`` only."""
     return {
         "dataset_dir": str(phantoms),
         "output_dir": str(tmp_path / "runs"),
         "ckpt_dir": str(tmp_path / "models"),
-        "tracking_uri": f"sqlite:///{tmp_path}/mlruns.db",
+        "tracking_uri": store,
         "image_size": "[64,64]",
         "max_epochs": "2",
         "batch_size": "4",
@@ -67,3 +71,23 @@ def start(interpreter: Interpreter) -> Start:
         )
 
     return start_
+
+
+@pytest.fixture
+def make_workflow(tmp_path: Path, phantoms: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> MakeWorkflow:
+    """Makes the chest bundle from configuration files and settings, at 32 × 32, writing into ``tmp_path`` only."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
+
+    def make(*files: str, **settings: Any) -> ConfigWorkflow:
+        own = {
+            "dataset_dir": str(phantoms),
+            "output_dir": str(tmp_path / "runs"),
+            "ckpt_dir": str(tmp_path),
+            "tracking_uri": store,
+            "image_size": [32, 32],
+            "progress": False,
+        }
+        return ConfigWorkflow(config_file=list(files), workflow_type="train", logging_file=False, **own | settings)
+
+    return make

@@ -138,8 +138,8 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path, phantoms: Path
     done = run(interpreter, tmp_path, 2, "training", "multi_gpu_train", dataset_dir=phantoms, batch_size=3)
     assert [program.status for program in done] == [1, 1]
     assert done[0].output.splitlines()[-1] == (
-        "[rank0]: error: batch_size: 3 images cannot be shared evenly by 2 processes; start a number of processes that divides "
-        "3, or change --batch_size."
+        "[rank0]: error: batch_size: 3 images cannot be shared evenly by 2 processes; start a number of processes that "
+        "divides 3, or change --batch_size."
     )
     assert not (tmp_path / "runs").exists()
 

@@ -39,14 +39,14 @@ def skin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, skin: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def settings(tmp_path: Path, skin: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
     return {
         "dataset_dir": str(skin),
         "output_dir": str(tmp_path / "runs"),
         "ckpt_dir": str(tmp_path / "models"),
-        "tracking_uri": f"sqlite:///{tmp_path}/mlruns.db",
+        "tracking_uri": store,
         "image_size": [48, 48],
         "max_epochs": 1,
         "batch_size": 3,

@@ -12,21 +12,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigParser
 from monai.transforms import Resize
 
 from pipeline.networks import NLCE
-from tests.bundles.conftest import ROOT
+from tests.bundles.conftest import ROOT, MakeWorkflow
 
-MakeWorkflow = Callable[..., ConfigWorkflow]
 BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
 NETWORKS = {"cdnn": "CDNN", "invertednet": "InvertedNet", "nwcn": "NWCN", "slsdeep": "SLSDeep", "unet": "UNet"}
 
@@ -43,27 +40,8 @@ def parser(bundle: str, *files: str, **overrides: Any) -> ConfigParser:
     return parsed
 
 
-@pytest.fixture
-def make_workflow(tmp_path: Path, phantoms: Path, monkeypatch: pytest.MonkeyPatch) -> MakeWorkflow:
-    """The chest bundle from files without ending and settings, at 32 × 32, writing into ``tmp_path`` only."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # a run changes it
-
-    def make(files: Sequence[str], **settings: Any) -> ConfigWorkflow:
-        return ConfigWorkflow(
-            config_file=[f"bundles/nlcen_jsrt/{file}.json" for file in files],
-            workflow_type="train",
-            logging_file=False,
-            dataset_dir=str(phantoms),
-            output_dir=str(tmp_path / "runs"),
-            ckpt_dir=str(tmp_path),
-            tracking_uri=f"sqlite:///{tmp_path}/mlruns.db",
-            image_size=[32, 32],
-            progress=False,
-            **settings,
-        )
-
-    return make
+def of_the_chest(*files: str) -> list[str]:
+    return [f"bundles/nlcen_jsrt/{file}.json" for file in files]
 
 
 def test_the_bundles_differ_in_what_the_data_sets_ask_for_only() -> None:
@@ -239,8 +217,8 @@ def test_readings_that_are_trained_anew() -> None:
 def test_recipes_of_the_networks_own_papers(
     tmp_path: Path, make_workflow: MakeWorkflow, name: str, loss: str, rates: list[float]
 ) -> None:
-    files = ("train", f"networks/{name}", f"recipes/{name}")
-    workflow = make_workflow(files, max_epochs=2, batch_size=3, sweep=False)
+    files = of_the_chest("train", f"networks/{name}", f"recipes/{name}")
+    workflow = make_workflow(*files, max_epochs=2, batch_size=3, sweep=False)
     workflow.initialize()
     before = {key: value.clone() for key, value in workflow.parser.get_parsed_content("network").state_dict().items()}
     workflow.run()
@@ -260,8 +238,8 @@ def test_reading_original_resolution_attacks_the_picture_before_it_is_reduced(
     torch.manual_seed(0)
     network = parser("nlcen_jsrt", "train.json").get_parsed_content("network_def")
     torch.save(network.state_dict(), tmp_path / "model.pt")
-    files = ("train", "evaluate", "claim/original_resolution")
-    workflow = make_workflow(files, epsilons=[4.0], panels=1)
+    files = of_the_chest("train", "evaluate", "claim/original_resolution")
+    workflow = make_workflow(*files, epsilons=[4.0], panels=1)
     workflow.initialize()
     workflow.run()
     workflow.finalize()

@@ -100,7 +100,7 @@ def test_panel_shows_input_perturbation_attack_and_prediction(
     assert [[axis.get_title() for axis in row] for row in axes.tolist()] == [
         ["input", "perturbation × 255,\n±0.5 of 255 grey levels", "perturbation × 16,\n±8 of 255 grey levels"],
         ["mask", "adversarial, ε = 0.5", "adversarial, ε = 8"],
-        ["clean, DIC 1.000", "prediction, DIC 1.000", "prediction, DIC 0.000"],
+        ["clean, DIC 1.000", "attacked, DIC 1.000", "attacked, DIC 0.000"],
     ]
 
     def shown(axis: Any, layer: int = 0) -> np.ndarray:
@@ -135,7 +135,7 @@ def test_panel_of_an_empty_mask_and_unusual_intensities(tmp_path: Path, monkeypa
     figures = keep_figures("pipeline.figures.panel", monkeypatch)
     save_panel(tmp_path / "a.npz", tmp_path / "panel.png")
     titles = [axis.get_title() for axis in figures[0].axes]
-    assert titles[6:] == ["clean, DIC 1.000", "prediction, DIC 1.000", "prediction, DIC 1.000"]
+    assert titles[6:] == ["clean, DIC 1.000", "attacked, DIC 1.000", "attacked, DIC 1.000"]
     assert titles[1:3] == [
         "perturbation × 42,\n±3 of 255 grey levels",
         "perturbation × 26,\n±5 of 255 grey levels",
@@ -152,7 +152,7 @@ def test_panel_of_a_picture_that_was_attacked_at_its_original_resolution(
     figures = keep_figures("pipeline.figures.panel", monkeypatch)
     save_panel(tmp_path / "a.npz", tmp_path / "panel.png")
     clean, attacked = figures[0].axes[4:]
-    for axis, mask, title in ((clean, label, "clean, DIC 1.000"), (attacked, 1 - label, "prediction, DIC 0.000")):
+    for axis, mask, title in ((clean, label, "clean, DIC 1.000"), (attacked, 1 - label, "attacked, DIC 0.000")):
         assert axis.get_title() == title
         assert np.array_equal(np.ma.getdata(axis.images[1].get_array()), np.kron(mask, np.ones((4, 4))))
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,10 @@ def trained(network: nn.Module) -> nn.Module:
     return network
 
 
+def small_network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), NLCE(8), nn.Conv2d(8, 2, 1))
+
+
 def check(network: nn.Module, folder: Path) -> None:
     pt2, file, weights = export_network(network, 1, folder, {"version": "1.2"})
     assert sorted(path.name for path in folder.iterdir()) == ["model.onnx", "model.pt2", "model.safetensors"]
@@ -72,8 +77,9 @@ def check(network: nn.Module, folder: Path) -> None:
         np.testing.assert_allclose(session.run(["pred"], {"image": image.numpy()})[0], expected, atol=1e-4)
 
 
-def test_nlcen_as_pt2_and_onnx_at_any_size(tmp_path: Path) -> None:
-    network = trained(NLCEN(1)).train()
+@pytest.mark.parametrize("make", [small_network, pytest.param(lambda: NLCEN(1), marks=pytest.mark.slow)])
+def test_pt2_and_onnx_at_any_size(make: Callable[[], nn.Module], tmp_path: Path) -> None:
+    network = trained(make()).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     check(network, tmp_path)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

@@ -37,6 +37,7 @@ from pipeline.packaging.model_card import PHANTOM_WARNING
 from pipeline.tracking.packaged_code import packaged_code
 from pipeline.transforms import MaskRange, datalist_fingerprint, write_mask_range
 from pipeline.utils import InputError, fingerprint_network
+from tests.interpreter import Interpreter
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
@@ -88,7 +89,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=BUNDLES)
+@pytest.fixture(scope="module", params=[BUNDLES[0], pytest.param(BUNDLES[1], marks=pytest.mark.slow)])
 def packaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: Path) -> tuple[Path, Path]:
     """The bundle in the repository and, unpacked, the one of the zip."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -138,7 +139,9 @@ def test_configurations_differ_in_the_package_name_only(packaged: tuple[Path, Pa
         assert (package / "configs" / name).read_text() == text
 
 
-def test_it_works_without_the_repository(packaged: tuple[Path, Path], data: Path, tmp_path: Path) -> None:
+def test_it_works_without_the_repository(
+    packaged: tuple[Path, Path], data: Path, tmp_path: Path, interpreter: Interpreter
+) -> None:
     bundle, package = packaged
     backbone = {"nlcen_jsrt": "resnet18", "nlcen_isbi2016": "resnet50"}[bundle.name]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -151,9 +154,9 @@ def test_it_works_without_the_repository(packaged: tuple[Path, Path], data: Path
     assert "not checked" not in done.stdout  # whether the masks are like those of the training
 
     settings = ["--ckpt_path", str(package / "models/model.pt"), "--output_dir", str(tmp_path), "--progress", "False"]
-    command = [sys.executable, "-m", "monai.bundle", "run", "inferring", "--dataset_dir", str(data / "images")]
+    command = ["run", "inferring", "--dataset_dir", str(data / "images")]
     command += ["--config_file", str(bundle / "inference.json")]
-    subprocess.run([*command, *settings], cwd=ROOT, check=True, capture_output=True)
+    assert interpreter.start_module("monai.bundle", [*command, *settings], ROOT).wait() == 0
     masks = sorted(tmp_path.glob("*_mask.png"))
     assert len(masks) == 4
     for mask in masks:

@@ -11,37 +11,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from monai.utils.misc import path_to_sqlite_uri
 
 from pipeline.tracking import RunDirectory, Tracker, open_run
-from pipeline.tracking.mlflow_store import open_client
 
 
 @pytest.fixture(autouse=True)
 def no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store with its tables, which take seconds to make."""
-    file = tmp_path_factory.mktemp("store") / "mlruns.db"
-    open_client(path_to_sqlite_uri(file)).search_experiments()
-    return file
-
-
-@pytest.fixture
-def store(empty_store: Path, tmp_path: Path) -> str:
-    """The address of a SQLite store of this test alone."""
-    file = tmp_path / "store" / "mlruns.db"
-    file.parent.mkdir()
-    shutil.copyfile(empty_store, file)
-    return path_to_sqlite_uri(file)
 
 
 @pytest.fixture
