@@ -71,7 +71,7 @@ package: dist/nlcen_jsrt.zip dist/nlcen_isbi2016.zip
 FORCE:
 
 test: .venv/.runtime
-	$(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 check: .venv/.development
 	$(BIN)/ruff check .

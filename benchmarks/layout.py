@@ -15,8 +15,7 @@ import copy
 
 import torch
 
-from pipeline.attacks import frozen, inverse_mask, targeted_gradient
-from pipeline.losses import PixelCrossEntropy
+from pipeline.attacks import AttackedNetwork, IterativeFGSM, evaluation_mode
 
 from .figure import Figure
 from .options import Options
@@ -32,12 +31,11 @@ def run(options: Options) -> list[Figure]:
     image = image * 255
     built = random_network(options)
     other = copy.deepcopy(built).to(memory_format=torch.contiguous_format)
-    loss_function, target = PixelCrossEntropy(reduction="sum"), inverse_mask(label)
     gradients = {
-        name: targeted_gradient(network, loss_function, target)
+        name: IterativeFGSM().gradient(AttackedNetwork(network), label)
         for name, network in (("channels-last", built), ("NCHW", other))
     }
-    with frozen(built), frozen(other):
+    with evaluation_mode(built), evaluation_mode(other):
         last, first = (gradient(image) for gradient in gradients.values())
         variants = {name: lambda gradient=gradient: gradient(image) for name, gradient in gradients.items()}
         seconds = interleave(variants, options.repeats or 5, options.device)

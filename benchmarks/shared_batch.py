@@ -23,8 +23,7 @@ from pathlib import Path
 import ignite.distributed as idist
 import torch
 
-from pipeline.attacks import PAPER_EPSILONS, epsilon_sweep, frozen, inverse_mask, targeted_gradient
-from pipeline.losses import PixelCrossEntropy
+from pipeline.attacks import PAPER_EPSILONS, AttackedNetwork, IterativeFGSM
 from pipeline.utils import batch_size_per_process
 
 from .bundle import training_bundle
@@ -84,13 +83,8 @@ def measure(work: str, options: Options) -> list[float]:
 def _sweep(options: Options) -> Callable[[tuple[float, ...]], dict[float, torch.Tensor]]:
     network = random_network(options)
     image, label = random_batch(options)
-    gradient = targeted_gradient(network, PixelCrossEntropy(reduction="sum"), inverse_mask(label))
-
-    def attack(epsilons: tuple[float, ...]) -> dict[float, torch.Tensor]:
-        with frozen(network):
-            return epsilon_sweep(gradient, image * 255, epsilons)
-
-    return attack
+    attacked = AttackedNetwork(network)
+    return lambda epsilons: IterativeFGSM()(attacked, attacked.grey_levels(image), label, epsilons)
 
 
 def _seconds(run: Callable[[], object], device: str) -> float:

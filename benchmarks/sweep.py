@@ -22,14 +22,13 @@ import torch
 
 from pipeline.attacks import (
     PAPER_EPSILONS,
-    epsilon_sweep,
-    frozen,
+    AttackedNetwork,
+    IterativeFGSM,
+    evaluation_mode,
     inverse_mask,
-    iterative_fgsm,
     num_iterations,
-    targeted_gradient,
+    shared_sweep,
 )
-from pipeline.losses import PixelCrossEntropy
 from pipeline.networks import NLCEN
 
 from .figure import Figure
@@ -64,11 +63,11 @@ def run(options: Options) -> list[Figure]:
     network = random_network(options)
     image, label = random_batch(options)
     target = inverse_mask(label)
-    gradient = targeted_gradient(network, PixelCrossEntropy(reduction="sum"), target)
+    gradient = IterativeFGSM().gradient(AttackedNetwork(network), label)
     pictures = image * 255
     attacks: dict[str, Callable[[], dict[float, torch.Tensor]]] = {
-        OURS: lambda: epsilon_sweep(gradient, pictures, PAPER_EPSILONS),
-        SEPARATE: lambda: {epsilon: iterative_fgsm(gradient, pictures, epsilon) for epsilon in PAPER_EPSILONS},
+        OURS: lambda: shared_sweep(gradient, pictures, PAPER_EPSILONS),
+        SEPARATE: lambda: {e: shared_sweep(gradient, pictures, [e])[e] for e in PAPER_EPSILONS},
     }
     try:
         torchattacks = _import_torchattacks(options.torchattacks)
@@ -78,7 +77,7 @@ def run(options: Options) -> list[Figure]:
         why = ""
         attacks[TORCHATTACKS] = lambda: _bim(torchattacks, network, image, target.squeeze(1).long())
     counted = {name: _Counted(network, attack) for name, attack in attacks.items()}
-    with frozen(network):
+    with evaluation_mode(network):
         seconds = interleave(counted, options.repeats or 1, options.device, warm_up=lambda: gradient(pictures))
     figures = [
         Figure("gradients of the shared sweep", counted[OURS].passes, at_least=69, at_most=69),

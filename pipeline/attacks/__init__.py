@@ -9,20 +9,39 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+
 from __future__ import annotations
 
-from .epsilon_sweep import PAPER_EPSILONS, epsilon_sweep, num_gradients
-from .iterative_fgsm import check_attack, iterative_fgsm, num_iterations
-from .targeted_gradient import frozen, inverse_mask, targeted_gradient
+from .attack import Attack, attack_identity
+from .attacked_network import GREY_LEVELS, AttackedNetwork
+from .evaluation_mode import evaluation_mode
+from .grey_levels import check_intensity_range
+from .iterative_fgsm import IterativeFGSM
+from .objective import inverse_mask, objective
+from .output_classes import OutputClasses, Sigmoid, Softmax
+from .pgd import PGD
+from .settings_identity import describe
+from .shared_sweep import PAPER_EPSILONS, num_gradients, num_iterations, shared_sweep
+from .uniform_noise import UniformNoise
 
 __all__ = [
+    "GREY_LEVELS",
     "PAPER_EPSILONS",
-    "check_attack",
-    "epsilon_sweep",
-    "frozen",
+    "PGD",
+    "Attack",
+    "AttackedNetwork",
+    "IterativeFGSM",
+    "OutputClasses",
+    "Sigmoid",
+    "Softmax",
+    "UniformNoise",
+    "attack_identity",
+    "check_intensity_range",
+    "describe",
+    "evaluation_mode",
     "inverse_mask",
-    "iterative_fgsm",
     "num_gradients",
     "num_iterations",
-    "targeted_gradient",
+    "objective",
+    "shared_sweep",
 ]

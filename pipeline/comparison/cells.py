@@ -88,14 +88,14 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
                     *networks[title],
                     seed,
                     reading=reading,
-                    overlays=["evaluate", f"claim/{reading}"],
+                    overlays=["evaluate", f"readings/{reading}"],
                     settings=settings,
                     needs=needs,
                     run_id="evaluating",
                 )
         for variant in matrix.claim.get("trained", ()):
             name = f"{data}-claim-{variant}-{network_name(PROPOSED, True)}-seed{seed}"
-            yield _cell(matrix, name, data, PROPOSED, True, seed, variant=variant, overlays=[f"claim/{variant}"])
+            yield _cell(matrix, name, data, PROPOSED, True, seed, variant=variant, overlays=[f"variants/{variant}"])
 
 
 def _cell(

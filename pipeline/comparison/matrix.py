@@ -187,7 +187,7 @@ def _problems(matrix: Matrix) -> Iterator[str]:
         if TRANSFER in matrix.claim:
             transfer = matrix.claim[TRANSFER]
             yield from _unknown(f"claim: {TRANSFER}", transfer, matrix.claim["networks"])
-            # claim/transfer.json describes the proposed network
+            # readings/transfer.json describes the proposed network
             surrogates = [network_name(PROPOSED, nlce) for nlce in matrix.comparison["nlce"]]
             yield from _unknown(
                 f"claim: {TRANSFER}", transfer.values(), [name for name in surrogates if name in titles]

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from matplotlib.axes import Axes
-from monai.metrics import compute_dice
+
+from pipeline.metrics import dic_jsc
 
 from .colors import TRUE
 
@@ -40,4 +41,4 @@ def outline(axis: Axes, label: npt.NDArray[Any]) -> None:
 def dic(prediction: npt.NDArray[Any], label: npt.NDArray[Any]) -> float:
     """Return DIC of two masks (H, W) of 0 and 1; two empty ones have 1."""
     predicted, truth = (torch.from_numpy(np.asarray(mask))[None, None] for mask in (prediction, label))
-    return float(compute_dice(predicted, truth, ignore_empty=False).item())
+    return float(dic_jsc(predicted, truth)[0, 0].item())

@@ -23,34 +23,28 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
-from monai.metrics import compute_dice, compute_iou
-from monai.networks.utils import one_hot
 from monai.utils import convert_to_tensor
 from torch import nn
 
 from pipeline.attacks import (
     PAPER_EPSILONS,
-    check_attack,
-    epsilon_sweep,
-    frozen,
-    inverse_mask,
-    num_gradients,
-    num_iterations,
-    targeted_gradient,
+    Attack,
+    AttackedNetwork,
+    IterativeFGSM,
+    OutputClasses,
+    Softmax,
+    attack_identity,
+    check_intensity_range,
+    describe,
 )
-from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import (
     InputError,
     Progress,
     atomic_path,
     check_images,
-    check_logits,
     check_masks,
-    describe_output,
-    explain_misfits,
     file_name,
     fingerprint_network,
-    network_output,
     say_if_interrupted,
 )
 
@@ -67,29 +61,27 @@ def epsilon_name(metric: str, epsilon: float) -> str:
 class AdversarialEvaluation:
     """Attack the network of a MONAI evaluator on every batch, at many intensities, and score what it then predicts.
 
-    The attack is the paper's: targeted iterative FGSM towards the inverse mask (equation 6), on the picture in grey
-    levels of 0 to 255, against the network in evaluation mode. DIC and JSC (equations 7 and 8) are MONAI's Dice and
-    IoU of the foreground; an empty mask scores 1 where nothing is predicted and 0 otherwise.
+    DIC and JSC (equations 7 and 8) are Dice and IoU of the foreground; an empty mask scores 1 where nothing is
+    predicted and 0 otherwise. Of several classes or labels the mean counts. The network is in evaluation mode.
 
     At the end of the epoch ``engine.state.metrics`` holds the mean over the images for each ε as a scalar
-    (``DIC_eps_08.0``, ``JSC_eps_08.0``), ``engine.state.metric_details`` the values per image, (N, 1), under the same
-    names, and ``table`` one row per image and ε, the clean picture as ε = 0 first. Attach it before the handlers that
-    log metrics.
+    (``DIC_eps_08.0``, ``JSC_eps_08.0``), for the clean pictures too (``DIC_eps_00.0``), ``engine.state.metric_details``
+    the values per image, (N, 1), under the same names, and ``table`` one row per image and ε, the clean picture as
+    ε = 0 first. Attach it before the handlers that log metrics.
 
     The images of a batch are attacked together; with several processes each attacks its part, and all hold the whole
-    result at the end. The evaluator must run its network with ``engine.network`` on images (B, C, *spatial) in [0, 1],
-    from which it makes finite logits (B, 2, *spatial) of the size of the masks, (B, 1, *spatial) of 0 and 1; each batch
-    must name its images. All this is checked before a batch is attacked.
+    result at the end. The evaluator must run its network with ``engine.network`` on images (B, C, *spatial), from
+    which it makes finite logits of ``classes``, of the size of the masks; each batch must name its images. All this is
+    checked before a batch is attacked.
 
     Args:
+        attack: how to attack; the paper's ``IterativeFGSM`` by default.
         epsilons: intensities ε in grey levels, rising. The paper's 18 by default; none gives the clean rows only.
-        step: α in grey levels.
-        value_range: the picture's grey levels are kept in it; None for equation 6 to the letter.
-        loss_function: from logits and target (B, 1, *spatial) to the scalar that the attack lowers; the sum of the
-            pixels' cross-entropies (equation 4) by default.
-        grey_level: what ε and α count, in grey levels of 255: 1 by default, 255 / 4095 for levels of 12 bits.
-        attacked: network whose gradient the attack follows, on the evaluator's device; the evaluated one by default.
-        batch_statistics: whether ``attacked`` normalizes with the statistics of the attacked batch, see ``frozen``.
+        classes: how the network's output becomes classes: two by ``Softmax`` by default.
+        intensity_range: what of the images' values is grey level 0 and 255.
+        attacked: network that the attack sees, on the evaluator's device; the evaluated one by default.
+        batch_statistics: whether the attack sees a network that normalizes with the statistics of the attacked batch,
+            see ``evaluation_mode``.
         transmission: from adversarial pictures in grey levels to what reaches the evaluated network, for example
             ``torch.round`` for pictures that are saved with 8 bits; nothing happens on the way by default.
         id_key: key of the batch that holds the images' names.
@@ -97,23 +89,22 @@ class AdversarialEvaluation:
         save_dir: folder for the adversarial pictures of the first ``save_count`` images, one ``.npz`` each, named by
             ``file_name``, with ``image`` (C, *spatial), ``label``, ``epsilons`` (E,), ``delta`` (E, C, *spatial) in
             grey levels, and ``prediction`` (E + 1, *spatial), the clean one first; masks have the network's size,
-            pictures their own.
+            pictures their own. With several labels, masks are (C, *spatial).
         save_count: number of images of each process to save.
         progress: whether a progress bar is wanted; without one or a terminal there are lines, see ``Progress``.
 
     Raises:
-        InputError: if an ε or α is not above 0, the intensities do not rise, a batch has no names or no masks, two
-            images have one name, images, masks or logits are not as above, the attack's loss does not take what the
-            attacked network gives, its gradient is not finite, or ``results_file`` is damaged.
+        InputError: if the attack is not defined for an ε, a batch has no names or no masks, two images have one name,
+            images, masks or logits are not as above, the attack's loss does not take what the attacked network gives,
+            its gradient is not finite, or ``results_file`` is damaged.
     """
 
     def __init__(
         self,
+        attack: Attack | None = None,
         epsilons: Sequence[float] = PAPER_EPSILONS,
-        step: float = 1.0,
-        value_range: tuple[float, float] | None = (0.0, 255.0),
-        loss_function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
-        grey_level: float = 1.0,
+        classes: OutputClasses | None = None,
+        intensity_range: tuple[float, float] = (0.0, 1.0),
         attacked: nn.Module | None = None,
         batch_statistics: bool = False,
         transmission: Callable[[torch.Tensor], torch.Tensor] | None = None,
@@ -123,11 +114,12 @@ class AdversarialEvaluation:
         save_count: int = 0,
         progress: bool = True,
     ) -> None:
+        self.attack: Attack = IterativeFGSM() if attack is None else attack
+        self.attack.check(epsilons)
+        check_intensity_range(intensity_range)
         self.epsilons = [float(epsilon) for epsilon in epsilons]
-        self.step = step
-        self.value_range = value_range
-        self.loss_function = PixelCrossEntropy(reduction="sum") if loss_function is None else loss_function
-        self.grey_level = grey_level
+        self.classes: OutputClasses = Softmax() if classes is None else classes
+        self.intensity_range = intensity_range
         self.attacked = attacked
         self.batch_statistics = batch_statistics
         self.transmission = transmission
@@ -137,19 +129,11 @@ class AdversarialEvaluation:
         self.save_count = save_count
         self.progress = progress
         self.table: list[dict[str, Any]] = []
-        check_attack(torch.empty(0), self.epsilons, step, value_range)
-        # by the scaled value itself: dividing it again could round 1.25 ε over a whole number
-        self._nominal = {epsilon * grey_level: epsilon for epsilon in self.epsilons}
-
-    @property
-    def iterations(self) -> dict[float, int]:
-        """The number of iterations for each ε."""
-        return {epsilon: num_iterations(epsilon) for epsilon in self.epsilons}
 
     @property
     def gradients(self) -> int:
         """The number of gradients that are computed for each batch."""
-        return num_gradients(list(self._nominal), self.step * self.grey_level, iterations=self._iterations)
+        return self.attack.gradients(self.epsilons)
 
     def attach(self, engine: Engine) -> None:
         """
@@ -180,21 +164,20 @@ class AdversarialEvaluation:
             {
                 "network": fingerprint_network(engine.network),
                 "epsilons": self.epsilons,
-                "step": self.step,
-                "value_range": self.value_range,
-                "loss_function": _describe(self.loss_function),
-                "inferer": _describe(engine.inferer),
-                "grey_level": self.grey_level,
+                "attack": attack_identity(self.attack),
+                "classes": describe(self.classes),
+                "intensity_range": self.intensity_range,
+                "inferer": describe(engine.inferer),
                 "attacked": None if self.attacked is None else _describe_network(self.attacked),
                 "batch_statistics": self.batch_statistics,
-                "transmission": None if self.transmission is None else _describe(self.transmission),
+                "transmission": None if self.transmission is None else describe(self.transmission),
             },
         )
         state: Any = engine.state
-        if self.epsilons:
-            self._progress = Progress("attack", self.gradients * state.epoch_length, "gradient", self.progress)
-        else:
-            self._progress = Progress("evaluation", state.epoch_length, "step", self.progress)
+        # an attack without gradients, such as noise, is counted by batches
+        self._work = self.gradients or 1
+        title, unit = ("attack" if self.epsilons else "evaluation"), ("gradient" if self.gradients else "step")
+        self._progress = Progress(title, self._work * state.epoch_length, unit, self.progress)
         self._prepare_interruption(engine)
 
     def attack_batch(self, engine: SupervisedEvaluator) -> None:
@@ -205,31 +188,48 @@ class AdversarialEvaluation:
         # MONAI's MetaTensor would carry its metadata through every operation of the network
         image, label = convert_to_tensor(image), convert_to_tensor(label)
         subject = f"AdversarialEvaluation, {_list_names(names)}"
-        check_images(image, subject)
-        check_masks(label, len(image), subject)
+        seen, evaluated = self._networks(engine, subject)
+        check_images(image, subject, self.intensity_range)
+        check_masks(label, len(image), subject, self.classes.mask_channels, self.classes.labels)
         digests = [_digest(*pair) for pair in zip(image, label, strict=True)]
         for name, digest in zip(names, digests, strict=True):
             _claim_name(self._digests, name, digest)
         if all(self._results.done(name, digest) for name, digest in zip(names, digests, strict=True)):
-            self._progress.skip(self.gradients if self.epsilons else 1)
+            self._progress.skip(self._work)
             self._saved += len(names)
             return
 
-        clean = image * 255
+        clean = evaluated.grey_levels(image)
         # before the attack, which would end in the loss if the network gave something else
-        predictions = {0.0: self._predict(engine, clean, label, subject)}
-        pictures = {0.0: clean} | self._attack(engine, clean, inverse_mask(label), subject)
+        predictions = {0.0: evaluated.predict(clean, label)}
+        pictures = {0.0: clean} | self._attack(seen, clean, label, subject)
         for epsilon in self.epsilons:
-            attacked = f"{subject}, attacked with ε = {epsilon:g}"
-            predictions[epsilon] = self._predict(engine, pictures[epsilon], label, attacked)
-        scores = {epsilon: _dic_jsc(prediction, label) for epsilon, prediction in predictions.items()}
+            evaluated.subject = f"{subject}, attacked with ε = {epsilon:g}"
+            predictions[epsilon] = evaluated.predict(pictures[epsilon], label)
+        scores = {epsilon: evaluated.scores(prediction, label).tolist() for epsilon, prediction in predictions.items()}
         for index, (name, digest) in enumerate(zip(names, digests, strict=True)):
-            self._results.add(name, digest, {epsilon: pairs[index] for epsilon, pairs in scores.items()})
+            self._results.add(name, digest, {epsilon: tuple(pairs[index]) for epsilon, pairs in scores.items()})
             self._save_pictures(name, index, label, pictures, predictions)
         self._results.save()
-        if not self.epsilons:
+        if not self.gradients:
             self._progress.update()
         self._prepare_interruption(engine)
+
+    def _networks(self, engine: SupervisedEvaluator, subject: str) -> tuple[AttackedNetwork, AttackedNetwork]:
+        """What the attack sees, and what is evaluated."""
+        settings: dict[str, Any] = {
+            "inferer": engine.inferer,
+            "classes": self.classes,
+            "intensity_range": self.intensity_range,
+            "subject": subject,
+        }
+        seen = AttackedNetwork(
+            engine.network if self.attacked is None else self.attacked,
+            batch_statistics=self.batch_statistics,
+            on_gradient=self._progress.update,
+            **settings,
+        )
+        return seen, AttackedNetwork(engine.network, **settings)
 
     def _prepare_interruption(self, engine: SupervisedEvaluator) -> None:
         images = getattr(engine.data_loader, "sampler", None)
@@ -239,55 +239,20 @@ class AdversarialEvaluation:
             f"{'start it anew' if self.results_file is None else 'go on'}."
         )
 
-    def _predict(
-        self, engine: SupervisedEvaluator, picture: torch.Tensor, label: torch.Tensor, subject: str
-    ) -> torch.Tensor:
-        """The masks, (B, 1, *spatial), that the evaluated network finds in pictures in grey levels."""
-        with frozen(engine.network), torch.no_grad():
-            logits = network_output(engine.network, engine.inferer, picture / 255, subject)
-        check_logits(logits, len(label), label.shape[2:], subject)
-        return logits.argmax(1, keepdim=True)
-
     def _attack(
-        self, engine: SupervisedEvaluator, clean: torch.Tensor, target: torch.Tensor, subject: str
+        self, seen: AttackedNetwork, clean: torch.Tensor, label: torch.Tensor, subject: str
     ) -> dict[float, torch.Tensor]:
         """For each ε the adversarial pictures, as they reach the evaluated network."""
-        attacked = engine.network if self.attacked is None else self.attacked
-
-        def loss(output: Any, mask: torch.Tensor) -> torch.Tensor:
-            with explain_misfits(
-                f"{subject}: the attack's loss cannot be computed from {describe_output(output)}, which the attacked "
-                "network gives"
-            ):
-                return self.loss_function(output, mask)
-
-        with frozen(attacked, batch_statistics=self.batch_statistics):
-            loss_gradient = targeted_gradient(
-                lambda x: network_output(attacked, engine.inferer, x, subject), loss, target
-            )
-
-            def gradient(x: torch.Tensor) -> torch.Tensor:
-                self._progress.update()
-                return loss_gradient(x)
-
-            try:
-                found = epsilon_sweep(
-                    gradient,
-                    clean,
-                    list(self._nominal),
-                    self.step * self.grey_level,
-                    iterations=self._iterations,
-                    value_range=self.value_range,
-                )
-            except FloatingPointError as error:
-                raise InputError(f"{subject}: {error}") from error
+        if not self.epsilons:
+            return {}
+        try:
+            found = self.attack(seen, clean, label, self.epsilons)
+        except FloatingPointError as error:
+            raise InputError(f"{subject}: {error}") from error
         return {
-            self._nominal[scaled]: picture if self.transmission is None else self.transmission(picture)
-            for scaled, picture in found.items()
+            epsilon: picture if self.transmission is None else self.transmission(picture)
+            for epsilon, picture in found.items()
         }
-
-    def _iterations(self, scaled: float) -> int:
-        return num_iterations(self._nominal[scaled])
 
     def complete(self, engine: SupervisedEvaluator) -> None:
         """Gather the scores of all processes into the engine's state and ``table``."""
@@ -299,7 +264,7 @@ class AdversarialEvaluation:
             for name, scores in images.items()
             for epsilon, (dic, jsc) in scores.items()
         ]
-        for epsilon in self.epsilons:
+        for epsilon in (0.0, *self.epsilons):
             values = torch.tensor([scores[epsilon] for scores in images.values()], dtype=torch.float64)
             for column, metric in enumerate(("DIC", "JSC")):
                 name = epsilon_name(metric, epsilon)
@@ -347,10 +312,10 @@ class AdversarialEvaluation:
             np.savez_compressed(
                 path,
                 image=clean.cpu().numpy(),
-                label=label[index, 0].cpu().numpy().astype(np.uint8),
+                label=_squeezed(label[index]),
                 epsilons=np.array(self.epsilons),
                 delta=np.array(delta, dtype=np.float32),
-                prediction=np.array([p[index, 0].cpu().numpy() for p in predictions.values()], dtype=np.uint8),
+                prediction=np.array([_squeezed(prediction[index]) for prediction in predictions.values()]),
             )
 
     def _rank_file(self) -> Path | None:
@@ -375,28 +340,10 @@ def _claim_name(digests: dict[str, str], name: str, digest: str) -> None:
         )
 
 
-def _describe(function: Callable[..., Any]) -> str:
-    """What tells one loss or inferer from another: its name and, of an object and its parts, its plain settings."""
-    kind = function if hasattr(function, "__qualname__") else type(function)
-    parts = dict(function.named_modules()) if isinstance(function, nn.Module) else {"": function}
-    settings = {
-        f"{part} {type(module).__name__}.{name}": value
-        for part, module in parts.items()
-        for name, value in getattr(module, "__dict__", {}).items()
-        if isinstance(value, (int, float, str, list, tuple)) and name != "training"
-    }
-    code = getattr(function, "__code__", None)  # two lambdas differ in nothing else
-    body = hashlib.sha256(repr((code.co_code, code.co_consts, code.co_names)).encode()).hexdigest() if code else ""
-    return f"{kind.__module__}.{kind.__qualname__} {settings} {body}"
-
-
 def _describe_network(network: nn.Module) -> str:
     return f"{type(network).__module__}.{type(network).__qualname__} {fingerprint_network(network)}"
 
 
-def _dic_jsc(prediction: torch.Tensor, label: torch.Tensor) -> list[tuple[float, float]]:
-    """DIC and JSC of the foreground for each image of (B, 1, *spatial) maps of 0 and 1."""
-    maps = one_hot(prediction, num_classes=2), one_hot(label, num_classes=2)
-    dic = compute_dice(*maps, include_background=False, ignore_empty=False)
-    jsc = compute_iou(*maps, include_background=False, ignore_empty=False)
-    return list(zip(dic[:, 0].tolist(), jsc[:, 0].tolist(), strict=True))
+def _squeezed(mask: torch.Tensor) -> np.ndarray:
+    """A mask (1, *spatial) without its channel; that of several labels keeps them."""
+    return mask.cpu().numpy().astype(np.uint8)[0 if len(mask) == 1 else slice(None)]

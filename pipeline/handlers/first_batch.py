@@ -24,7 +24,7 @@ from monai.utils import CommonKeys, convert_to_tensor
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pipeline.attacks import frozen
+from pipeline.attacks import evaluation_mode
 from pipeline.utils import (
     InputError,
     check_images,
@@ -56,7 +56,7 @@ def check_evaluation(network: nn.Module, inferer: Inferer, item: Mapping[str, An
     image, label = _batch(item, 1, device)
     check_images(image, subject)
     check_masks(label, 1, subject)
-    with frozen(network), _random_state(device), torch.no_grad():
+    with evaluation_mode(network), _random_state(device), torch.no_grad():
         check_logits(network_output(network, inferer, image, subject), 1, label.shape[2:], subject)
 
 

@@ -88,13 +88,13 @@ class RobustnessReport:
             epsilon = row["epsilon"]
             shown = f"{epsilon:.1f}" if round(epsilon, 1) == epsilon else f"{epsilon:g}"
             print(f"{shown:>5}  {row['DIC']:.4f}  {row['JSC']:.4f}")
-        save_epsilon_curve(table, self.output_dir / "epsilon_curve.png", self.title, self.adversarial.grey_level)
+        save_epsilon_curve(table, self.output_dir / "epsilon_curve.png", self.title, self.adversarial.attack.unit)
         self.tracker.log_artifact(self.output_dir / "epsilon_curve.png")
         if self.adversarial.save_dir is not None and self.adversarial.epsilons:
             for pictures in sorted(self.adversarial.save_dir.glob("*.npz")):
                 panel = self.output_dir / f"panel_{pictures.stem}.png"
                 title = f"{self.title}, {named_by(pictures.stem)}"
-                save_panel(pictures, panel, self.adversarial.grey_level, title)
+                save_panel(pictures, panel, self.adversarial.attack.unit, title)
                 self.tracker.log_artifact(panel, "panels")
         self._write_result()
 
@@ -107,7 +107,7 @@ class RobustnessReport:
             **self.facts,
             **({} if self.cost_file is None else read_cost(self.cost_file)),
             "gradients_per_image": self.adversarial.gradients,
-            "iterations": self.adversarial.iterations,
+            "iterations": {epsilon: self.adversarial.attack.steps(epsilon) for epsilon in self.adversarial.epsilons},
             "commit": " and ".join(commits),
             "dirty": any(each["dirty"] for each in code),
             "device": environment["device.name"],

@@ -27,38 +27,43 @@ __all__ = ["check_images", "check_logits", "check_masks", "describe_output", "ex
 MISFITS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
-def check_images(images: object, subject: str) -> None:
-    """Refuse images that are no float tensor (B, C, *spatial) in [0, 1], as the networks and the attack take them.
+def check_images(images: object, subject: str, intensity_range: tuple[float, float] = (0.0, 1.0)) -> None:
+    """Refuse images that are no float tensor (B, C, *spatial) within a range, as the networks and the attack take them.
 
     Args:
         images: the images of a batch.
         subject: what they are, the begin of the message.
+        intensity_range: the lowest and the highest value that they may hold.
 
     Raises:
         InputError: if they are something else; the message says what they are.
     """
+    low, high = intensity_range
     if not isinstance(images, torch.Tensor) or not images.is_floating_point() or images.ndim < 3:
         raise InputError(
-            f"{subject}: the images must be a tensor (B, C, *spatial) of floating-point numbers in [0, 1], but are "
-            f"{describe_output(images)}; load them with LoadImaged, EnsureChannelFirstd and EnsureTyped."
+            f"{subject}: the images must be a tensor (B, C, *spatial) of floating-point numbers in "
+            f"[{low:g}, {high:g}], but are {describe_output(images)}; load them with LoadImaged, "
+            "EnsureChannelFirstd and EnsureTyped."
         )
     lowest, highest = images.min().item(), images.max().item()
     # not a number is not in the range
-    if not (lowest >= 0 and highest <= 1):
+    if not (lowest >= low and highest <= high):
         raise InputError(
-            f"{subject}: the images hold values from {lowest:g} to {highest:g}, but must be in [0, 1]; scale them in "
-            "the preprocessing (grey levels of 0 to 255 with ScaleIntensityRanged, a_min=0, a_max=255, b_min=0, "
-            "b_max=1), and let the network itself do what else it needs, such as subtracting a mean."
+            f"{subject}: the images hold values from {lowest:g} to {highest:g}, but must be in [{low:g}, {high:g}]; "
+            "scale them in the preprocessing (grey levels of 0 to 255 with ScaleIntensityRanged, a_min=0, a_max=255, "
+            "b_min=0, b_max=1), and let the network itself do what else it needs, such as subtracting a mean."
         )
 
 
-def check_masks(masks: object, count: int, subject: str) -> None:
-    """Refuse masks that are no tensor (B, 1, *spatial) of the numbers 0 and 1.
+def check_masks(masks: object, count: int, subject: str, channels: int = 1, labels: int = 1) -> None:
+    """Refuse masks that are no tensor (B, channels, *spatial) of whole numbers from 0 to ``labels``.
 
     Args:
         masks: the masks of a batch.
         count: B, the number of its images.
         subject: what they are, the begin of the message.
+        channels: how many they should have.
+        labels: the greatest number that they should hold.
 
     Raises:
         InputError: if they are something else; the message says what they are.
@@ -66,35 +71,39 @@ def check_masks(masks: object, count: int, subject: str) -> None:
     if (
         not isinstance(masks, torch.Tensor)
         or masks.ndim < 3
-        or masks.shape[:2] != (count, 1)
+        or masks.shape[:2] != (count, channels)
         or masks.dtype == torch.bool
     ):
         raise InputError(
-            f"{subject}: the masks must be a tensor ({count}, 1, *spatial) of numbers, but are "
-            f"{describe_output(masks)}; make one channel of numbers of them, with EnsureChannelFirstd and EnsureTyped."
+            f"{subject}: the masks must be a tensor ({count}, {channels}, *spatial) of numbers, but are "
+            f"{describe_output(masks)}; make {_count(channels)} of numbers of them, with EnsureChannelFirstd and "
+            "EnsureTyped."
         )
-    if not ((masks == 0) | (masks == 1)).all():
+    if not ((masks == masks.round()) & (masks >= 0) & (masks <= labels)).all():
+        wanted = "0 and 1 only" if labels == 1 else f"whole numbers from 0 to {labels} only"
         raise InputError(
-            f"{subject}: the masks hold values from {masks.min().item():g} to {masks.max().item():g}, but must hold 0 "
-            "and 1 only; make them so in the preprocessing, with AsDiscreted and a threshold."
+            f"{subject}: the masks hold values from {masks.min().item():g} to {masks.max().item():g}, but must hold "
+            f"{wanted}; make them so in the preprocessing, with AsDiscreted{' and a threshold' if labels == 1 else ''}."
         )
 
 
-def check_logits(logits: object, count: int, spatial: Sequence[int], subject: str) -> None:
-    """Refuse a network's output that is no float tensor (B, 2, *spatial) of finite logits, background first.
+def check_logits(logits: object, count: int, spatial: Sequence[int], subject: str, channels: int = 2) -> None:
+    """Refuse a network's output that is no float tensor (B, channels, *spatial) of finite logits.
 
-    The predicted mask is the argmax over the channels: one channel, and any NaN, would give background without a word.
+    Where the predicted mask is the argmax over two channels or more, one channel, and any NaN, would give background
+    without a word.
 
     Args:
         logits: the output for a batch.
         count: B, the number of images.
         spatial: size of the masks that it is compared with, or drawn as.
         subject: what the output is for, the begin of the message.
+        channels: how many it should have: one for each class, the background first.
 
     Raises:
         InputError: if it is something else; the message says what it is.
     """
-    shape = (count, 2, *spatial)
+    shape = (count, channels, *spatial)
     if (
         not isinstance(logits, torch.Tensor)
         or tuple(logits.shape) != shape
@@ -159,3 +168,7 @@ def explain_misfits(what: str) -> Iterator[None]:
         raise
     except MISFITS as error:
         raise InputError(f"{what} ({type(error).__name__}: {' '.join(str(error).split())}).") from error
+
+
+def _count(channels: int) -> str:
+    return "one channel" if channels == 1 else f"{channels} channels"

@@ -144,7 +144,7 @@ def train(files: list[str], settings: dict[str, Any], folder: Path, **more: Any)
 
 
 def test_the_papers_staged_recipe(settings: dict[str, Any], tmp_path: Path) -> None:
-    settings = {**settings, "epsilons": [], "backbone": "resnet18"}
+    settings = {**settings, "sweep": False, "backbone": "resnet18"}
     base = train(["train.json"], settings, tmp_path / "base", nlce=False)
     weights = {"initial_weights": str(tmp_path / "base" / "model.pt")}
     without_context = train(["train.json", "ablation/frozen.json"], settings, tmp_path / "ce", context=False, **weights)

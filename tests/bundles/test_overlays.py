@@ -22,6 +22,7 @@ from monai.bundle import ConfigParser
 from monai.transforms import Resize
 
 from pipeline.networks import NLCE
+from pipeline.utils import find_input_error
 from tests.bundles.conftest import ROOT, MakeWorkflow
 
 BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
@@ -76,7 +77,9 @@ def test_trainings_of_two_seeds_do_not_share_orders(bundle: str) -> None:
         "networks",
         "ablation",
         "recipes",
-        "claim",
+        "readings",
+        "variants",
+        "attacks",
     ],
 )
 def test_what_both_bundles_share_is_there_once(name: str) -> None:
@@ -96,7 +99,7 @@ def test_the_two_overlays_of_a_network_differ_in_the_switch_only() -> None:
         assert plain == with_nlce
 
 
-@pytest.mark.parametrize("folder", ["ablation", "claim"])
+@pytest.mark.parametrize("folder", ["ablation", "readings", "variants", "attacks"])
 def test_a_variant_says_its_name(folder: str) -> None:
     for path in (ROOT / "bundles" / "nlcen_jsrt" / folder).glob("*.json"):
         config = parser("nlcen_jsrt", "train.json", f"{folder}/{path.name}")
@@ -126,14 +129,14 @@ def test_an_overlay_takes_the_ablations_of_nlce() -> None:
 
 
 def attack(reading: str, *files: str, **overrides: Any) -> Any:
-    config = parser("nlcen_jsrt", "train.json", *files, "evaluate.json", f"claim/{reading}.json", **overrides)
+    config = parser("nlcen_jsrt", "train.json", *files, "evaluate.json", f"readings/{reading}.json", **overrides)
     config["validate#adversarial#results_file"] = config["validate#adversarial#save_dir"] = None
     config["validate#adversarial#progress"] = False
     return config, config.get_parsed_content("validate#adversarial")
 
 
 def test_readings_of_the_attack() -> None:
-    readings = {path.stem for path in (ROOT / "bundles" / "nlcen_jsrt" / "claim").glob("*.json")}
+    readings = {path.stem for path in (ROOT / "bundles" / "nlcen_jsrt" / "readings").glob("*.json")}
     assert readings == {
         "after_normalization",
         "all_outputs",
@@ -141,19 +144,17 @@ def test_readings_of_the_attack() -> None:
         "eight_bit",
         "original_resolution",
         "probabilities",
-        "scaled_attention",
         "transfer",
         "twelve_bit",
         "unbounded",
-        "w_z_random",
     }
-    assert attack("twelve_bit")[1].grey_level == 255 / 4095
+    assert attack("twelve_bit")[1].attack.unit == 255 / 4095
     _, handler = attack("after_normalization")
-    assert handler.value_range is None
+    assert handler.attack.value_range is None
     config, _ = attack("unbounded")
     deviation = config.get_parsed_content("network").normalization.std
-    assert handler.grey_level == pytest.approx(deviation.item(), abs=1e-3)
-    assert attack("unbounded")[1].value_range is None
+    assert handler.attack.unit == pytest.approx(deviation.item(), abs=1e-3)
+    assert attack("unbounded")[1].attack.value_range is None
     assert attack("batch_statistics")[1].batch_statistics
     picture = torch.tensor([0.4, 0.6])
     assert attack("eight_bit")[1].transmission(picture).tolist() == [0.0, 1.0]
@@ -168,7 +169,7 @@ def test_reading_probabilities_is_a_softmax_too_many() -> None:
                 first = torch.softmax(logits[image, :, row, column].double(), 0)
                 second = torch.softmax(first, 0)
                 expected -= second[int(target[image, 0, row, column])].log().item()
-    loss = attack("probabilities")[1].loss_function(logits, target)
+    loss = attack("probabilities")[1].attack.loss_function(logits, target)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -177,7 +178,7 @@ def test_reading_all_outputs_lowers_the_weighted_sum_of_five_losses() -> None:
     network = config.get_parsed_content("network").eval()
     x, target = torch.rand(1, 1, 32, 32), torch.ones(1, 1, 32, 32)
     with torch.no_grad():
-        loss = handler.loss_function(handler.attacked.eval()(x), target)
+        loss = handler.attack.loss_function(handler.attacked.eval()(x), target)
         losses = [-logits.log_softmax(1)[:, 1].sum() for logits in network.all_logits(x)]
     assert loss.item() == pytest.approx(sum(losses).item() / 4, rel=1e-5)
 
@@ -197,7 +198,10 @@ def test_reading_transfer_loads_the_other_network(tmp_path: Path, nlce: bool) ->
 
 def test_readings_that_are_trained_anew() -> None:
     modules = [
-        next(m for m in parser("nlcen_jsrt", "train.json", f"claim/{name}.json").get_parsed_content("network_def").nlce)
+        next(
+            m
+            for m in parser("nlcen_jsrt", "train.json", f"variants/{name}.json").get_parsed_content("network_def").nlce
+        )
         for name in ("scaled_attention", "w_z_random")
     ]
     assert modules[0].scaled and not modules[1].scaled
@@ -238,7 +242,7 @@ def test_reading_original_resolution_attacks_the_picture_before_it_is_reduced(
     torch.manual_seed(0)
     network = parser("nlcen_jsrt", "train.json").get_parsed_content("network_def")
     torch.save(network.state_dict(), tmp_path / "model.pt")
-    files = of_the_chest("train", "evaluate", "claim/original_resolution")
+    files = of_the_chest("train", "evaluate", "readings/original_resolution")
     workflow = make_workflow(*files, epsilons=[4.0], panels=1)
     workflow.initialize()
     workflow.run()
@@ -256,3 +260,27 @@ def test_reading_original_resolution_attacks_the_picture_before_it_is_reduced(
     with torch.no_grad():
         logits = network.eval()(reduce(torch.from_numpy(image) / 255).as_tensor().unsqueeze(0))
     assert (logits.argmax(1)[0].numpy() == expected).mean() > 0.99
+
+
+@pytest.mark.parametrize(("name", "gradients"), [("uniform_noise", 0), ("pgd", 20 * 2 * 2)])
+def test_other_attacks(tmp_path: Path, make_workflow: MakeWorkflow, name: str, gradients: int) -> None:
+    torch.manual_seed(0)
+    network = parser("nlcen_jsrt", "train.json").get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    workflow = make_workflow(
+        *of_the_chest("train", "evaluate", f"attacks/{name}"), epsilons=[2.0, 8.0], panels=1, value_range=[0.0, 250.0]
+    )
+    with pytest.raises(RuntimeError) as error:
+        workflow.initialize()
+        workflow.run()
+    assert "leave the value range 0.0 to 250.0" in str(find_input_error(error.value))
+    workflow = make_workflow(*of_the_chest("train", "evaluate", f"attacks/{name}"), epsilons=[2.0, 8.0], panels=1)
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+    (file,) = (tmp_path / "runs").glob("evaluating_*/result.json")
+    result = json.loads(file.read_text())
+    assert result["gradients_per_image"] == gradients and result["variant"] == name
+    assert result["attack"]["value_range"] == [0.0, 255.0] and result["attack"]["attack"].startswith("pipeline.attacks")
+    with np.load(next(file.parent.glob("adversarial/*.npz"))) as saved:
+        assert [np.abs(delta).max() for delta in saved["delta"]] == pytest.approx([2.0, 8.0], rel=0.02)

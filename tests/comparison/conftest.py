@@ -71,9 +71,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         "networks/cdnn": {},
         "ablation/frozen": {},
         "ablation/fine_tuned": {},
-        "claim/twelve_bit": {},
-        "claim/transfer": {},
-        "claim/scaled_attention": {},
+        "readings/twelve_bit": {},
+        "readings/transfer": {},
+        "variants/scaled_attention": {},
     }
     for name, content in configs.items():
         file = tmp_path / "bundle" / f"{name}.json"

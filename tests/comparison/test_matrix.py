@@ -52,7 +52,7 @@ def test_cells_of_a_matrix_in_the_order_in_which_they_can_run(project: Project) 
     assert tuned.needs == {"initial_weights": frozen.name}
     assert twelve_bit.needs == {"ckpt_path": trained.name}
     assert twelve_bit.run_id == "evaluating"
-    assert twelve_bit.config_files[1:] == (f"{bundle}/evaluate.json", f"{bundle}/claim/twelve_bit.json")
+    assert twelve_bit.config_files[1:] == (f"{bundle}/evaluate.json", f"{bundle}/readings/twelve_bit.json")
     assert (twelve_bit.labels["variant"], twelve_bit.labels["reading"]) == ("", "twelve_bit")
     assert transfer.needs == {"ckpt_path": trained.name, "surrogate_weights": without.name}
     assert transfer.settings == {"max_epochs": 3, "nlce": True, "seed": 0, "surrogate_nlce": False}
@@ -214,7 +214,7 @@ def test_a_matrix_that_is_none(tmp_path: Path) -> None:
     ("parts", "file", "there"),
     [
         ({"networks": ["nlcen", "unett"]}, "networks/unett", "cdnn, unet"),
-        ({"claim": {**CLAIM, "readings": ["ten_bit"]}}, "claim/ten_bit", "scaled_attention, transfer, twelve_bit"),
+        ({"claim": {**CLAIM, "readings": ["ten_bit"]}}, "readings/ten_bit", "transfer, twelve_bit"),
         (
             {"ablation": {"data": ["lungs"], "stages": {"a": {**STAGE, "overlay": "b"}}}},
             "ablation/b",

@@ -24,14 +24,14 @@ import torch
 from ignite.engine import Engine, Events
 from mlflow import MlflowClient
 from monai.data import DataLoader, Dataset
+from monai.engines import SupervisedEvaluator
 from monai.handlers import MLFlowHandler
 from monai.losses import DeepSupervisionLoss
 from monai.utils.misc import path_to_sqlite_uri
 from torch import nn
 
-from pipeline.attacks import iterative_fgsm, targeted_gradient
+from pipeline.attacks import IterativeFGSM, Sigmoid, Softmax, UniformNoise, describe, shared_sweep
 from pipeline.handlers import AdversarialEvaluation, epsilon_name
-from pipeline.handlers.adversarial_evaluation import _describe
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
 from pipeline.utils.interruption import interruption_sentence
@@ -54,9 +54,11 @@ def run(network: nn.Module, data: list[dict[str, Any]] | None = None, batches: i
             count += 1
             return super().forward(input, target)
 
-    handler = AdversarialEvaluation(
-        **{"epsilons": EPSILONS, "progress": False, "loss_function": Counted("sum"), **arguments}
-    )
+    of_attack = {
+        key: arguments.pop(key) for key in ("step", "value_range", "loss_function", "unit") if key in arguments
+    }
+    attack = IterativeFGSM(**{"loss_function": Counted("sum"), **of_attack})
+    handler = AdversarialEvaluation(**{"attack": attack, "epsilons": EPSILONS, "progress": False, **arguments})
     evaluator = make_evaluator(network, data, [handler])
     if batches is not None:
         evaluator.data_loader = FailingLoader(evaluator.data_loader, batches)
@@ -66,6 +68,18 @@ def run(network: nn.Module, data: list[dict[str, Any]] | None = None, batches: i
     else:
         evaluator.run()
     return handler, evaluator, count
+
+
+def paper_gradient(network: nn.Module, label: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The gradient of equation 4 towards the inverse mask with respect to the picture in grey levels."""
+
+    def gradient(picture: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            picture = picture.detach().requires_grad_()
+            loss = nn.functional.cross_entropy(network(picture / 255), 1 - label[:, 0].long(), reduction="sum")
+            return torch.autograd.grad(loss, picture)[0]
+
+    return gradient
 
 
 @pytest.mark.parametrize(
@@ -85,9 +99,9 @@ def test_scores_are_those_of_one_attack_per_epsilon() -> None:
     for start in range(0, len(data), 3):
         batch = data[start : start + 3]
         image, label = (torch.stack([entry[key] for entry in batch]) for key in ("image", "label"))
-        gradient = targeted_gradient(network, PixelCrossEntropy("sum"), 1 - label)
+        gradient = paper_gradient(network, label)
         for epsilon in (0.0, *EPSILONS):
-            attacked = iterative_fgsm(gradient, image * 255, epsilon) if epsilon else image * 255
+            attacked = shared_sweep(gradient, image * 255, [epsilon])[epsilon] if epsilon else image * 255
             with torch.no_grad():
                 prediction = network(attacked / 255).argmax(1, keepdim=True)
             for entry, found, mask in zip(batch, prediction.bool(), label.bool(), strict=True):
@@ -95,7 +109,7 @@ def test_scores_are_those_of_one_attack_per_epsilon() -> None:
                 dic, jsc = (2 * hit / (2 * hit + wrong), hit / (hit + wrong)) if hit + wrong else (1.0, 1.0)
                 assert table[entry["id"], epsilon] == pytest.approx((dic, jsc), abs=1e-6)
     for column, metric in enumerate(("DIC", "JSC")):
-        for epsilon in EPSILONS:
+        for epsilon in (0.0, *EPSILONS):
             values = [table[entry["id"], epsilon][column] for entry in data]
             mean = evaluator.state.metrics[epsilon_name(metric, epsilon)]
             assert isinstance(mean, float) and mean == pytest.approx(sum(values) / len(values))
@@ -120,7 +134,7 @@ def test_clean_rows_are_the_evaluators_metrics_with_empty_masks() -> None:
 def test_no_epsilons_give_the_clean_rows_only() -> None:
     handler, evaluator, gradients = run(make_network(), epsilons=())
     assert gradients == 0 and len(handler.table) == 7
-    assert set(evaluator.state.metrics) == {"DIC", "JSC"}
+    assert set(evaluator.state.metrics) == {"DIC", "JSC", "DIC_eps_00.0", "JSC_eps_00.0"}
 
 
 def test_the_network_is_left_as_it_was() -> None:
@@ -409,8 +423,11 @@ def test_another_key_for_the_names() -> None:
     "arguments, message",
     [
         ({"epsilons": [0.0]}, "epsilons: every intensity must be above 0 grey levels, got [0.0]."),
-        ({"epsilons": [2, 1]}, "epsilons: the intensities must rise and not repeat, got [2.0, 1.0]."),
-        ({"step": -1.0}, "step: the step size must be above 0 grey levels, got -1.0."),
+        ({"epsilons": [2, 1]}, "epsilons: the intensities must rise and not repeat, got [2, 1]."),
+        (
+            {"intensity_range": (1.0, 0.0)},
+            "intensity_range: two numbers are needed, the lower one first, got (1.0, 0.0).",
+        ),
     ],
 )
 def test_bad_numbers_are_refused_at_once(arguments: dict[str, Any], message: str) -> None:
@@ -454,7 +471,7 @@ def test_an_interruption_says_how_many_images_are_kept(
     def stop(engine: Engine) -> None:
         raise Interrupted
 
-    handler = AdversarialEvaluation(epsilons, results_file=tmp_path / "sweep.json" if kept else None)
+    handler = AdversarialEvaluation(epsilons=epsilons, results_file=tmp_path / "sweep.json" if kept else None)
     evaluator = make_evaluator(make_network(), handlers=[handler])
     evaluator.add_event_handler(Events.ITERATION_COMPLETED, stop)
     with pytest.raises(Interrupted):
@@ -512,7 +529,14 @@ def test_mlflow_handler_logs_the_scalars(tmp_path: Path) -> None:
     client = MlflowClient(uri)
     (logged,) = client.search_runs([client.get_experiment_by_name("sweep").experiment_id])
     assert {name: logged.data.metrics[name] for name in evaluator.state.metrics} == evaluator.state.metrics
-    assert set(evaluator.state.metrics) == {"DIC", "JSC", "DIC_eps_02.0", "JSC_eps_02.0"}
+    assert set(evaluator.state.metrics) == {
+        "DIC",
+        "JSC",
+        "DIC_eps_00.0",
+        "JSC_eps_00.0",
+        "DIC_eps_02.0",
+        "JSC_eps_02.0",
+    }
 
 
 def test_a_network_of_another_kind_of_numbers(tmp_path: Path) -> None:
@@ -536,8 +560,7 @@ def test_data_loader_of_tensors_only_is_untouched_by_the_attack() -> None:
 
 def attack(network: nn.Module, entries: list[dict[str, Any]], epsilon: float, **arguments: Any) -> torch.Tensor:
     image, label = (torch.stack([entry[key] for entry in entries]) for key in ("image", "label"))
-    gradient = targeted_gradient(network, PixelCrossEntropy("sum"), 1 - label)
-    return iterative_fgsm(gradient, image * 255, epsilon, **arguments)
+    return shared_sweep(paper_gradient(network, label), image * 255, [epsilon], **arguments)[epsilon]
 
 
 def deltas(folder: Path, data: list[dict[str, Any]]) -> torch.Tensor:
@@ -548,11 +571,12 @@ def deltas(folder: Path, data: list[dict[str, Any]]) -> torch.Tensor:
 def test_grey_levels_of_twelve_bits(tmp_path: Path) -> None:
     network, data = make_network(), make_data()[:3]
     level = 255 / 4095
-    handler, _, _ = run(network, data, grey_level=level, save_dir=tmp_path, save_count=3)
-    assert handler.iterations == {0.5: 1, 2.0: 3, 8.0: 10, 40.0: 44}
+    handler, _, _ = run(network, data, unit=level, save_dir=tmp_path, save_count=3)
+    steps = {epsilon: handler.attack.steps(epsilon) for epsilon in EPSILONS}
+    assert steps == {0.5: 1, 2.0: 3, 8.0: 10, 40.0: 44}
     assert sorted({row["epsilon"] for row in handler.table}) == [0.0, *EPSILONS]
     network.eval()
-    for index, (epsilon, iterations) in enumerate(handler.iterations.items()):
+    for index, (epsilon, iterations) in enumerate(steps.items()):
         found = deltas(tmp_path, data)[:, index]
         # the largest change is so many steps of one level of twelve bits, and not above ε of them
         assert found.abs().max() <= epsilon * level + 1e-4
@@ -614,22 +638,97 @@ def test_losses_are_told_apart() -> None:
         lambda logits, target: logits.sum(),
         lambda logits, target: logits.softmax(1).sum(),
     ]
-    assert len({_describe(loss) for loss in losses}) == len(losses)
-    assert _describe(PixelCrossEntropy("sum")) == _describe(PixelCrossEntropy("sum").eval())
+    assert len({describe(loss) for loss in losses}) == len(losses)
+    assert describe(PixelCrossEntropy("sum")) == describe(PixelCrossEntropy("sum").eval())
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"grey_level": 0.5},
+        {"unit": 0.5},
         {"attacked": make_network(1)},
         {"batch_statistics": True},
         {"transmission": torch.round},
     ],
-    ids=["grey_level", "attacked", "batch_statistics", "transmission"],
+    ids=["unit", "attacked", "batch_statistics", "transmission"],
 )
 def test_results_of_another_reading_are_not_taken(tmp_path: Path, arguments: dict[str, Any]) -> None:
     file = tmp_path / "sweep.json"
     run(make_network(), results_file=file)
     _, _, gradients = run(make_network(), results_file=file, **arguments)
     assert gradients > 0
+
+
+def test_another_attack_and_its_identity(tmp_path: Path) -> None:
+    """Noise: no gradient, progress by batches, and results that no other seed takes over."""
+    file = tmp_path / "sweep.json"
+    handler, _, gradients = run(make_network(), attack=UniformNoise(), results_file=file)
+    assert gradients == handler.gradients == 0
+    first = json.loads(file.read_text())
+    assert first["conditions"]["attack"] == {
+        "attack": "pipeline.attacks.uniform_noise.UniformNoise",
+        "seed": 0,
+        "unit": 1.0,
+        "value_range": [0.0, 255.0],
+    }
+    again, _, _ = run(make_network(), attack=UniformNoise(), batches=1, results_file=tmp_path / "part.json")
+    again, _, _ = run(make_network(), attack=UniformNoise(), results_file=tmp_path / "part.json")
+    assert again.table == handler.table
+    other, _, _ = run(make_network(), attack=UniformNoise(seed=1), results_file=file)
+    assert other.table != handler.table
+
+
+def test_progress_of_an_attack_without_gradients(capfd: pytest.CaptureFixture[str]) -> None:
+    run(make_network(), attack=UniformNoise())
+    assert [line.split(",")[0] for line in capfd.readouterr().err.splitlines()] == [
+        "attack: 33% (1/3 steps)",
+        "attack: 66% (2/3 steps)",
+        "attack: 100% (3/3 steps)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("classes", "attack"),
+    [(Softmax(4), IterativeFGSM(target=None)), (Sigmoid(1), IterativeFGSM()), (Sigmoid(3), IterativeFGSM())],
+    ids=["many", "one_channel", "labels"],
+)
+def test_other_outputs_in_a_range_of_their_own(
+    tmp_path: Path, classes: Softmax | Sigmoid, attack: IterativeFGSM
+) -> None:
+    """Scores and saved masks against NumPy, for a network of z-scores from -2 to 3."""
+    torch.manual_seed(0)
+    network = nn.Conv2d(1, classes.channels, 3, padding=1)
+    images = [5 * entry["image"] - 2 for entry in make_data()]
+    label_channels = classes.mask_channels
+    labels = [torch.randint(0, classes.labels + 1, (label_channels, 12, 10)).float() for _ in images]
+    data = [{"image": i, "label": m, "id": str(n)} for n, (i, m) in enumerate(zip(images, labels, strict=True))]
+    handler = AdversarialEvaluation(
+        attack, (8.0,), classes, (-2.0, 3.0), save_dir=tmp_path, save_count=7, progress=False
+    )
+    plain = SupervisedEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(Dataset(data), batch_size=3),
+        network=network,
+        val_handlers=[handler],
+    )
+    plain.run()
+    scores = {(row["image"], row["epsilon"]): (row["DIC"], row["JSC"]) for row in handler.table}
+    for n, (image, label) in enumerate(zip(images, labels, strict=True)):
+        with np.load(tmp_path / f"{n}.npz") as saved:
+            delta, predictions = saved["delta"][0], saved["prediction"]
+            assert np.allclose(saved["image"], 51 * (image.numpy() + 2), atol=1e-3)
+        assert np.abs(delta).max() <= 8 + 1e-4
+        for prediction, epsilon, moved in ((predictions[0], 0.0, 0), (predictions[1], 8.0, delta / 51)):
+            with torch.no_grad():
+                output = network(torch.as_tensor(image.numpy() + moved)[None])[0].numpy()
+            expected = output.argmax(0)[None] if isinstance(classes, Softmax) else output > 0
+            assert (expected.reshape(prediction.shape) == prediction).mean() > 0.99
+            found, true = (
+                [mask == k for k in range(1, 4)] if isinstance(classes, Softmax) else list(mask)
+                for mask in (prediction.reshape(label.shape), label.numpy())
+            )
+            hits = [np.logical_and(f, m).sum() for f, m in zip(found, true, strict=True)]
+            dic = np.mean([2 * h / (f.sum() + m.sum()) for h, f, m in zip(hits, found, true, strict=True)])
+            jsc = np.mean([h / np.logical_or(f, m).sum() for h, f, m in zip(hits, found, true, strict=True)])
+            assert scores[str(n), epsilon] == pytest.approx((dic, jsc), abs=1e-6)
+    assert plain.state.metrics["DIC_eps_08.0"] <= plain.state.metrics["DIC_eps_00.0"]

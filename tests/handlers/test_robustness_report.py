@@ -45,7 +45,7 @@ def report(
     folder: Path, epsilons: tuple[float, ...], data: list[dict[str, Any]] | None = None, save_count: int = 1
 ) -> tuple[AdversarialEvaluation, Notes]:
     adversarial = AdversarialEvaluation(
-        epsilons, progress=False, save_dir=folder / "adversarial", save_count=save_count
+        epsilons=epsilons, progress=False, save_dir=folder / "adversarial", save_count=save_count
     )
     notes = Notes()
     make_evaluator(

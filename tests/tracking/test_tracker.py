@@ -75,11 +75,12 @@ def test_a_run_is_in_mlflow_with_all_that_was_logged(new_tracker: NewTracker, tm
     assert json.loads((tracker.run.path / "run.json").read_text())["status"] == "FINISHED"
 
 
-def test_artifacts_lie_beside_the_sqlite_file(new_tracker: NewTracker, tmp_path: Path) -> None:
+def test_artifacts_lie_beside_the_sqlite_file(new_tracker: NewTracker, store: str) -> None:
     tracker = new_tracker(config={"a": 1})
     tracker.close()
     _, run = mlflow_run(tracker)
-    assert (tmp_path / "store" / "mlruns" / run.info.run_id / "artifacts" / "config.json").is_file()
+    folder = Path(store.removeprefix("sqlite:///")).parent
+    assert (folder / "mlruns" / run.info.run_id / "artifacts" / "config.json").is_file()
 
 
 def test_starting_and_closing_twice_is_starting_and_closing_once(new_tracker: NewTracker) -> None:

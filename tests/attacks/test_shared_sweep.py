@@ -18,7 +18,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from pipeline.attacks import PAPER_EPSILONS, epsilon_sweep, iterative_fgsm, num_gradients, num_iterations
+from pipeline.attacks import PAPER_EPSILONS, num_gradients, num_iterations, shared_sweep
 from pipeline.utils import InputError
 
 # the paper's, written out
@@ -73,13 +73,13 @@ def test_the_papers_intensities_and_iterations() -> None:
 def test_sweep_is_bitwise_equal_to_plain_attacks(step: float, value_range: tuple[float, float] | None) -> None:
     gradient, image = make_gradient(), make_image()
     before = image.clone()
-    swept = epsilon_sweep(gradient, image, EPSILONS, step, value_range=value_range)
+    swept = shared_sweep(gradient, image, EPSILONS, step, value_range=value_range)
     assert list(swept) == EPSILONS
     for epsilon, iterations in zip(EPSILONS, ITERATIONS, strict=True):
         expected = plain_attack(gradient, image, epsilon, iterations, step, value_range)
         assert torch.equal(swept[epsilon], expected)
-        alone = iterative_fgsm(gradient, image, epsilon, step=step, value_range=value_range)
-        assert torch.equal(alone, expected)
+        alone = shared_sweep(gradient, image, [epsilon], step, value_range=value_range)
+        assert torch.equal(alone[epsilon], expected)
     assert torch.equal(image, before)
 
 
@@ -93,7 +93,7 @@ def test_sweep_is_bitwise_equal_where_steps_do_not_add_up_to_epsilon(step: float
     def iterations(epsilon: float) -> int:
         return math.ceil(14 * epsilon)
 
-    swept = epsilon_sweep(gradient, image, epsilons, step, iterations=iterations, value_range=(0.0, 255.0))
+    swept = shared_sweep(gradient, image, epsilons, step, iterations=iterations, value_range=(0.0, 255.0))
     for epsilon in epsilons:
         expected = plain_attack(gradient, image, epsilon, iterations(epsilon), step, (0.0, 255.0))
         assert torch.equal(swept[epsilon], expected)
@@ -101,19 +101,19 @@ def test_sweep_is_bitwise_equal_where_steps_do_not_add_up_to_epsilon(step: float
 
 def test_sweep_stays_in_the_ball_and_the_range_and_uses_both() -> None:
     image = make_image()
-    for epsilon, adversarial in epsilon_sweep(make_gradient(), image, EPSILONS).items():
+    for epsilon, adversarial in shared_sweep(make_gradient(), image, EPSILONS).items():
         change = (adversarial.double() - image.double()).abs()
         # x + δ is rounded to the picture's number type
         assert change.max() <= epsilon + 2**-17
         assert change.max() > epsilon - 1e-4
         assert adversarial.min() >= 0 and adversarial.max() <= 255
-    unbounded = epsilon_sweep(make_gradient(), image, [32.0], value_range=None)[32.0]
+    unbounded = shared_sweep(make_gradient(), image, [32.0], value_range=None)[32.0]
     assert unbounded.min() < 0 and unbounded.max() > 255
 
 
 def test_other_value_range() -> None:
     image = 10 + make_image() / 255
-    swept = epsilon_sweep(make_gradient(), image, [0.5, 4.0], value_range=(10.0, 11.0))
+    swept = shared_sweep(make_gradient(), image, [0.5, 4.0], value_range=(10.0, 11.0))
     assert swept[4.0].min() >= 10 and swept[4.0].max() <= 11
     assert torch.equal(swept[4.0], plain_attack(make_gradient(), image, 4.0, 5, 1.0, (10.0, 11.0)))
 
@@ -141,7 +141,7 @@ def test_number_of_gradients(epsilons: list[float], step: float, expected: int) 
         seen.append(x.clone())
         return gradient(x)
 
-    swept = epsilon_sweep(counting, image, epsilons, step)
+    swept = shared_sweep(counting, image, epsilons, step)
     assert len(swept) == len(epsilons)
     assert len(seen) == expected == num_gradients(epsilons, step)
     assert not seen or torch.equal(seen[0], image)
@@ -150,7 +150,7 @@ def test_number_of_gradients(epsilons: list[float], step: float, expected: int) 
 def test_lowers_a_loss() -> None:
     """Towards the target: the loss of which the gradient is given falls."""
     image, goal = make_image(), make_image().flip(3)
-    swept = epsilon_sweep(lambda x: 2 * (x - goal), image, [2.0, 8.0])
+    swept = shared_sweep(lambda x: 2 * (x - goal), image, [2.0, 8.0])
     losses = [(x - goal).square().sum().item() for x in (image, swept[2.0], swept[8.0])]
     assert losses[0] > losses[1] > losses[2]
 
@@ -163,11 +163,11 @@ def test_lowers_a_loss() -> None:
         ({"epsilons": [math.nan]}, "epsilons: every intensity must be above 0 grey levels, got [nan]."),
         ({"epsilons": [2.0, 1.0]}, "epsilons: the intensities must rise and not repeat, got [2.0, 1.0]."),
         ({"epsilons": [1.0, 1.0]}, "epsilons: the intensities must rise and not repeat, got [1.0, 1.0]."),
-        ({"step": 0.0}, "step: the step size must be above 0 grey levels, got 0.0."),
-        ({"step": -1.0}, "step: the step size must be above 0 grey levels, got -1.0."),
-        ({"step": math.nan}, "step: the step size must be above 0 grey levels, got nan."),
-        ({"epsilons": [1.0, math.inf]}, "epsilons and step must be finite, got [1.0, inf] and 1.0."),
-        ({"step": math.inf}, "epsilons and step must be finite, got [1.0] and inf."),
+        ({"step": 0.0}, "step: the step size must be finite and above 0, got 0.0."),
+        ({"step": -1.0}, "step: the step size must be finite and above 0, got -1.0."),
+        ({"step": math.nan}, "step: the step size must be finite and above 0, got nan."),
+        ({"epsilons": [1.0, math.inf]}, "epsilons must be finite, got [1.0, inf]."),
+        ({"step": math.inf}, "step: the step size must be finite and above 0, got inf."),
         (
             {"value_range": (255.0, 0.0)},
             "value_range: two grey levels are needed, the lower one first, or null, got (255.0, 0.0).",
@@ -177,12 +177,7 @@ def test_lowers_a_loss() -> None:
 )
 def test_bad_numbers(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        epsilon_sweep(make_gradient(), make_image(), **{"epsilons": [1.0], **arguments})
-    settings = dict(arguments)
-    epsilons = settings.pop("epsilons", [1.0])
-    if len(epsilons) == 1:
-        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-            iterative_fgsm(make_gradient(), make_image(), epsilons[0], **settings)
+        shared_sweep(make_gradient(), make_image(), **{"epsilons": [1.0], **arguments})
 
 
 @pytest.mark.parametrize("value", [-0.5, 255.5, math.nan])
@@ -195,21 +190,9 @@ def test_a_picture_out_of_range(value: float) -> None:
         "give the picture in grey levels of 0 to 255."
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        epsilon_sweep(make_gradient(), image, [1.0])
+        shared_sweep(make_gradient(), image, [1.0])
     if not math.isnan(value):
-        assert epsilon_sweep(make_gradient(), image, [1.0], value_range=None)[1.0].isfinite().all()
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_gradient_that_is_not_finite(value: float) -> None:
-    def broken(image: torch.Tensor) -> torch.Tensor:
-        gradient = torch.ones_like(image)
-        gradient[0, 0, 0, 0] = value
-        return gradient
-
-    message = "The attack's gradient is not finite; the network or the loss overflows on this image."
-    with pytest.raises(FloatingPointError, match=f"^{re.escape(message)}$"):
-        epsilon_sweep(broken, make_image(), [1.0, 2.0])
+        assert shared_sweep(make_gradient(), image, [1.0], value_range=None)[1.0].isfinite().all()
 
 
 def test_iterations_that_fall_with_epsilon() -> None:
@@ -219,7 +202,8 @@ def test_iterations_that_fall_with_epsilon() -> None:
         return x - 100.5
 
     iterations = {1.0: 6, 2.0: 2, 3.0: 4, 4.0: 1}.__getitem__
-    adversarial = epsilon_sweep(gradient, image, [1.0, 2.0, 3.0, 4.0], iterations=iterations)
+    adversarial = shared_sweep(gradient, image, [1.0, 2.0, 3.0, 4.0], iterations=iterations)
     assert list(adversarial) == [1.0, 2.0, 3.0, 4.0]
     for epsilon, pictures in adversarial.items():
-        assert torch.equal(pictures, iterative_fgsm(gradient, image, epsilon, iterations=iterations))
+        alone = shared_sweep(gradient, image, [epsilon], iterations=iterations)
+        assert torch.equal(pictures, alone[epsilon])

@@ -1,0 +1,69 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+
+from .attacked_network import AttackedNetwork
+from .settings_identity import describe
+
+__all__ = ["Attack", "attack_identity"]
+
+
+class Attack(Protocol):
+    """An attack: an object that holds its settings as plain attributes, from which ``attack_identity`` tells it.
+
+    What it needs of the network it asks ``attacked`` for; grey levels and intensities are those of 0 to 255. It must
+    give the same pictures for the same image whatever else is in the batch, or a sweep that goes on would differ.
+    """
+
+    def __call__(
+        self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor, epsilons: Sequence[float]
+    ) -> dict[float, torch.Tensor]:
+        """Return adversarial pictures for each ε.
+
+        Args:
+            attacked: what is attacked.
+            picture: clean pictures (B, C, *spatial) in grey levels.
+            label: their masks, as ``attacked.classes`` has them.
+            epsilons: intensities ε, rising: the most that a grey level may change, counted in ``unit``.
+        """
+
+    @property
+    def unit(self) -> float:
+        """What ε counts, in grey levels of 255."""
+
+    def check(self, epsilons: Sequence[float]) -> None:
+        """Raise an ``InputError`` for intensities or settings that the attack is not defined for."""
+
+    def steps(self, epsilon: float) -> int:
+        """Return how many steps it takes at an ε."""
+
+    def gradients(self, epsilons: Sequence[float]) -> int:
+        """Return how many gradients it computes for each batch, which share them."""
+
+
+def attack_identity(attack: Attack) -> dict[str, Any]:
+    """Return what tells an attack from another: its class and all its settings, as JSON can hold them."""
+    kind = type(attack)
+    settings = {name: _plain(value) for name, value in sorted(vars(attack).items())}
+    return {"attack": f"{kind.__module__}.{kind.__qualname__}", **settings}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return describe(value) if callable(value) else value

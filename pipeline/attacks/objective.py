@@ -1,0 +1,64 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from pipeline.losses import PixelCrossEntropy
+from pipeline.utils import InputError
+
+from .attacked_network import AttackedNetwork
+
+__all__ = ["Loss", "Target", "inverse_mask", "objective"]
+
+Loss = Callable[[Any, torch.Tensor], torch.Tensor]
+Target = Callable[[torch.Tensor], torch.Tensor]
+
+SUMMED_CROSS_ENTROPY = PixelCrossEntropy(reduction="sum")
+
+
+def inverse_mask(label: torch.Tensor) -> torch.Tensor:
+    """Return S_t of the paper, 1 − label, for a mask of 0 and 1.
+
+    Raises:
+        InputError: if the mask holds other values, or truth values instead of numbers.
+    """
+    if not ((label == 0) | (label == 1)).all():
+        raise InputError(
+            "inverse_mask: the mask must hold 0 and 1 only; the paper's target is defined for two classes. With more, "
+            "give the attack no target."
+        )
+    if label.dtype == torch.bool:
+        raise InputError("inverse_mask: the mask must hold numbers, got torch.bool; convert it with .float().")
+    return 1 - label
+
+
+def objective(
+    attacked: AttackedNetwork, label: torch.Tensor, loss_function: Loss, target: Target | None
+) -> Callable[[Any], torch.Tensor]:
+    """Return what an attack lowers, as a function of the logits.
+
+    Args:
+        attacked: what is attacked.
+        label: the true masks.
+        loss_function: from logits and masks to a number. A sum over pixels keeps the images of a batch independent.
+        target: from the true masks to those that the network is driven towards; None drives it away from the true ones.
+    """
+    masks = attacked.classes.target(label)
+    if target is None:
+        return lambda logits: -loss_function(logits, masks)
+    wanted = target(masks)
+    return lambda logits: loss_function(logits, wanted)

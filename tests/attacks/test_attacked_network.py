@@ -1,0 +1,128 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, Sigmoid, Softmax, UniformNoise
+from pipeline.utils import InputError
+
+
+def make_network(channels: int, dimensions: int = 2) -> nn.Module:
+    torch.manual_seed(0)
+    kind = {2: nn.Conv2d, 3: nn.Conv3d}[dimensions]
+    network = nn.Sequential(kind(1, 8, 3, padding=1), nn.Tanh(), kind(8, channels, 1)).eval()
+    for layer in network[::2]:
+        nn.init.normal_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    # grey is zero, so that every class is found somewhere
+    network[0].bias.data = -0.5 * network[0].weight.data.flatten(1).sum(1)
+    return network
+
+
+def test_an_intensity_range_is_cut_into_255_grey_levels() -> None:
+    attacked = AttackedNetwork(nn.Identity(), intensity_range=(-1000.0, 400.0))
+    assert attacked.grey_levels(torch.tensor([-1000.0, -300.0, 400.0])).tolist() == pytest.approx([0.0, 127.5, 255.0])
+    assert attacked.images(torch.tensor([0.0, 127.5, 255.0])).tolist() == pytest.approx(
+        [-1000.0, -300.0, 400.0], abs=1e-3
+    )
+
+
+def test_the_unit_interval_keeps_every_bit() -> None:
+    images, attacked = torch.rand(1000), AttackedNetwork(nn.Identity())
+    assert torch.equal(attacked.grey_levels(images), images * 255)
+    pictures = 255 * torch.rand(1000)
+    assert torch.equal(attacked.images(pictures), pictures / 255)
+
+
+def test_an_attack_is_the_same_whatever_range_the_network_takes() -> None:
+    """A network that takes HU and one that takes [0, 1] and turns it into HU are one."""
+    network, label = make_network(2).double(), torch.randint(0, 2, (2, 1, 6, 6)).double()
+
+    class FromUnitInterval(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return network((1400 * x - 1000) / 1000)
+
+    class FromHU(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return network(x / 1000)
+
+    pictures = 255 * torch.rand(2, 1, 6, 6, dtype=torch.float64)
+    hu = AttackedNetwork(FromHU(), intensity_range=(-1000.0, 400.0))
+    for attack in (IterativeFGSM(), PGD(iterations=3), UniformNoise()):
+        expected = attack(AttackedNetwork(FromUnitInterval()), pictures, label, [2.0, 8.0])
+        found = attack(hu, pictures, label, [2.0, 8.0])
+        assert all(torch.allclose(found[epsilon], expected[epsilon], atol=1e-9) for epsilon in expected)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize(
+    ("classes", "target"),
+    [(Softmax(2), "inverse"), (Softmax(4), None), (Sigmoid(1), "inverse"), (Sigmoid(3), "inverse"), (Sigmoid(3), None)],
+    ids=["two", "many", "one_channel", "labels", "labels_away"],
+)
+def test_every_kind_of_output_is_attacked_and_scored(
+    classes: Softmax | Sigmoid, target: str | None, dimensions: int
+) -> None:
+    size = (2, 1, *[8] * dimensions)
+    network = make_network(classes.channels, dimensions)
+    attacked = AttackedNetwork(network, classes=classes)
+    pictures = 255 * torch.rand(size)
+    with torch.no_grad():
+        output = network(pictures / 255)
+    exclusive = isinstance(classes, Softmax)
+    label = (output.argmax(1, keepdim=True) if exclusive else output > 0).float()
+    prediction = attacked.predict(pictures, label)
+    assert prediction.shape == label.shape and torch.equal(prediction.float(), label)
+    assert attacked.scores(prediction, label).tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    settings = {} if target else {"target": None}
+    for attack in (IterativeFGSM(**settings), PGD(iterations=4, **settings)):
+        found = attack(attacked, pictures, label, [32.0, 128.0])
+        scores = {epsilon: attacked.scores(attacked.predict(x, label), label).mean() for epsilon, x in found.items()}
+        assert scores[128.0] < scores[32.0] < 1
+
+
+def test_scores_are_the_mean_over_the_classes() -> None:
+    attacked = AttackedNetwork(nn.Identity(), classes=Softmax(4))
+    label = torch.tensor([[[[0, 1, 1, 2]]]])
+    prediction = torch.tensor([[[[0, 1, 0, 2]]]])
+    # class 1: 2·1 / 3 and 1 / 2; class 2: 1; class 3 is in neither mask: 1
+    assert attacked.scores(prediction, label)[0].tolist() == pytest.approx([(2 / 3 + 1 + 1) / 3, (1 / 2 + 1 + 1) / 3])
+
+
+def test_the_gradient_of_sliding_windows_is_that_of_the_joined_output() -> None:
+    network = make_network(2, 3).double()
+    inferer = SlidingWindowInferer(roi_size=(8, 8, 8), sw_batch_size=2, overlap=0.5, mode="gaussian")
+    label = torch.randint(0, 2, (1, 1, 12, 8, 10)).double()
+    pictures = 255 * torch.rand(1, 1, 12, 8, 10, dtype=torch.float64)
+    attacked = AttackedNetwork(network, inferer)
+    gradient = IterativeFGSM().gradient(attacked, label)(pictures)
+
+    def loss(x: torch.Tensor) -> float:
+        with torch.no_grad():
+            logits = inferer(x / 255, network).log_softmax(1)
+        return -torch.where(label == 1, logits[:, :1], logits[:, 1:]).sum().item()
+
+    for index in ((0, 0, 0, 0, 0), (0, 0, 6, 4, 5), (0, 0, 11, 7, 9)):
+        shift = torch.zeros_like(pictures)
+        shift[index] = 1e-3
+        expected = (loss(pictures + shift) - loss(pictures - shift)) / 2e-3
+        assert gradient[index].item() == pytest.approx(expected, rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("bounds", [(1.0, 1.0), (2.0, -1.0)])
+def test_a_range_that_does_not_rise(bounds: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="^intensity_range: two numbers are needed, the lower one first"):
+        AttackedNetwork(nn.Identity(), intensity_range=bounds)

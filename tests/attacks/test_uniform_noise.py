@@ -1,0 +1,55 @@
+# Copyright (c) The NLCEN authors
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#     http://www.apache.org/licenses/LICENSE-2.0
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from pipeline.attacks import AttackedNetwork, UniformNoise
+
+ATTACKED = AttackedNetwork(nn.Conv2d(1, 2, 1))
+
+
+def noise(picture: torch.Tensor, epsilons: list[float], **settings: object) -> dict[float, torch.Tensor]:
+    attack = UniformNoise(**settings)
+    assert attack.gradients(epsilons) == 0
+    return attack(ATTACKED, picture, torch.zeros_like(picture), epsilons)
+
+
+def test_each_pixel_moves_by_a_uniform_amount_of_at_most_epsilon() -> None:
+    picture = torch.full((1, 1, 200, 200), 128.0)
+    for epsilon, noisy in noise(picture, [2.0, 8.0]).items():
+        moved = (noisy - picture).flatten() / epsilon
+        assert moved.abs().max() <= 1
+        # of a uniform variable in [-1, 1]: mean 0, variance 1/3, and each tenth of the range as often as another
+        assert moved.mean().abs() < 0.01 and abs(moved.var() - 1 / 3) < 0.01
+        counts = torch.histc(moved, 10, -1, 1) / len(moved)
+        assert ((counts - 0.1).abs() < 0.01).all()
+
+
+def test_it_keeps_to_the_range() -> None:
+    picture = torch.cat([torch.zeros(1, 1, 20, 20), torch.full((1, 1, 20, 20), 255.0)])
+    noisy = noise(picture, [8.0])[8.0]
+    assert noisy.min() == 0 and noisy.max() == 255
+    assert noise(picture, [8.0], value_range=None)[8.0].min() < 0
+
+
+def test_the_same_picture_has_the_same_noise_in_any_batch_and_another_picture_another() -> None:
+    pictures = 255 * torch.rand(3, 1, 9, 9)
+    together = noise(pictures, [8.0])[8.0]
+    alone = noise(pictures[1:2], [8.0])[8.0]
+    assert torch.equal(together[1:2], alone)
+    moved = together - pictures
+    assert not torch.allclose(moved[0], moved[2], atol=0.1)
+    assert not torch.equal(noise(pictures, [8.0], seed=1)[8.0], together)
+    scaled = noise(pictures, [2.0, 8.0], value_range=None)
+    assert torch.allclose((scaled[8.0] - pictures), 4 * (scaled[2.0] - pictures), atol=1e-4)
