@@ -43,7 +43,7 @@ def _pytorch(file: str, image: np.ndarray, device: str) -> np.ndarray:
     import torch
 
     from pipeline.networks import NLCEN
-    from pipeline.utils import load_weights, read_weights
+    from pipeline.weights import load_weights, read_weights
 
     network = NLCEN(in_channels=1)
     load_weights(network, read_weights(file), file)

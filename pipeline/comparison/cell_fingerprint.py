@@ -21,7 +21,8 @@ from monai.bundle import ConfigParser
 
 from pipeline.tracking import fingerprint_config
 from pipeline.tracking.fingerprint import IGNORED_KEYS
-from pipeline.utils import InputError, fingerprint_file
+from pipeline.utils import InputError
+from pipeline.weights import fingerprint_file
 
 from .cell import Cell
 from .matrix import ROOT

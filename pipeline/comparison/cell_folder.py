@@ -24,7 +24,8 @@ from typing import Any
 from monai.utils import StrEnum
 
 from pipeline.tracking.folder_lock import FolderLock
-from pipeline.utils import InputError, atomic_path, fingerprint_file
+from pipeline.utils import InputError, atomic_path
+from pipeline.weights import fingerprint_file
 
 from .cell import Cell
 from .data_list import DataList

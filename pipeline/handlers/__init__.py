@@ -19,7 +19,7 @@ from .robustness_report import RobustnessReport
 from .run_cost import RunCost
 from .stop_at_divergence import StopAtDivergence
 from .track_run import TrackRun
-from .training_checkpoint import TrainingCheckpoint, load_network
+from .training_checkpoint import TrainingCheckpoint
 from .training_masks import TrainingMasks
 from .training_progress import TrainingProgress
 
@@ -38,5 +38,4 @@ __all__ = [
     "check_training",
     "epsilon_name",
     "first_seed",
-    "load_network",
 ]

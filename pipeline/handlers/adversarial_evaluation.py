@@ -37,16 +37,8 @@ from pipeline.attacks import (
     check_intensity_range,
     describe,
 )
-from pipeline.utils import (
-    InputError,
-    Progress,
-    atomic_path,
-    check_images,
-    check_masks,
-    file_name,
-    fingerprint_network,
-    say_if_interrupted,
-)
+from pipeline.utils import InputError, Progress, atomic_path, check_images, check_masks, file_name, say_if_interrupted
+from pipeline.weights import fingerprint_network
 
 from .sweep_results import SweepResults
 

@@ -23,7 +23,8 @@ from monai.utils import CommonKeys
 from torch import nn
 from torch.optim import Optimizer
 
-from pipeline.utils import InputError, first_non_finite
+from pipeline.utils import InputError
+from pipeline.weights import first_non_finite
 
 __all__ = ["StopAtDivergence"]
 

@@ -25,11 +25,12 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from pipeline.utils import InputError, atomic_path, load_weights, read_weights, say_if_interrupted
+from pipeline.utils import InputError, atomic_path, say_if_interrupted
+from pipeline.weights import bare_network, load_weights, read_weights
 
 from .stop_at_divergence import StopAtDivergence
 
-__all__ = ["TrainingCheckpoint", "load_network"]
+__all__ = ["TrainingCheckpoint"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class TrainingCheckpoint:
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.final_paths = [Path(final) for final in final_paths]
-        self.stop_at_divergence = StopAtDivergence(_bare(network), optimizer, self.path)
+        self.stop_at_divergence = StopAtDivergence(bare_network(network), optimizer, self.path)
 
     def attach(self, engine: Engine) -> None:
         """
@@ -90,7 +91,7 @@ class TrainingCheckpoint:
         if not self.path.is_file():
             return
         checkpoint = read_weights(self.path)
-        load_weights(_bare(self.network), checkpoint.get("network", {}), self.path)
+        load_weights(bare_network(self.network), checkpoint.get("network", {}), self.path)
         for key in ("optimizer", "scheduler", "epoch"):
             if key not in checkpoint:
                 raise InputError(
@@ -108,7 +109,7 @@ class TrainingCheckpoint:
         if idist.get_rank() == 0:
             _save(
                 {
-                    "network": _bare(self.network).state_dict(),
+                    "network": bare_network(self.network).state_dict(),
                     "optimizer": self.optimizer.state_dict(),
                     "scheduler": self.scheduler.state_dict(),
                     "epoch": engine.state.epoch,
@@ -125,27 +126,11 @@ class TrainingCheckpoint:
     def save_final(self, engine: Engine) -> None:
         """Give all processes the first one's weights, and write them."""
         if idist.get_world_size() > 1:
-            for tensor in _bare(self.network).state_dict().values():
+            for tensor in bare_network(self.network).state_dict().values():
                 dist.broadcast(tensor, src=0)
         if idist.get_rank() == 0:
             for path in self.final_paths:
-                _save(_bare(self.network).state_dict(), path)
-
-
-def load_network(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
-    """Load the weights of ``path``, a state dict or a checkpoint of ``TrainingCheckpoint``, and return the network.
-
-    A name that ends in ``.safetensors`` is read as safetensors, any other as PyTorch's format.
-
-    Raises:
-        InputError: if the file is missing, is no file of weights, is one of another network, or is not finite.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"ckpt_path: there is no file {path}; train first, or name the weights with --ckpt_path.")
-    content = read_weights(path)
-    load_weights(_bare(network), content.get("network", content), path)
-    return network
+                _save(bare_network(self.network).state_dict(), path)
 
 
 def _save(content: Mapping[str, Any], path: Path) -> None:
@@ -157,7 +142,3 @@ def _save(content: Mapping[str, Any], path: Path) -> None:
             f"{path} cannot be written ({error}); make room there and run the same command again, or name other "
             "folders with --output_dir and --ckpt_dir."
         ) from error
-
-
-def _bare(network: nn.Module) -> nn.Module:
-    return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network

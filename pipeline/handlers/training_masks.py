@@ -26,7 +26,7 @@ from monai.utils import CommonKeys
 from torch import nn
 
 from pipeline.transforms import MaskRange, write_mask_range
-from pipeline.utils import fingerprint_network
+from pipeline.weights import fingerprint_network
 
 __all__ = ["TrainingMasks"]
 

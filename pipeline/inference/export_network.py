@@ -23,7 +23,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from pipeline.utils import InputError, atomic_path, check_logits, safetensors_bytes
+from pipeline.utils import InputError, atomic_path, check_logits
+from pipeline.weights import safetensors_bytes
 
 __all__ = ["export_network"]
 

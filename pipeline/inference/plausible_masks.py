@@ -20,7 +20,8 @@ from monai.utils import CommonKeys
 from torch import nn
 
 from pipeline.transforms import MaskRange, mask_range_path, measure_mask, read_mask_range
-from pipeline.utils import InputError, fingerprint_network
+from pipeline.utils import InputError
+from pipeline.weights import fingerprint_network
 
 __all__ = ["PlausibleMasks"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .all_logits import AllLogits
 from .cdnn import CDNN
-from .freezing import freeze_except, load_initial_weights
+from .freezing import freeze_except
 from .insert_nlce import insert_nlce
 from .invertednet import InvertedNet
 from .nlce import NLCE
@@ -33,5 +33,4 @@ __all__ = [
     "UNet",
     "freeze_except",
     "insert_nlce",
-    "load_initial_weights",
 ]

@@ -12,16 +12,14 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from pipeline.utils import InputError, load_weights, read_weights
+from pipeline.utils import InputError
 
-__all__ = ["freeze_except", "load_initial_weights"]
+__all__ = ["freeze_except"]
 
 LISTED_CANDIDATES = 8
 
@@ -47,7 +45,7 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
     Raises:
         InputError: if no parameter that can be trained has one of the names; nothing has been frozen then.
     """
-    names = _as_list(names)
+    names = [names] if isinstance(names, str) else list(names)
     # a module may be registered under several names, of which one is enough
     parameters = [(name.split("."), value) for name, value in network.named_parameters(remove_duplicate=False)]
     for name in names:
@@ -70,41 +68,6 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
         if module not in alive and not any(True for _ in module.children()):
             module.register_forward_pre_hook(_evaluate)
     return network
-
-
-def load_initial_weights(
-    network: nn.Module,
-    path: str | os.PathLike[str] | None,
-    new: str | Sequence[str] = (),
-    setting: str = "initial_weights",
-) -> nn.Module:
-    """Start a network from the weights of one that lacks some of its parts, which keep the weights they have.
-
-    Args:
-        network: the network, changed in place.
-        path: a state dict, or a checkpoint of ``TrainingCheckpoint``; None, which a setting may be, is refused.
-        new: path components of the names (``"nlce"``) that the file may lack.
-        setting: the setting that names the file, for the message if it is missing.
-
-    Returns:
-        The network itself.
-
-    Raises:
-        InputError: if the file is missing or damaged, or its names or shapes differ elsewhere; the message names the
-            first difference. Nothing has been loaded then.
-    """
-    if path is None or not Path(path).is_file():
-        raise InputError(f"There is no file {path}; name the weights with --{setting}.")
-    content = read_weights(path)
-    state: dict[str, Any] = content.get("network", content)
-    parts = set(_as_list(new))
-    start = {name: value for name, value in network.state_dict().items() if not parts.isdisjoint(name.split("."))}
-    load_weights(network, start | state, path)
-    return network
-
-
-def _as_list(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
 
 
 def _evaluate(module: nn.Module, inputs: tuple[Any, ...]) -> None:

@@ -21,8 +21,8 @@ from monai.networks.nets.resnet import ResNet, ResNetBottleneck, resnet18, resne
 from torch import nn
 
 from pipeline.utils import InputError
+from pipeline.weights import load_backbone_weights
 
-from .backbone_weights import load_backbone_weights
 from .image_normalization import ImageNormalization
 from .nlce import NLCE
 

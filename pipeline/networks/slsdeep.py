@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from monai.networks.nets.resnet import ResNetBottleneck
 from torch import nn
 
-from .backbone_weights import load_backbone_weights
+from pipeline.weights import load_backbone_weights
+
 from .image_normalization import ImageNormalization
 
 __all__ = ["SLSDeep"]

@@ -18,11 +18,11 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from pipeline.handlers import load_network
 from pipeline.tracking.environment import describe_code
 from pipeline.tracking.packaged_code import SOURCE, code_digest
 from pipeline.transforms import mask_range_path
 from pipeline.utils import InputError, atomic_path
+from pipeline.weights import load_network
 
 from .model_card import model_card
 from .renaming import rename_packages

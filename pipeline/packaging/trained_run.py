@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.transforms import datalist_fingerprint
-from pipeline.utils import InputError, read_weights
+from pipeline.utils import InputError
+from pipeline.weights import read_weights
 
 __all__ = ["TrainedRun", "read_trained_run"]
 

@@ -20,15 +20,6 @@ from .interruption import say_if_interrupted
 from .notes import Notes
 from .processes import batch_size_per_process, parallel_network
 from .progress import Progress, draws_bars, with_progress
-from .weights import (
-    check_finite,
-    fingerprint_file,
-    fingerprint_network,
-    first_non_finite,
-    load_weights,
-    read_weights,
-    safetensors_bytes,
-)
 
 __all__ = [
     "InputError",
@@ -36,7 +27,6 @@ __all__ = [
     "Progress",
     "atomic_path",
     "batch_size_per_process",
-    "check_finite",
     "check_folder",
     "check_images",
     "check_logits",
@@ -47,16 +37,10 @@ __all__ = [
     "explain_misfits",
     "file_name",
     "find_input_error",
-    "fingerprint_file",
-    "fingerprint_network",
-    "first_non_finite",
     "is_first_process",
-    "load_weights",
     "named_by",
     "network_output",
     "parallel_network",
-    "read_weights",
-    "safetensors_bytes",
     "say_if_interrupted",
     "why_no_id",
     "with_progress",

@@ -34,7 +34,7 @@ from benchmarks.timing import interleave
 from pipeline.attacks import num_iterations
 from pipeline.inference.export_network import export_network
 from pipeline.networks import NLCEN
-from pipeline.utils import safetensors_bytes
+from pipeline.weights import safetensors_bytes
 from tests.bundles.conftest import ROOT
 
 TOY = ["--size", "32", "--batch", "2", "--repeats", "1"]

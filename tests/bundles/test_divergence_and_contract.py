@@ -25,9 +25,9 @@ from monai.bundle import ConfigWorkflow
 from PIL import Image
 from torch import nn
 
-from pipeline.handlers import load_network
 from pipeline.networks import NLCEN
 from pipeline.utils import find_input_error
+from pipeline.weights import load_network
 from tests.bundles.conftest import ROOT, MakeWorkflow, Start
 
 TRAIN = "bundles/nlcen_jsrt/train.json"

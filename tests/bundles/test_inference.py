@@ -32,7 +32,8 @@ from torch import nn
 
 from pipeline.networks import NLCEN
 from pipeline.transforms import MaskRange, write_mask_range
-from pipeline.utils import find_input_error, fingerprint_network
+from pipeline.utils import find_input_error
+from pipeline.weights import fingerprint_network
 from tests.bundles.conftest import BUNDLE, ROOT, Start
 from tests.transforms.files import asymmetric, write_dicom, write_nifti
 

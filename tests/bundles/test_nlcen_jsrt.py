@@ -27,7 +27,7 @@ from scipy.ndimage import label
 
 from pipeline.networks import NLCEN
 from pipeline.transforms import load_datalist, read_mask_range
-from pipeline.utils import fingerprint_network
+from pipeline.weights import fingerprint_network
 from tests.bundles.conftest import BUNDLE, ROOT, Start
 from tests.interpreter import wait_until
 

@@ -24,9 +24,10 @@ from monai.handlers import LrScheduleHandler
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from pipeline.handlers import TrainingCheckpoint, load_network
+from pipeline.handlers import TrainingCheckpoint
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
+from pipeline.weights import load_network
 
 from .engines import TinyNetwork, make_data
 from .processes import start_processes

@@ -32,15 +32,11 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DistributedSampler
 
-from pipeline.handlers import (
-    EpochSeed,
-    TrainingCheckpoint,
-    first_seed,
-    load_network,
-)
+from pipeline.handlers import EpochSeed, TrainingCheckpoint, first_seed
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
 from pipeline.utils.interruption import interruption_sentence
+from pipeline.weights import load_network
 
 from .engines import Interrupted, TinyNetwork, make_data
 from .processes import start_processes

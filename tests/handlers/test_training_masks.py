@@ -23,7 +23,7 @@ from monai.transforms import Compose, Lambdad, RandFlipd, RandLambdad
 
 from pipeline.handlers import TrainingMasks
 from pipeline.transforms import MaskRange, read_mask_range
-from pipeline.utils import fingerprint_network
+from pipeline.weights import fingerprint_network
 
 from .engines import make_network
 

@@ -26,7 +26,8 @@ from torch import nn
 import pipeline.networks as networks
 from pipeline.inference.export_network import export_network
 from pipeline.networks import NLCE, NLCEN, insert_nlce
-from pipeline.utils import InputError, read_weights
+from pipeline.utils import InputError
+from pipeline.weights import read_weights
 
 SIZES = [(1, 256, 256), (3, 72, 40), (2, 75, 101)]
 LAYERS = {

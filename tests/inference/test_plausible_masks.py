@@ -22,7 +22,7 @@ from torch import nn
 
 from pipeline.inference import PlausibleMasks
 from pipeline.transforms import MaskRange, write_mask_range
-from pipeline.utils import fingerprint_network
+from pipeline.weights import fingerprint_network
 
 NETWORK = nn.Conv2d(1, 2, 1)
 

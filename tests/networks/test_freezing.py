@@ -22,8 +22,9 @@ from monai.networks.nets import DynUNet, SegResNet
 from torch import nn
 
 from pipeline.losses import PixelCrossEntropy
-from pipeline.networks import NLCEN, freeze_except, insert_nlce, load_initial_weights
+from pipeline.networks import NLCEN, freeze_except, insert_nlce
 from pipeline.utils import InputError
+from pipeline.weights import load_initial_weights
 
 
 class WithDropout(nn.Module):

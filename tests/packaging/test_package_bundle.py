@@ -36,7 +36,8 @@ from pipeline.packaging import package_bundle
 from pipeline.packaging.model_card import PHANTOM_WARNING
 from pipeline.tracking.packaged_code import packaged_code
 from pipeline.transforms import MaskRange, datalist_fingerprint, write_mask_range
-from pipeline.utils import InputError, fingerprint_network
+from pipeline.utils import InputError
+from pipeline.weights import fingerprint_network
 from tests.interpreter import Interpreter
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from collections.abc import Mapping
@@ -21,22 +21,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import nn
+from safetensors.torch import load_file
 
-from .errors import InputError
+from pipeline.utils import InputError
 
-__all__ = [
-    "check_finite",
-    "fingerprint_file",
-    "fingerprint_network",
-    "first_non_finite",
-    "load_weights",
-    "read_weights",
-    "safetensors_bytes",
-]
+__all__ = ["check_finite", "first_non_finite", "read_weights"]
 
-# what torch.load and load_file raise for a file that is damaged or something else altogether
 UNREADABLE = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error, SafetensorError)
 
 
@@ -63,30 +53,6 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path} holds no state dict; name a file of weights.")
     check_finite(content, path)
     return content
-
-
-def load_weights(network: nn.Module, state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Load the state dict ``state``, which comes from ``path``, into ``network``.
-
-    Raises:
-        InputError: if it is one of another network (the message names the first difference), or a number in it is not
-            finite, or would not be in the network's type.
-    """
-    own = network.state_dict()
-    # files of before PyTorch 0.4.1 lack the counters, which load_state_dict then leaves as they are
-    other = [
-        name
-        for name in sorted(own.keys() | state.keys())
-        if not name.endswith("num_batches_tracked")
-        and (name not in own or name not in state or own[name].shape != state[name].shape)
-    ]
-    if other:
-        raise InputError(
-            f"{path} holds the weights of another network: {len(other)} of its names or shapes differ from "
-            f"{type(network).__name__}'s, the first is '{other[0]}'; name the weights of this network."
-        )
-    check_finite({name: state[name].to(tensor.dtype) for name, tensor in own.items() if name in state}, path)
-    network.load_state_dict(state)
 
 
 def first_non_finite(content: Mapping[Any, Any]) -> str | None:
@@ -118,36 +84,3 @@ def check_finite(content: Mapping[Any, Any], path: str | os.PathLike[str]) -> No
             f"{path} holds numbers that are not finite, first in '{name}', as a training that diverged leaves them; "
             "remove it or name another."
         )
-
-
-def safetensors_bytes(network: nn.Module, metadata: Mapping[str, str]) -> bytes:
-    """Return a network's state dict as the content of a ``.safetensors`` file, with ``metadata`` in it.
-
-    Every name has values of its own, those of tensors that share their memory too, so that the file loads like any
-    other state dict.
-    """
-    # safetensors refuses shared memory, and layouts such as channels-last
-    tensors = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in network.state_dict().items()
-    }
-    return save(tensors, dict(metadata))
-
-
-def fingerprint_file(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def fingerprint_network(network: nn.Module) -> str:
-    """Return the SHA-256 of all parameters and buffers, with their names."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        # as bytes: NumPy has no bfloat16
-        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -15,7 +15,8 @@ import os
 
 from torch import nn
 
-from pipeline.utils import load_weights, read_weights
+from .load_weights import load_weights
+from .read_weights import read_weights
 
 __all__ = ["load_backbone_weights"]
 

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import torch
 
-from pipeline.utils import InputError, check_finite
+from pipeline.utils import InputError
+
+from .read_weights import check_finite
 
 __all__ = ["load_torchscript"]
 

@@ -26,14 +26,15 @@ import torch
 from torch import nn
 
 import pipeline.networks as networks
-from pipeline.handlers import load_network
-from pipeline.networks import NLCEN, insert_nlce, load_initial_weights
-from pipeline.networks.backbone_weights import load_backbone_weights
-from pipeline.utils import (
-    InputError,
+from pipeline.networks import NLCEN, insert_nlce
+from pipeline.utils import InputError
+from pipeline.weights import (
     fingerprint_file,
     fingerprint_network,
     first_non_finite,
+    load_backbone_weights,
+    load_initial_weights,
+    load_network,
     load_weights,
     read_weights,
     safetensors_bytes,

@@ -20,8 +20,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.inference.load_torchscript import load_torchscript
 from pipeline.utils import InputError
+from pipeline.weights import load_torchscript
 
 
 def save(path: Path) -> nn.Module:
