@@ -27,6 +27,7 @@ from monai.utils import convert_to_tensor
 from torch import nn
 
 from pipeline.attacks import (
+    GREY_LEVELS,
     PAPER_EPSILONS,
     Attack,
     AttackedNetwork,
@@ -86,7 +87,7 @@ class AdversarialEvaluation:
         progress: whether a progress bar is wanted; without one or a terminal there are lines, see ``Progress``.
 
     Raises:
-        InputError: if the attack is not defined for an ε, a batch has no names or no masks, two images have one name,
+        InputError: if the attack is not defined for an ε, or moves a grey level by more than ε, a batch has no names or no masks, two images have one name,
             images, masks or logits are not as above, the attack's loss does not take what the attacked network gives,
             its gradient is not finite, or ``results_file`` is damaged.
     """
@@ -241,10 +242,22 @@ class AdversarialEvaluation:
             found = self.attack(seen, clean, label, self.epsilons)
         except FloatingPointError as error:
             raise InputError(f"{subject}: {error}") from error
+        for epsilon in self.epsilons:
+            self._check_reach(found[epsilon], clean, epsilon)
         return {
             epsilon: picture if self.transmission is None else self.transmission(picture)
             for epsilon, picture in found.items()
         }
+
+    def _check_reach(self, picture: torch.Tensor, clean: torch.Tensor, epsilon: float) -> None:
+        """Refuse what an attack gives that moves a grey level by more than ε: its score would be that of another ε."""
+        reach, moved = epsilon * self.attack.unit, (picture - clean).abs().max().item()
+        # x + δ is rounded to the picture's number type
+        if not moved <= reach + 4 * GREY_LEVELS * torch.finfo(picture.dtype).eps:
+            raise InputError(
+                f"{type(self.attack).__name__} moved a grey level by {moved:g} where ε = {epsilon:g} allows {reach:g}; "
+                "correct the attack."
+            )
 
     def complete(self, engine: SupervisedEvaluator) -> None:
         """Gather the scores of all processes into the engine's state and ``table``."""

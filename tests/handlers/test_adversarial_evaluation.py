@@ -732,3 +732,20 @@ def test_other_outputs_in_a_range_of_their_own(
             jsc = np.mean([h / np.logical_or(f, m).sum() for h, f, m in zip(hits, found, true, strict=True)])
             assert scores[str(n), epsilon] == pytest.approx((dic, jsc), abs=1e-6)
     assert plain.state.metrics["DIC_eps_08.0"] <= plain.state.metrics["DIC_eps_00.0"]
+
+
+class Cheats(UniformNoise):
+    def __call__(self, *arguments: Any) -> dict[float, torch.Tensor]:
+        return {epsilon: picture + 0.01 for epsilon, picture in super().__call__(*arguments).items()}
+
+
+class GivesNothing(UniformNoise):
+    def __call__(self, *arguments: Any) -> dict[float, torch.Tensor]:
+        return {epsilon: picture * torch.nan for epsilon, picture in super().__call__(*arguments).items()}
+
+
+@pytest.mark.parametrize(("attack", "moved"), [(Cheats(value_range=None), r"8\.00\d+"), (GivesNothing(), "nan")])
+def test_an_attack_that_leaves_the_ball_is_not_scored(attack: UniformNoise, moved: str) -> None:
+    name = type(attack).__name__
+    with pytest.raises(InputError, match=rf"^{name} moved a grey level by {moved} where ε = 8 allows 8; correct"):
+        run(make_network(), attack=attack, epsilons=(8.0,))
