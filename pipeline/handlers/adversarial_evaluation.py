@@ -87,9 +87,9 @@ class AdversarialEvaluation:
         progress: whether a progress bar is wanted; without one or a terminal there are lines, see ``Progress``.
 
     Raises:
-        InputError: if the attack is not defined for an ε, or moves a grey level by more than ε, a batch has no names or no masks, two images have one name,
-            images, masks or logits are not as above, the attack's loss does not take what the attacked network gives,
-            its gradient is not finite, or ``results_file`` is damaged.
+        InputError: if the attack is not defined for an ε or moves a grey level by more than it, a batch has no names or
+            no masks, two images have one name, images, masks or logits are not as above, the attack's loss does not
+            take what the attacked network gives, its gradient is not finite, or ``results_file`` is damaged.
     """
 
     def __init__(
