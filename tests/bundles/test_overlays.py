@@ -212,9 +212,9 @@ def test_readings_that_are_trained_anew() -> None:
     [
         ("cdnn", "DiceLoss", [3e-3]),
         ("invertednet", "DiceLoss", [1e-5]),
-        ("unet", "DeepSupervisionLoss", [1e-3]),
+        pytest.param("unet", "DeepSupervisionLoss", [1e-3], marks=pytest.mark.slow),
         # the polynomial has come to its end
-        ("slsdeep", "CrossEntropyEndPointError", [0.0, 0.0]),
+        pytest.param("slsdeep", "CrossEntropyEndPointError", [0.0, 0.0], marks=pytest.mark.slow),
     ],
 )
 def test_recipes_of_the_networks_own_papers(

@@ -66,6 +66,7 @@ def test_help_on_the_command_line(settings: dict[str, str], start: Start) -> Non
     assert "--nlce                   true" in output
 
 
+@pytest.mark.slow
 def test_in_the_bundle_s_own_folder_one_sentence_says_where_to_start() -> None:
     command = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", "train.json"]
     done = subprocess.run(

@@ -520,6 +520,7 @@ def _run_two_cells(environment: dict[str, str], project: Project) -> None:
     (project.folder / f"outcomes-{os.getpid()}.json").write_text(json.dumps(outcomes))
 
 
+@pytest.mark.slow
 def test_two_runners_share_the_work_and_a_cell_outlives_its_killed_runner(
     project: Project, misbehave: Misbehave
 ) -> None:
