@@ -8,7 +8,6 @@ BUNDLE := bundles/nlcen_jsrt
 RESULTS ?= $(if $(DATA)$(SKIN),results/paper,results/phantoms)
 MATRIX ?= $(if $(DATA)$(SKIN),experiments/paper.json,experiments/phantoms.json)
 JOBS ?= 2
-TEST_JOBS ?= 3
 PAPER_DATA := $(if $(DATA),--data jsrt=$(DATA) --only 'jsrt-*') $(if $(SKIN),--data isbi2016=$(SKIN) --only 'isbi2016-*')
 DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt_dir $(DEMO)/models \
 	--experiment_name demo --max_epochs 16 --panels 2
@@ -72,7 +71,7 @@ package: dist/nlcen_jsrt.zip dist/nlcen_isbi2016.zip
 FORCE:
 
 test: .venv/.runtime
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 check: .venv/.development
 	$(BIN)/ruff check .
