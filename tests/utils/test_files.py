@@ -16,7 +16,7 @@ import stat
 
 import pytest
 
-from pipeline.utils import atomic_path
+from pipeline.utils import InputError, atomic_path, check_folder
 
 
 def test_writes_the_file_and_makes_its_folder(tmp_path):
@@ -93,3 +93,16 @@ def test_permissions_follow_the_umask(tmp_path, umask, mode):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == mode
+
+
+def test_check_folder_makes_it_and_leaves_nothing_in_it(tmp_path):
+    check_folder(tmp_path / "a" / "b", "ckpt_dir")
+    assert (tmp_path / "a" / "b").is_dir() and not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_check_folder_names_what_cannot_be_one(tmp_path):
+    (tmp_path / "file").touch()
+    for path, reason in ((tmp_path / "file", "File exists"), (tmp_path / "file" / "a", "Not a directory")):
+        with pytest.raises(InputError) as error:
+            check_folder(path, "ckpt_dir")
+        assert str(error.value) == f"ckpt_dir: {path} cannot be written ({reason}); name another folder."
