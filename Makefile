@@ -71,6 +71,7 @@ package: dist/nlcen_jsrt.zip dist/nlcen_isbi2016.zip
 FORCE:
 
 test: .venv/.runtime
+	@# as many threads as processes: more would wait for each other
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 check: .venv/.development

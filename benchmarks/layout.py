@@ -15,7 +15,7 @@ import copy
 
 import torch
 
-from pipeline.attacks import AttackedNetwork, IterativeFGSM, evaluation_mode
+from pipeline.attacks import AttackedNetwork, IterativeFGSM
 
 from .figure import Figure
 from .options import Options
@@ -35,10 +35,9 @@ def run(options: Options) -> list[Figure]:
         name: IterativeFGSM().gradient(AttackedNetwork(network), label)
         for name, network in (("channels-last", built), ("NCHW", other))
     }
-    with evaluation_mode(built), evaluation_mode(other):
-        last, first = (gradient(image) for gradient in gradients.values())
-        variants = {name: lambda gradient=gradient: gradient(image) for name, gradient in gradients.items()}
-        seconds = interleave(variants, options.repeats or 5, options.device)
+    last, first = (gradient(image) for gradient in gradients.values())
+    variants = {name: lambda gradient=gradient: gradient(image) for name, gradient in gradients.items()}
+    seconds = interleave(variants, options.repeats or 5, options.device)
     # single pixels may jump, where rounding turns a ReLU or the place of a maximum; the attack takes the sign only
     differing = 100 * (last.sign() != first.sign()).float().mean().item()
     return [

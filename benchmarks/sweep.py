@@ -24,7 +24,6 @@ from pipeline.attacks import (
     PAPER_EPSILONS,
     AttackedNetwork,
     IterativeFGSM,
-    evaluation_mode,
     inverse_mask,
     num_iterations,
     shared_sweep,
@@ -77,8 +76,7 @@ def run(options: Options) -> list[Figure]:
         why = ""
         attacks[TORCHATTACKS] = lambda: _bim(torchattacks, network, image, target.squeeze(1).long())
     counted = {name: _Counted(network, attack) for name, attack in attacks.items()}
-    with evaluation_mode(network):
-        seconds = interleave(counted, options.repeats or 1, options.device, warm_up=lambda: gradient(pictures))
+    seconds = interleave(counted, options.repeats or 1, options.device, warm_up=lambda: gradient(pictures))
     figures = [
         Figure("gradients of the shared sweep", counted[OURS].passes, at_least=69, at_most=69),
         Figure("gradients of 18 separate attacks", counted[SEPARATE].passes, at_least=327, at_most=327),

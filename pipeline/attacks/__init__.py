@@ -9,18 +9,17 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
-from .attack import Attack, attack_identity
+from .attack import Attack
 from .attacked_network import GREY_LEVELS, AttackedNetwork
 from .evaluation_mode import evaluation_mode
 from .grey_levels import check_intensity_range
+from .identity import attack_identity, describe
 from .iterative_fgsm import IterativeFGSM
 from .objective import inverse_mask, objective
 from .output_classes import OutputClasses, Sigmoid, Softmax
 from .pgd import PGD
-from .settings_identity import describe
 from .shared_sweep import PAPER_EPSILONS, num_gradients, num_iterations, shared_sweep
 from .uniform_noise import UniformNoise
 

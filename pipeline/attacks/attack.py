@@ -9,18 +9,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
 from .attacked_network import AttackedNetwork
-from .settings_identity import describe
 
-__all__ = ["Attack", "attack_identity"]
+__all__ = ["Attack"]
 
 
 class Attack(Protocol):
@@ -54,16 +52,3 @@ class Attack(Protocol):
 
     def gradients(self, epsilons: Sequence[float]) -> int:
         """Return how many gradients it computes for each batch, which share them."""
-
-
-def attack_identity(attack: Attack) -> dict[str, Any]:
-    """Return what tells an attack from another: its class and all its settings, as JSON can hold them."""
-    kind = type(attack)
-    settings = {name: _plain(value) for name, value in sorted(vars(attack).items())}
-    return {"attack": f"{kind.__module__}.{kind.__qualname__}", **settings}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return describe(value) if callable(value) else value

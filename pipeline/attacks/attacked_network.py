@@ -9,14 +9,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from monai.inferers import SimpleInferer
 from torch import nn
 
 from pipeline.metrics import dic_jsc
@@ -26,14 +25,9 @@ from .evaluation_mode import evaluation_mode
 from .grey_levels import check_intensity_range
 from .output_classes import OutputClasses, Softmax
 
-__all__ = ["GREY_LEVELS", "AttackedNetwork", "run_plainly"]
+__all__ = ["GREY_LEVELS", "AttackedNetwork"]
 
 GREY_LEVELS = 255
-
-
-def run_plainly(images: torch.Tensor, network: nn.Module) -> Any:
-    """The inferer that only calls the network."""
-    return network(images)
 
 
 class AttackedNetwork:
@@ -45,8 +39,8 @@ class AttackedNetwork:
 
     Args:
         network: from images (B, C, *spatial) in its own range to an output as ``classes`` has it.
-        inferer: how it is run: ``inferer(images, network)``, one of MONAI's. Where it joins windows, gradients are
-            those of the joined output.
+        inferer: how it is run: ``inferer(images, network)``, one of MONAI's; ``SimpleInferer`` by default. Where it
+            joins windows, gradients are those of the joined output.
         classes: how the output becomes classes: two by softmax by default.
         intensity_range: what of the input's values is grey level 0 and 255.
         batch_statistics: see :func:`evaluation_mode`; for gradients only.
@@ -64,7 +58,7 @@ class AttackedNetwork:
     def __init__(
         self,
         network: nn.Module,
-        inferer: Callable[[torch.Tensor, nn.Module], Any] = run_plainly,
+        inferer: Callable[[torch.Tensor, nn.Module], Any] | None = None,
         classes: OutputClasses | None = None,
         intensity_range: tuple[float, float] = (0.0, 1.0),
         *,
@@ -73,7 +67,7 @@ class AttackedNetwork:
         subject: str = "The attacked network",
     ) -> None:
         self.network = network
-        self.inferer = inferer
+        self.inferer = SimpleInferer() if inferer is None else inferer
         self.classes: OutputClasses = Softmax() if classes is None else classes
         check_intensity_range(intensity_range)
         low, high = intensity_range
@@ -90,18 +84,10 @@ class AttackedNetwork:
         """Return pictures in grey levels in the network's own range."""
         return pictures / self._scale + self._low
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the network in evaluation mode, for as many gradients as an attack needs."""
-        with evaluation_mode(self.network, batch_statistics=self.batch_statistics):
-            yield
-
     def value_and_gradient(
         self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return a loss of the logits, and the gradient of its sum with respect to the pictures.
-
-        Call it where the network is :meth:`held`.
+        """Return a loss of the logits in evaluation mode, and the gradient of its sum with respect to the pictures.
 
         Args:
             pictures: (B, C, *spatial) in grey levels.
@@ -113,7 +99,7 @@ class AttackedNetwork:
         """
         if self.on_gradient is not None:
             self.on_gradient()
-        with torch.enable_grad():
+        with evaluation_mode(self.network, batch_statistics=self.batch_statistics), torch.enable_grad():
             pictures = pictures.detach().requires_grad_()
             output = network_output(self.network, self.inferer, self.images(pictures), self.subject)
             with explain_misfits(

@@ -9,7 +9,6 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -80,15 +79,14 @@ class IterativeFGSM:
         self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor, epsilons: Sequence[float]
     ) -> dict[float, torch.Tensor]:
         reaches, iterations = self._reaches(epsilons)
-        with attacked.held():
-            found = shared_sweep(
-                self.gradient(attacked, label),
-                picture,
-                list(reaches),
-                self.step * self.unit,
-                iterations=iterations,
-                value_range=self.value_range,
-            )
+        found = shared_sweep(
+            self.gradient(attacked, label),
+            picture,
+            list(reaches),
+            self.step * self.unit,
+            iterations=iterations,
+            value_range=self.value_range,
+        )
         return {epsilon: found[reach] for reach, epsilon in reaches.items()}
 
     def gradient(self, attacked: AttackedNetwork, label: torch.Tensor) -> Gradient:

@@ -9,7 +9,6 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -34,7 +33,7 @@ class PGD:
 
     Args:
         iterations: steps of each try.
-        step: size of a step, as a part of ε; 2.5 / iterations by default, so that a try can cross the whole ball.
+        relative_step: size of a step, as a part of ε; 2.5 / iterations by default, so that a try can cross the ball.
         restarts: tries for each ε, from different random starts.
         loss_function: from logits and masks to the number that the attack lowers; the sum of the pixels'
             cross-entropies by default.
@@ -55,7 +54,7 @@ class PGD:
     def __init__(
         self,
         iterations: int = 20,
-        step: float | None = None,
+        relative_step: float | None = None,
         restarts: int = 1,
         loss_function: Loss | None = None,
         target: Target | None = inverse_mask,
@@ -68,14 +67,14 @@ class PGD:
                 f"iterations and restarts: whole numbers of at least 1 are needed, got {iterations} and {restarts}."
             )
         self.iterations = iterations
-        self.step = 2.5 / iterations if step is None else step
+        self.relative_step = 2.5 / iterations if relative_step is None else relative_step
         self.restarts = restarts
         self.loss_function = SUMMED_CROSS_ENTROPY if loss_function is None else loss_function
         self.target = target
         self.value_range = value_range
         self.unit = unit
         self.seed = seed
-        check_step(self.step)
+        check_step(self.relative_step)
         check_range(value_range)
 
     def check(self, epsilons: Sequence[float]) -> None:
@@ -110,10 +109,9 @@ class PGD:
         loss = objective(attacked, label, self.loss_function, self.target)
         start = reach * uniform_noise(picture, self.seed + restart)
         delta = project(start, picture, reach, self.value_range)
-        with attacked.held():
-            for _ in range(self.iterations):
-                _, gradient = attacked.value_and_gradient(picture + delta, loss)
-                delta = project(delta - self.step * reach * gradient.sign(), picture, reach, self.value_range)
+        for _ in range(self.iterations):
+            _, gradient = attacked.value_and_gradient(picture + delta, loss)
+            delta = project(delta - self.relative_step * reach * gradient.sign(), picture, reach, self.value_range)
         return picture + delta
 
     def _dic(self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

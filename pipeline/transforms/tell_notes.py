@@ -9,7 +9,6 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
 import sys
@@ -20,7 +19,7 @@ from monai.config import KeysCollection, NdarrayOrTensor
 from monai.transforms import MapTransform
 from monai.utils import ImageMetaKey
 
-from pipeline.utils import Notes, is_first_process
+from pipeline.utils import is_first_process, note_kind
 
 __all__ = ["TellNotesd"]
 
@@ -37,15 +36,17 @@ class TellNotesd(MapTransform):
 
     def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
-        self._notes = Notes()
+        self._told: set[str] = set()
         self._lock = Lock()  # CacheDataset reads in several threads
 
     def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
         for key in self.key_iterator(data):
             meta = getattr(data[key], "meta", {})
             file, note = meta.get(ImageMetaKey.FILENAME_OR_OBJ, f"'{key}'"), meta.get("notes", "")
+            kind = note_kind(note)
             with self._lock:
-                new = self._notes.add(file, note)
+                new = bool(note) and kind not in self._told
+                self._told.add(kind)
             if new and is_first_process():
                 print(f"note: {file}: {note} Further notes of this kind are not shown.", file=sys.stderr)
         return dict(data)

@@ -17,7 +17,7 @@ from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path, check_folder
 from .first_process import is_first_process
 from .interruption import say_if_interrupted
-from .notes import Notes
+from .notes import Notes, note_kind
 from .processes import batch_size_per_process, parallel_network
 from .progress import Progress, draws_bars, with_progress
 
@@ -40,6 +40,7 @@ __all__ = [
     "is_first_process",
     "named_by",
     "network_output",
+    "note_kind",
     "parallel_network",
     "say_if_interrupted",
     "why_no_id",

@@ -14,9 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["Notes"]
+__all__ = ["Notes", "note_kind"]
 
 _NUMBER = re.compile(r"\d+([.,]\d+)?")
+
+
+def note_kind(note: str) -> str:
+    """Return what notes of one kind have in common: all but their numbers."""
+    return _NUMBER.sub("#", note)
 
 
 class Notes:
@@ -25,13 +30,10 @@ class Notes:
     def __init__(self) -> None:
         self._kinds: dict[str, list[str]] = {}
 
-    def add(self, file: object, note: str) -> bool:
-        """Keep a note on a file, and return whether it is the first of its kind; an empty one is none."""
-        if not note:
-            return False
-        notes = self._kinds.setdefault(_NUMBER.sub("#", note), [])
-        notes.append(f"{file}: {note}")
-        return len(notes) == 1
+    def add(self, file: object, note: str) -> None:
+        """Keep a note on a file; an empty one is none."""
+        if note:
+            self._kinds.setdefault(note_kind(note), []).append(f"{file}: {note}")
 
     def clear(self) -> None:
         """Forget all notes."""

@@ -9,12 +9,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
 from .fingerprints import fingerprint_file, fingerprint_network
 from .load_backbone_weights import load_backbone_weights
-from .load_initial_weights import load_initial_weights
 from .load_network import bare_network, load_network
 from .load_torchscript import load_torchscript
 from .load_weights import load_weights
@@ -28,7 +26,6 @@ __all__ = [
     "fingerprint_network",
     "first_non_finite",
     "load_backbone_weights",
-    "load_initial_weights",
     "load_network",
     "load_torchscript",
     "load_weights",

@@ -50,7 +50,7 @@ def test_it_is_gradient_descent_on_the_sign_projected_to_the_ball_and_the_range(
         (gradient,) = torch.autograd.grad(loss, x)
         x = x.detach() - step * epsilon * gradient.sign()
         x = torch.minimum(torch.maximum(x, pictures - epsilon), pictures + epsilon).clamp(0, 255)
-    attack = PGD(iterations=iterations, step=step, seed=5)
+    attack = PGD(iterations=iterations, relative_step=step, seed=5)
     found = attack(AttackedNetwork(network), pictures, label, [epsilon])[epsilon]
     assert attack.gradients([epsilon]) == iterations
     assert (dic(network, x, label) < 1).all()  # so that no image keeps its clean picture
@@ -116,7 +116,7 @@ def test_more_than_two_classes_need_an_attack_without_target() -> None:
     [
         ({"iterations": 0}, "iterations and restarts: whole numbers of at least 1 are needed, got 0 and 1."),
         ({"restarts": 0}, "iterations and restarts: whole numbers of at least 1 are needed, got 20 and 0."),
-        ({"step": 0.0}, "step: the step size must be finite and above 0, got 0.0."),
+        ({"relative_step": 0.0}, "step: the step size must be finite and above 0, got 0.0."),
         ({"value_range": (1.0, 0.0)}, "value_range: two grey levels are needed, the lower one first, or null, got "),
     ],
 )

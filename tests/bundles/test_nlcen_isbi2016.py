@@ -166,5 +166,6 @@ def test_the_papers_staged_recipe(settings: dict[str, Any], tmp_path: Path) -> N
     with pytest.raises(RuntimeError) as error:
         train(["train.json", "ablation/frozen.json"], settings, tmp_path / "nothing")
     assert str(find_input_error(error.value)) == (
-        f"There is no file {tmp_path}/nothing/initial.pt; name the weights with --initial_weights."
+        f"initial_weights: there is no file {tmp_path}/nothing/initial.pt; train first, or name the weights with "
+        "--initial_weights."
     )

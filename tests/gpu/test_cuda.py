@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.attacks import PAPER_EPSILONS, AttackedNetwork, IterativeFGSM, evaluation_mode, shared_sweep
+from pipeline.attacks import PAPER_EPSILONS, AttackedNetwork, IterativeFGSM, shared_sweep
 from pipeline.networks import NLCE, NLCEN
 from pipeline.utils import parallel_network
 
@@ -53,11 +53,10 @@ def test_sweep_is_bitwise_equal_to_separate_attacks(exact: None) -> None:
     network = NLCEN(1).cuda()
     image = 255 * torch.rand(2, 1, 64, 64, device="cuda")
     label = (torch.rand(2, 1, 64, 64, device="cuda") > 0.5).float()
-    with evaluation_mode(network):
-        gradient = IterativeFGSM().gradient(AttackedNetwork(network), label)
-        adversarial = shared_sweep(gradient, image, PAPER_EPSILONS)
-        for epsilon in PAPER_EPSILONS:
-            assert torch.equal(adversarial[epsilon], shared_sweep(gradient, image, [epsilon])[epsilon]), epsilon
+    gradient = IterativeFGSM().gradient(AttackedNetwork(network), label)
+    adversarial = shared_sweep(gradient, image, PAPER_EPSILONS)
+    for epsilon in PAPER_EPSILONS:
+        assert torch.equal(adversarial[epsilon], shared_sweep(gradient, image, [epsilon])[epsilon]), epsilon
 
 
 def test_memory_of_nlce_grows_linearly() -> None:

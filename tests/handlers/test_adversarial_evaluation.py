@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from monai.losses import DeepSupervisionLoss
 from monai.utils.misc import path_to_sqlite_uri
 from torch import nn
 
-from pipeline.attacks import IterativeFGSM, Sigmoid, Softmax, UniformNoise, describe, shared_sweep
+from pipeline.attacks import IterativeFGSM, Sigmoid, Softmax, UniformNoise, attack_identity, describe, shared_sweep
 from pipeline.handlers import AdversarialEvaluation, epsilon_name
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
@@ -749,3 +749,28 @@ def test_an_attack_that_leaves_the_ball_is_not_scored(attack: UniformNoise, move
     name = type(attack).__name__
     with pytest.raises(InputError, match=rf"^{name} moved a grey level by {moved} where ε = 8 allows 8; correct"):
         run(make_network(), attack=attack, epsilons=(8.0,))
+
+
+class Transferred:
+    """An attack that uses another one."""
+
+    unit = 1.0
+
+    def __init__(self, attack: IterativeFGSM) -> None:
+        self.attack = attack
+
+    def gradients(self, epsilons: Sequence[float]) -> int:
+        return self.attack.gradients(epsilons)
+
+
+def test_the_identity_of_an_attack_is_that_of_the_one_it_uses_too() -> None:
+    attacks = [
+        IterativeFGSM(),
+        IterativeFGSM(step=0.5),
+        IterativeFGSM(loss_function=mean_loss),
+        IterativeFGSM(target=None),
+    ]
+    identities = [
+        json.dumps(attack_identity(kind(attack))) for kind in (lambda a: a, Transferred) for attack in attacks
+    ]
+    assert len(set(identities)) == len(identities)

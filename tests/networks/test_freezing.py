@@ -24,7 +24,7 @@ from torch import nn
 from pipeline.losses import PixelCrossEntropy
 from pipeline.networks import NLCEN, freeze_except, insert_nlce
 from pipeline.utils import InputError
-from pipeline.weights import load_initial_weights
+from pipeline.weights import load_network
 
 
 class WithDropout(nn.Module):
@@ -138,7 +138,7 @@ def test_starts_from_the_bare_network(tmp_path: Path, wrap) -> None:
     torch.save(wrap(bare.state_dict()), tmp_path / "model.pt")
     network = insert_nlce(SegResNet(2, 8, 1, 2, blocks_down=(1, 1), blocks_up=(1,)), "down_layers.1", num_codes=4)
     before = copy.deepcopy(network.state_dict())
-    assert load_initial_weights(network, tmp_path / "model.pt", "nlce") is network
+    assert load_network(network, tmp_path / "model.pt", "nlce") is network
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, bare.state_dict().get(name, before[name])), name
 
@@ -148,9 +148,7 @@ def test_weights_of_the_new_parts_are_loaded_where_the_file_has_them(tmp_path: P
     trained = insert_nlce(WithDropout(), "encoder", num_codes=4, context=False)
     nn.init.normal_(trained.encoder.nlce.w_z.weight)
     torch.save(trained.state_dict(), tmp_path / "model.pt")
-    network = load_initial_weights(
-        insert_nlce(WithDropout(), "encoder", num_codes=4), tmp_path / "model.pt", ["nlce", "else"]
-    )
+    network = load_network(insert_nlce(WithDropout(), "encoder", num_codes=4), tmp_path / "model.pt", ["nlce", "else"])
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in trained.state_dict().items())
 
 
@@ -172,5 +170,5 @@ def test_weights_that_differ_elsewhere(tmp_path: Path, change, new, first: str) 
     network = insert_nlce(WithDropout(), "encoder", num_codes=4)
     before = copy.deepcopy(network.state_dict())
     with pytest.raises(InputError, match=f"the first is '{re.escape(first)}'; name the weights of this network.$"):
-        load_initial_weights(network, tmp_path / "model.pt", new)
+        load_network(network, tmp_path / "model.pt", new)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

@@ -17,6 +17,7 @@ import json
 import re
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ from pipeline.weights import (
     fingerprint_network,
     first_non_finite,
     load_backbone_weights,
-    load_initial_weights,
     load_network,
     load_weights,
     read_weights,
@@ -51,7 +51,7 @@ LAYERS = {
 }
 LOADERS: dict[str, Callable[[nn.Module, Path], Any]] = {
     "ckpt_path": load_network,
-    "initial_weights": load_initial_weights,
+    "initial_weights": partial(load_network, setting="initial_weights"),
     "backbone_weights": lambda network, path: load_backbone_weights(network, path, in_channels=3),
 }
 

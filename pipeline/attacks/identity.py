@@ -9,7 +9,6 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
 from __future__ import annotations
 
 import hashlib
@@ -17,7 +16,9 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["describe"]
+from .attack import Attack
+
+__all__ = ["attack_identity", "describe"]
 
 
 def describe(function: object) -> str:
@@ -33,3 +34,18 @@ def describe(function: object) -> str:
     code = getattr(function, "__code__", None)  # two lambdas differ in nothing else
     body = hashlib.sha256(repr((code.co_code, code.co_consts, code.co_names)).encode()).hexdigest() if code else ""
     return f"{kind.__module__}.{kind.__qualname__} {settings} {body}"
+
+
+def attack_identity(attack: Attack) -> dict[str, Any]:
+    """Return what tells an attack from another: its class and all its settings, as JSON can hold them."""
+    kind = type(attack)
+    settings = {name: _plain(value) for name, value in sorted(vars(attack).items())}
+    return {"attack": f"{kind.__module__}.{kind.__qualname__}", **settings}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if hasattr(value, "gradients"):  # an attack that another one uses
+        return attack_identity(value)
+    return describe(value) if callable(value) else value
