@@ -8,7 +8,9 @@ BUNDLE := bundles/nlcen_jsrt
 RESULTS ?= $(if $(DATA)$(SKIN),results/paper,results/phantoms)
 MATRIX ?= $(if $(DATA)$(SKIN),experiments/paper.json,experiments/phantoms.json)
 JOBS ?= 2
-PAPER_DATA := $(if $(DATA),--data jsrt=$(DATA) --only 'jsrt-*') $(if $(SKIN),--data isbi2016=$(SKIN) --only 'isbi2016-*')
+CORES ?= $(shell nproc)
+PAPER_CONFIG = matrix=$(MATRIX) $(if $(DATA)$(SKIN),'data={$(if $(DATA),jsrt: $(DATA)$(COMMA)) $(if $(SKIN),isbi2016: $(SKIN))}' \
+	'only=[$(if $(DATA),"jsrt-*"$(COMMA)) $(if $(SKIN),"isbi2016-*")]')
 DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt_dir $(DEMO)/models \
 	--experiment_name demo --max_epochs 16 --panels 2
 
@@ -41,18 +43,29 @@ environment: .venv/.runtime
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
+.venv/snakemake/.ready: experiments/requirements.txt | .venv/.runtime
+	$(PYTHON) -m venv .venv/snakemake
+	.venv/snakemake/bin/python -m pip install --quiet -r experiments/requirements.txt
+	touch $@
+
 demo: .venv/.runtime
 	$(BIN)/python -m data_prep phantoms --output $(DEMO)/phantoms --count 40 --seed 0
 	$(BIN)/python -m monai.bundle run training --config_file $(BUNDLE)/train.json $(DEMO_SETTINGS)
 	@echo "Look into $(DEMO)/runs for tables and pictures, or type 'make ui'."
 
-paper: .venv/.runtime
+paper: .venv/.runtime .venv/snakemake/.ready
 ifeq ($(DATA)$(SKIN),)
 	$(BIN)/python -m data_prep phantoms --output $(DEMO)/paper/chest --count 16 --size 96 --seed 0
 	$(BIN)/python -m data_prep phantoms --kind skin --output $(DEMO)/paper/skin --count 16 --size 96 --seed 0
 endif
-	$(BIN)/python -m pipeline.comparison run $(MATRIX) --results $(RESULTS) --jobs $(JOBS) \
-		$(if $(MINUTES),--minutes $(MINUTES)) $(PAPER_DATA)
+	@# timeout has a process group of its own, which Ctrl-C does not reach without the trap
+	@mkdir -p $(RESULTS)
+	@$(if $(MINUTES),timeout $(MINUTES)m) .venv/snakemake/bin/snakemake --snakefile experiments/Snakefile \
+		--profile experiments/profiles/local --directory $(RESULTS) --cores $(CORES) \
+		--set-threads cell=$$(( $(CORES) > $(JOBS) ? $(CORES) / $(JOBS) : 1 )) --config $(PAPER_CONFIG) & \
+	trap "kill $$!" INT TERM; wait $$! || wait $$! || { status=$$?; \
+	[ $$status != 124 ] || echo "The time is up. Type the same command again to go on."; exit $$status; }
+	@echo "Tables and figures: $(RESULTS)/summary.md"
 
 # weights trained on phantoms, once for each bundle; the file is there when training and attack are finished
 .PRECIOUS: dist/%/trained
@@ -70,7 +83,7 @@ package: dist/nlcen_jsrt.zip dist/nlcen_isbi2016.zip
 
 FORCE:
 
-test: .venv/.runtime
+test: .venv/.runtime .venv/snakemake/.ready
 	@# as many threads as processes: more would wait for each other
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 

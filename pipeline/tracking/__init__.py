@@ -6,7 +6,7 @@ from .closing_words import inferring_command, print_closing_words
 from .environment import describe_environment
 from .fingerprint import fingerprint_config
 from .journal import Journal, read_journal
-from .mlflow_store import check_store
+from .mlflow_store import check_store, connect, find_or_create_run, hide_credentials, resolve_tracking_uri
 from .run_directory import RunDirectory, open_run
 from .tracker import Tracker
 from .uploader import Uploader, upload_folder

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of which the Snakefile's rules are made, and two for people: ``report`` and ``draw``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.utils import InputError
+
+__all__ = ["main"]
+
+_STOPPED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line of ``python -m experiments``.
+
+    Args:
+        arguments: the arguments; those of this process if None.
+
+    Returns:
+        exit status: 0; 2 with one line on the error output when something given is wrong; that of a cell's bundle.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        status = _COMMANDS[options.command](options)
+        return int(status or 0)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        reason = os.strerror(error.errno) if error.errno else error
+        print(f"error: Cannot write or read{where}: {reason}. Correct this and run the same again.", file=sys.stderr)
+    except KeyboardInterrupt:
+        return _STOPPED
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments", description="The parts of the paper's comparison.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    plan = commands.add_parser("plan", help="write plan.json, which the Snakefile reads")
+    plan.add_argument("matrix", metavar="MATRIX", help="JSON file, such as experiments/paper.json")
+    plan.add_argument("--data", metavar="NAME=FOLDER", type=_data, action="append", default=[])
+    plan.add_argument("--only", metavar="PATTERN", action="append", help="cells with such names, and what they need")
+    cell = commands.add_parser("cell", help="run one cell of the plan, or go on with it")
+    cell.add_argument("name")
+    cell.add_argument("--processes", type=int, default=1, help="processes that share it, by torchrun")
+    report = commands.add_parser("report", help="make tables and figures of the plan's finished cells")
+    draw = commands.add_parser("draw", help="make tables and figures again from a table of results alone")
+    draw.add_argument("table", metavar="TABLE", type=Path, help="results.csv or results.parquet, costs.csv beside it")
+    for command in (plan, cell, report, draw):
+        command.add_argument("--results", metavar="DIR", type=Path, required=True, help="folder of all results")
+    return parser
+
+
+def _data(text: str) -> tuple[str, str]:
+    name, sign, folder = text.partition("=")
+    if not (name and sign and folder):
+        raise argparse.ArgumentTypeError(f"{text!r} must have the form NAME=FOLDER")
+    return name, folder
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from .matrix import read_matrix
+    from .plan import make_plan, write_plan
+
+    matrix = read_matrix(options.matrix, dict(options.data))
+    write_plan(make_plan(matrix, options.results.absolute(), options.only or ["*"]))
+
+
+def _cell(options: argparse.Namespace) -> int:
+    from .plan import read_plan
+    from .run_cell import run_cell
+
+    return run_cell(read_plan(options.results.absolute()), options.name, options.processes)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from .plan import read_plan
+    from .report import write_report
+    from .results import collect, write_table
+    from .send_report import send_report
+
+    plan = read_plan(options.results.absolute())
+    table, costs, runs = collect(plan)
+    write_table(table, costs, options.results)
+    files = write_report(table, costs, options.results, runs)
+    print("\n".join(map(str, files)))
+    if len(runs) < len(plan.cells):
+        print(f"{len(plan.cells) - len(runs)} of {len(plan.cells)} cells are not finished and therefore not in it.")
+    send_report(plan, files)
+
+
+def _draw(options: argparse.Namespace) -> None:
+    from .report import write_report
+    from .results import read_table
+
+    print("\n".join(map(str, write_report(*read_table(options.table), options.results))))
+
+
+# each imports what it needs: matplotlib and MLflow take seconds
+_COMMANDS = {"plan": _plan, "cell": _cell, "report": _report, "draw": _draw}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns a matrix into its cells: every training and every evaluation, none before those whose weights it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.utils import InputError
+
+from .matrix import PROPOSED, ROOT, TRANSFER, WITHOUT_NLCE, Matrix, network_name
+
+__all__ = ["Cell", "make_cells"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One bundle run of a comparison.
+
+    Attributes:
+        name: its unique name, also that of its folder: letters, digits, ``_`` and ``-``.
+        labels: what it is in the table of results: ``data``, ``network``, ``nlce``, ``stage`` (of the ablation; else
+            empty), ``variant`` (a training of the claim; else empty), ``reading`` (a reading of the attack; empty for
+            the paper's) and ``seed``.
+        run_id: what the bundle runs, ``"training"`` or ``"evaluating"``.
+        config_files: the bundle's configuration and what is laid over it, from the repository's root.
+        settings: overrides of the configuration.
+        needs: names of cells whose weights it takes, by the setting that gets their file.
+    """
+
+    name: str
+    labels: Mapping[str, Any]
+    run_id: str
+    config_files: tuple[str, ...]
+    settings: Mapping[str, Any]
+    needs: Mapping[str, str] = field(default_factory=dict)
+
+
+def make_cells(matrix: Matrix) -> list[Cell]:
+    """Return all cells of a matrix: none before those that it needs, and all of one seed before the next.
+
+    Raises:
+        InputError: if a configuration file that a cell needs does not exist.
+    """
+    parts = (_compared, _ablated, _claimed)
+    return [cell for seed in matrix.seeds for part in parts for cell in part(matrix, seed)]
+
+
+def _compared(matrix: Matrix, seed: int) -> Iterator[Cell]:
+    """Every network with or without NLCE on every data set."""
+    for data in matrix.comparison["data"]:
+        for network in matrix.networks:
+            for nlce in matrix.comparison["nlce"]:
+                name = f"{data}-{network_name(network, nlce)}-seed{seed}"
+                yield _cell(matrix, name, data, network, nlce, seed)
+
+
+def _ablated(matrix: Matrix, seed: int) -> Iterator[Cell]:
+    """The stages of the ablation: from scratch, or from weights, the first of which are a cell's of the comparison."""
+    if matrix.ablation is None:
+        return
+    for data in matrix.ablation["data"]:
+        names = {WITHOUT_NLCE: f"{data}-{network_name(PROPOSED, False)}-seed{seed}"}
+        for stage, options in matrix.ablation["stages"].items():
+            names[stage] = f"{data}-ablation-{stage}-seed{seed}"
+            yield _cell(
+                matrix,
+                names[stage],
+                data,
+                PROPOSED,
+                True,
+                seed,
+                stage=stage,
+                overlays=[f"ablation/{options['overlay']}"] if "overlay" in options else [],
+                settings=options.get("settings", {}),
+                needs={"initial_weights": names[options["from"]]} if "from" in options else {},
+            )
+
+
+def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
+    """The comparison's networks under other readings of the attack, and the proposed one read otherwise itself."""
+    if matrix.claim is None:
+        return
+    networks = {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
+    transfer = matrix.claim.get(TRANSFER, {})
+    for data in matrix.claim["data"]:
+        for reading in [*matrix.claim["readings"], *([TRANSFER] if transfer else [])]:
+            for title in matrix.claim.get("only", {}).get(reading, matrix.claim["networks"]):
+                needs = {"ckpt_path": f"{data}-{title}-seed{seed}"}
+                settings = {}
+                if reading == TRANSFER:
+                    needs["surrogate_weights"] = f"{data}-{transfer[title]}-seed{seed}"
+                    settings["surrogate_nlce"] = networks[transfer[title]][1]
+                    # what the overlay cannot see where the attacked network is another
+                    backbone = {**matrix.settings, **matrix.data[data].settings}.get("backbone")
+                    settings |= {} if backbone is None else {"surrogate_backbone": backbone}
+                yield _cell(
+                    matrix,
+                    f"{data}-claim-{reading}-{title}-seed{seed}",
+                    data,
+                    *networks[title],
+                    seed,
+                    reading=reading,
+                    overlays=["evaluate", f"readings/{reading}"],
+                    settings=settings,
+                    needs=needs,
+                    run_id="evaluating",
+                )
+        for variant in matrix.claim.get("trained", ()):
+            name = f"{data}-claim-{variant}-{network_name(PROPOSED, True)}-seed{seed}"
+            yield _cell(matrix, name, data, PROPOSED, True, seed, variant=variant, overlays=[f"variants/{variant}"])
+
+
+def _cell(
+    matrix: Matrix,
+    name: str,
+    data: str,
+    network: str,
+    nlce: bool,
+    seed: int,
+    *,
+    stage: str = "",
+    variant: str = "",
+    reading: str = "",
+    overlays: Iterable[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    needs: Mapping[str, str] | None = None,
+    run_id: str = "training",
+) -> Cell:
+    labels = {"data": data, "network": network, "nlce": nlce, "stage": stage, "variant": variant, "reading": reading}
+    bundle = Path(matrix.data[data].bundle)
+    own = [] if network == PROPOSED else [matrix.networks[network] or bundle / "networks" / f"{network}.json"]
+    files = [bundle / "train.json", *own, *(bundle / f"{overlay}.json" for overlay in overlays)]
+    return Cell(
+        name=name,
+        labels={**labels, "seed": seed},
+        run_id=run_id,
+        config_files=tuple(_existing(matrix, file) for file in files),
+        settings={**matrix.settings, **matrix.data[data].settings, **(settings or {}), "nlce": nlce, "seed": seed},
+        needs=needs or {},
+    )
+
+
+def _existing(matrix: Matrix, file: Path) -> str:
+    if not (ROOT / file).is_file():
+        there = ", ".join(sorted(other.stem for other in (ROOT / file).parent.glob("*.json"))) or "none"
+        raise InputError(
+            f"{matrix.path}: '{file.stem}' needs the file {file}, which does not exist; in its folder there are: "
+            f"{there}."
+        )
+    return str(file)

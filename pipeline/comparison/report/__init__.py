@@ -1,7 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-
-from __future__ import annotations
-
-from .write_report import write_report
-
-__all__ = ["write_report"]
