@@ -109,7 +109,7 @@ def test_everything_is_in_it_and_nothing_else(packaged: tuple[Path, Path]) -> No
     assert rest == {"LICENSE", "docs/README.md", "docs/data_license.txt", "models/model.pt", "models/model_masks.json"}
     code = {name.removeprefix("scripts/") for name in inside if name.startswith("scripts/")}
     wanted = {f"data_prep/{name}" for name in names(ROOT / "data_prep")} | names(ROOT / "pipeline")
-    wanted = {n for n in wanted if n.endswith(".py") and not n.startswith(("comparison/", "packaging/"))}
+    wanted = {n for n in wanted if n.endswith(".py") and not n.startswith("packaging/")}
     assert code == wanted | {"source.json"}
 
 
