@@ -77,8 +77,10 @@ echo "== evaluating, inferring, paper"
 inside evaluating --dataset_dir /output/phantoms "${settings[@]}"
 inside inferring --dataset_dir /output/phantoms/images --image_size '[64,64]' --progress False
 test "$(find "$work/inference" -name '*_mask.png' | wc -l)" = 40
-inside paper --data jsrt=/output/phantoms --dry-run >"$work/cells.txt"
-grep --quiet "/output/results" "$work/cells.txt"
+inside shell sh -c 'cd /opt/nlcen && /opt/snakemake/bin/snakemake --snakefile experiments/Snakefile \
+    --profile experiments/profiles/local --directory /output/results --dry-run --quiet host \
+    --config matrix=experiments/paper.json "data={jsrt: /output/phantoms}" "only=[jsrt-unet-seed0]"' >"$work/cells.txt"
+grep --quiet "jsrt-unet-seed0" "$work/cells.txt"
 
 echo "== the tests inside it"
 inside shell python -m pytest -q -p no:cacheprovider -n "$(nproc)" "${TESTS:-tests}"

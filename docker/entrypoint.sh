@@ -7,7 +7,7 @@ help() {
 training    train, attack and track the network on /data; further arguments are settings, such as --max_epochs 30
 evaluating  attack the weights /output/models/model.pt again
 inferring   segment the pictures in /data
-paper       the paper's whole comparison on /data; further arguments as of python -m pipeline.comparison run
+paper       the paper's whole comparison on /data; further arguments as of snakemake
 demo        the same as training, on phantoms
 shell       a shell, or the program that is named
 Variables: BUNDLE (nlcen_jsrt or nlcen_isbi2016), MLFLOW_TRACKING_URI, PROCESSES (one for each GPU; not of inferring),
@@ -64,11 +64,13 @@ case $command in
         ;;
     paper)
         need_gpu
-        # as for the others; the runner's own default lies in the image
+        # as for the others; the cells' own default lies in the image
         export MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-sqlite:////output/mlruns.db}
         case ${BUNDLE:-nlcen_jsrt} in nlcen_isbi2016) data=isbi2016 ;; *) data=jsrt ;; esac
-        exec python -m pipeline.comparison run experiments/paper.json --results /output/results \
-            --processes "${PROCESSES:-1}" --data "$data=/data" --only "$data-*" "$@"
+        mkdir --parents /output/results
+        exec /opt/snakemake/bin/snakemake --snakefile experiments/Snakefile --profile experiments/profiles/local \
+            --directory /output/results "$@" --config matrix=experiments/paper.json "processes=${PROCESSES:-1}" \
+            "data={$data: /data}" "only=[\"$data-*\"]"
         ;;
     demo)
         need_gpu

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,7 +35,11 @@ def send_report(plan: Plan, files: Iterable[Path]) -> None:
     try:
         client, experiment_id = connect(uri, plan.experiment)
         run_id = find_or_create_run(
-            client, experiment_id, f"report · {plan.results_dir.name}", known.get(hide_credentials(uri))
+            client,
+            experiment_id,
+            f"report_{secrets.token_hex(3)}",
+            known.get(hide_credentials(uri)),
+            f"report · {plan.results_dir.name}",
         )
         with atomic_path(note) as file:
             file.write_text(json.dumps({**known, hide_credentials(uri): run_id}, indent=1) + "\n")
