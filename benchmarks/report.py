@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pipeline.tracking import describe_environment
+from pipeline.runs import describe_environment
 from pipeline.utils import atomic_path
 
 from .figure import Figure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +12,12 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.figures import mean_scores, save_epsilon_curve, save_panel
-from pipeline.tracking import Tracker, describe_environment
+from pipeline.runs import read_cost, write_result
+from pipeline.tracking import Tracker
 from pipeline.utils import atomic_path, named_by
 
 from .adversarial_evaluation import AdversarialEvaluation
-from .run_cost import read_cost
+from .robustness_summary import robustness_summary
 
 __all__ = ["RobustnessReport"]
 
@@ -26,9 +26,9 @@ class RobustnessReport:
     """Write what ``AdversarialEvaluation`` has found: a table, the table per image, the curve and the panels.
 
     ``summary.csv``, ``per_image.csv``, ``epsilon_curve.png`` and one ``panel_<name>.png`` for each saved picture go to
-    ``output_dir`` and to the tracker; the summary is printed too. Last of all comes ``result.json``: ``facts``, what
-    the run has cost, the gradients per image, the iterations for each ε, and with which code and on which machine. A
-    run folder that holds it holds everything.
+    ``output_dir`` and to the tracker; the summary is printed too, and ``robustness_summary`` of it are metrics. Last of
+    all comes ``result.json``: ``facts``, what the run has cost, the gradients per image, the iterations for each ε, and
+    with which code and on which machine. A run folder that holds it holds everything.
 
     Args:
         adversarial: the handler that attacks, attached to the same evaluator before this one.
@@ -53,7 +53,7 @@ class RobustnessReport:
         self.output_dir = Path(output_dir)
         self.title = title
         self.facts = facts or {}
-        self.cost_file = cost_file
+        self.cost_file = None if cost_file is None else Path(cost_file)
 
     def attach(self, engine: Engine) -> None:
         """
@@ -87,25 +87,25 @@ class RobustnessReport:
                 title = f"{self.title}, {named_by(pictures.stem)}"
                 save_panel(pictures, panel, self.adversarial.attack.unit, title)
                 self.tracker.log_artifact(panel, "panels")
+        if len(summary) > 1:
+            self._log_summary(summary)
         self._write_result()
 
+    def _log_summary(self, summary: Sequence[Mapping[str, float]]) -> None:
+        """Log the few numbers by which a table of many runs can be sorted."""
+        found = robustness_summary(summary)
+        self.tracker.log_metrics({f"robustness/{key}": value for key, value in found.items()}, step=1)
+        if "eps_half_DIC" not in found:
+            self.tracker.log_tags({"robustness.eps_half_DIC": f"not up to {summary[-1]['epsilon']:g}"})
+
     def _write_result(self) -> None:
-        environment = describe_environment()
-        # as it was when the run began, or went on: it may have been changed since
-        code = self.tracker.run.record["code"]
-        commits = dict.fromkeys(each["commit"] or "unknown" for each in code)
-        result = {
+        found = {
             **self.facts,
             **({} if self.cost_file is None else read_cost(self.cost_file)),
             "gradients_per_image": self.adversarial.gradients,
             "iterations": {epsilon: self.adversarial.attack.steps(epsilon) for epsilon in self.adversarial.epsilons},
-            "commit": " and ".join(commits),
-            "dirty": any(each["dirty"] for each in code),
-            "device": environment["device.name"],
-            "torch": environment["versions.torch"],
         }
-        with atomic_path(self.output_dir / "result.json") as path:
-            path.write_text(json.dumps(result, indent=2) + "\n")
+        write_result(self.output_dir / "result.json", self.tracker.run, found)
         self.tracker.log_artifact(self.output_dir / "result.json")
 
     def _write_csv(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import sys
@@ -13,9 +12,9 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from pipeline.utils import InputError, atomic_path
+from pipeline.runs import add_cost
 
-__all__ = ["RunCost", "read_cost"]
+__all__ = ["RunCost"]
 
 _SAVE_EVERY = 10.0  # seconds
 
@@ -64,29 +63,8 @@ class RunCost:
         """Add the time since the last call to the file."""
         now = time.monotonic()
         elapsed, self._counted, self._saved = now - self._counted, now, now
-        if idist.get_rank() > 0:
-            return
-        cost = read_cost(self.path)
-        key = f"{self.phase}_seconds"
-        cost[key] = cost.get(key, 0.0) + elapsed
-        cost["peak_memory_mb"] = max(cost.get("peak_memory_mb", 0.0), _peak_memory(self.device) / 1e6)
-        with atomic_path(self.path) as path:
-            path.write_text(json.dumps(cost) + "\n")
-
-
-def read_cost(path: str | os.PathLike[str]) -> dict[str, float]:
-    """Return what ``RunCost`` has written to ``path``, nothing where there is no such file.
-
-    Raises:
-        InputError: if the file is damaged.
-    """
-    path = Path(path)
-    if not path.is_file():
-        return {}
-    try:
-        return {str(key): float(value) for key, value in json.loads(path.read_text()).items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is no file of a run's cost, or is damaged; remove it and go on.") from error
+        if idist.get_rank() == 0:
+            add_cost(self.path, self.phase, elapsed, _peak_memory(self.device) / 1e6)
 
 
 def _peak_memory(device: torch.device) -> int:

@@ -28,9 +28,9 @@ class TrackRun:
       64 have come together or the epoch ends: reading each at once would stop a GPU at every iteration.
     - Each epoch: the scalars of ``engine.state.metrics``, at the epoch's number. Put this handler behind those that
       compute metrics.
-    - Metrics at an intensity, such as ``DIC_eps_00.5``, as the curve ``DIC_vs_eps``, whose step is 10 times epsilon and
-      whose step 0 is the clean ``DIC``; and each as ``per_eps/DIC_eps_00.5``, a group of its own in the UI, where the
-      single points would otherwise bury the curves.
+    - Metrics at an intensity, such as ``DIC_eps_00.5``, as the curve ``DIC_vs_eps`` only, whose step is 10 times
+      epsilon and whose step 0 is the clean ``DIC``.
+    - At each epoch's end the tracker sends what it has.
     - An exception ends the run as FAILED (KILLED for KeyboardInterrupt and SystemExit) and is raised again. Handlers
       that save something at an exception must stand before this one.
 
@@ -87,11 +87,12 @@ class TrackRun:
         self.flush()
         scalars = {key: value for key, value in engine.state.metrics.items() if _is_scalar(value)}
         step = engine.state.epoch if self.step is None else self.step(engine)
-        names = {key: f"per_eps/{key}" if _AT_EPSILON.fullmatch(key) else key for key in scalars}
-        self.tracker.log_metrics({f"{self.prefix}{names[key]}": value for key, value in scalars.items()}, step=step)
+        plain = {f"{self.prefix}{key}": value for key, value in scalars.items() if not _AT_EPSILON.fullmatch(key)}
+        self.tracker.log_metrics(plain, step=step)
         for key, points in _curves(scalars).items():
             for at, value in sorted(points.items()):
                 self.tracker.log_metrics({f"{self.prefix}{key}": value}, step=at)
+        self.tracker.end_epoch()
 
     def flush(self) -> None:
         """Log the losses held so far."""

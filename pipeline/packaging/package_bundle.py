@@ -9,8 +9,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from pipeline.tracking.environment import describe_code
-from pipeline.tracking.packaged_code import SOURCE, code_digest
+from pipeline.runs import SOURCE, code_digest, describe_code
 from pipeline.transforms import mask_range_path
 from pipeline.utils import InputError, atomic_path
 from pipeline.weights import load_network

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,7 @@ class Journal:
     """The figures of a run in the order they came, one JSON object per line, only ever appended to.
 
     An entry is in the operating system's hands when ``append`` returns: it survives ``kill -9``, not a power cut (there
-    is no fsync). Numbers may be NaN and Infinity, as Python writes and reads them.
-
-    Entries, by ``type``:
-        - params, tags: ``values`` (name to text)
-        - metrics: ``values`` (name to number), ``step``, ``time`` (milliseconds since 1970)
-        - artifact: ``path`` (relative to the journal's folder if it lies in there), ``folder`` (in MLflow's store)
-        - dataset: ``name``, ``digest``, ``source``, ``profile``, ``context``
-        - status: ``value`` (RUNNING, FINISHED, FAILED or KILLED), ``time``
+    is no fsync). Entries have a ``type``; ``upload.py`` knows them all.
 
     Args:
         path: the file, made if absent. A last line without its end, which a power cut or a full disk may leave, is cut
@@ -34,17 +26,13 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        _cut_torn_line(path)
-        self._file = open(path, "ab")  # noqa: SIM115  it stays open for the life of the run
+        self._file = open(path, "a+b")  # noqa: SIM115  it stays open for the life of the run
+        self._file.seek(0)
+        self._file.truncate(self._file.read().rfind(b"\n") + 1)
 
-    def append(self, type: str, **fields: Any) -> None:
-        """Write one entry.
-
-        Raises:
-            OSError: if the disk is full. What is not yet written is written by the next call.
-        """
-        self._file.write(json.dumps({"type": type, **fields}).encode() + b"\n")
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write one entry, or raise OSError if the disk is full; the next call then writes what is missing."""
+        self._file.write(json.dumps(entry).encode() + b"\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -64,25 +52,11 @@ def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], 
         for line in file:
             if not line.endswith(b"\n"):
                 return
-            start, offset = offset, offset + len(line)
             try:
                 entry = json.loads(line)
             except ValueError:
-                raise InputError(f"{path}: the line at byte {start} is not JSON. Remove it to send the rest.") from None
+                raise InputError(
+                    f"{path}: the line at byte {offset} is not JSON. Remove it to send the rest."
+                ) from None
+            offset += len(line)
             yield entry, offset
-
-
-def _cut_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with open(path, "r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - 65536)
-            file.seek(start)
-            newline = file.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                end = start + newline + 1
-                break
-            end = start
-        file.truncate(end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .check_logits import CheckLogitsd
 from .check_mask import CheckMaskd, check_pair
-from .datalist import datalist_fingerprint, load_datalist
+from .datalist import data_name, datalist_digests, datalist_fingerprint, load_datalist
 from .dicom_file import quiet_pydicom, read_dicom
 from .dicom_tags import dicom_pseudonym, is_dicom_picture, read_dicom_tags
 from .jsrt_image import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image
@@ -37,6 +37,8 @@ __all__ = [
     "ToFileLayoutd",
     "check_pair",
     "copy_mask_range",
+    "data_name",
+    "datalist_digests",
     "datalist_fingerprint",
     "dicom_pseudonym",
     "is_dicom_picture",

@@ -17,7 +17,7 @@ from pipeline.utils import InputError, why_no_id
 
 from .picture_files import missing_file, picture_name
 
-__all__ = ["datalist_fingerprint", "load_datalist"]
+__all__ = ["data_name", "datalist_digests", "datalist_fingerprint", "load_datalist"]
 
 SECTIONS = ("training", "test")
 FILE_KEYS = ("image", "label")
@@ -58,6 +58,16 @@ def load_datalist(path: PathLike, section: str) -> list[dict[str, Any]]:
     return entries
 
 
+def data_name(path: PathLike) -> str:
+    """Return what a data list says that its data is, or the name of its folder where it does not.
+
+    Raises:
+        InputError: as :func:`load_datalist`.
+    """
+    description = _read(Path(path)).get("description")
+    return description if isinstance(description, str) and description.strip() else Path(path).absolute().parent.name
+
+
 def datalist_fingerprint(path: PathLike) -> str:
     """Return a SHA-256 over the entries of a data list and the bytes of every file that it names.
 
@@ -66,19 +76,33 @@ def datalist_fingerprint(path: PathLike) -> str:
     Raises:
         InputError: as :func:`load_datalist`.
     """
+    return datalist_digests(path)["all"]
+
+
+def datalist_digests(path: PathLike) -> dict[str, str]:
+    """Return the :func:`datalist_fingerprint` of a data list, ``"all"``, and one such of each of its sections.
+
+    Raises:
+        InputError: as :func:`load_datalist`.
+    """
     path = Path(path)
     content = _read(path)
-    digest = hashlib.sha256()
     sections = {name: content[name] for name in SECTIONS if name in content}
-    digest.update(json.dumps(sections, sort_keys=True).encode())
+    digests = {name: hashlib.sha256(_bytes(entries)) for name, entries in {"all": sections, **sections}.items()}
     for section, entries in sections.items():
         for entry in _resolve_all(entries, path, section):
             for name in _files(entry):
                 try:
-                    digest.update(hashlib.sha256(Path(name).read_bytes()).digest())
+                    digest = hashlib.sha256(Path(name).read_bytes()).digest()
                 except OSError as error:
                     raise InputError(f"The file {name} of the data list {path} cannot be read ({error}).") from error
-    return digest.hexdigest()
+                digests["all"].update(digest)
+                digests[section].update(digest)
+    return {name: digest.hexdigest() for name, digest in digests.items()}
+
+
+def _bytes(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()
 
 
 def _read(path: Path) -> dict[str, Any]:

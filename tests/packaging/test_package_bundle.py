@@ -25,7 +25,7 @@ from pipeline.networks import NLCEN
 from pipeline.packaging import __main__ as command_line
 from pipeline.packaging import package_bundle
 from pipeline.packaging.model_card import PHANTOM_WARNING
-from pipeline.tracking.packaged_code import packaged_code
+from pipeline.runs import packaged_code
 from pipeline.transforms import MaskRange, datalist_fingerprint, write_mask_range
 from pipeline.utils import InputError
 from pipeline.weights import fingerprint_network

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+
 from __future__ import annotations
 
 import hashlib
@@ -14,11 +15,10 @@ _CODE = {("scripts", ".py"), ("configs", ".json")}
 
 
 def code_digest(files: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 of the code of a bundle: its Python files and its configurations.
+    """Return the SHA-256 of the code of a bundle: of ``*.py`` in ``scripts`` and ``*.json`` in ``configs``.
 
     Args:
-        files: content by name in the bundle, such as ``scripts/networks/nlce.py``. All but ``*.py`` of ``scripts`` and
-            ``*.json`` of ``configs`` are passed over.
+        files: content by name in the bundle, such as ``scripts/networks/nlce.py``; others are passed over.
     """
     digest = hashlib.sha256()
     for name in sorted(files):
@@ -28,15 +28,12 @@ def code_digest(files: Mapping[str, bytes]) -> str:
 
 
 def packaged_code(package: Path) -> dict[str, Any] | None:
-    """Return the ``commit`` that a packaged bundle was made of, and whether its code is ``dirty``.
+    """Return the ``commit`` that a packaged bundle was made of, and whether its code is ``dirty``; None if it is none.
 
     Dirty: it was at that commit's time, or a file was changed, added or removed since.
 
     Args:
         package: the folder ``scripts`` of the bundle.
-
-    Returns:
-        None if the folder is not one of a packaged bundle.
     """
     if not (package / SOURCE).is_file():
         return None

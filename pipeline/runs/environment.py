@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,37 +17,32 @@ from .packaged_code import packaged_code
 __all__ = ["describe_code", "describe_environment"]
 
 _CODE = (":/pipeline", ":/bundles")  # what a run is made of, from the checkout's root
-_PACKAGES = {"monai": "monai", "ignite": "pytorch-ignite", "mlflow": "mlflow", "numpy": "numpy"}
+_PACKAGES = {"monai": "monai", "ignite": "pytorch-ignite", "numpy": "numpy"}
 
 
 def describe_environment() -> dict[str, str]:
-    """Return tags that say with what a run was made: code, packages and machine; nothing that identifies a person.
+    """Return with what a run is made: code, packages and machine; of the host's name a hash only.
 
-    ``git.commit`` and ``git.dirty`` are those of ``describe_code``, absent where there is no commit. ``host.id`` is a
-    hash: equal for runs of one machine.
+    ``git.commit`` and ``git.dirty`` are those of ``describe_code``, absent where there is no commit.
     """
     # torch's own word: its package, unlike it, does not always say for which CUDA it was built
-    tags = {"versions.python": platform.python_version(), "versions.torch": str(torch.__version__)}
-    tags.update({f"versions.{name}": version(package) for name, package in _PACKAGES.items()})
-    tags["device.name"] = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor_name()
-    tags["device.count"] = str(torch.cuda.device_count() or os.cpu_count())
-    tags["host.id"] = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-    tags["mlflow.source.name"] = _program_name()
-    tags["mlflow.source.type"] = "LOCAL"
+    found = {"versions.python": platform.python_version(), "versions.torch": str(torch.__version__)}
+    found |= {f"versions.{name}": version(package) for name, package in _PACKAGES.items()}
+    found["device.name"] = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor_name()
+    found["device.count"] = str(torch.cuda.device_count() or os.cpu_count())
+    found["host.id"] = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     code = describe_code()
     if code["commit"]:
-        tags["git.commit"] = tags["mlflow.source.git.commit"] = code["commit"]
-        tags["git.dirty"] = str(code["dirty"])
-    return tags
+        found |= {"git.commit": code["commit"], "git.dirty": str(code["dirty"])}
+    return found
 
 
 def describe_code() -> dict[str, Any]:
     """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
-    network of one's own. A packaged bundle knows the commit that it was made of, wherever it lies. Without either the
-    variable ``NLCEN_COMMIT`` tells the commit, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None
-    where nothing does.
+    network of one's own. A packaged bundle knows its commit itself. Without either the variable ``NLCEN_COMMIT`` tells
+    it, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None where nothing does.
     """
     packaged = packaged_code(Path(__file__).parents[1])
     if packaged is not None:
@@ -75,10 +69,3 @@ def _processor_name() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _program_name() -> str:
-    """The module of ``python -m module`` or the file name of the script, without its folder."""
-    if "-m" in sys.orig_argv[:-1]:
-        return sys.orig_argv[sys.orig_argv.index("-m") + 1]
-    return Path(sys.argv[0]).name or "python"

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,35 +17,29 @@ import torch.distributed
 from pipeline.utils import InputError, atomic_path
 
 from .environment import describe_code
-from .fingerprint import IGNORED_KEYS, fingerprint_config
+from .fingerprint import fingerprint_config
 from .folder_lock import FolderLock
 
-__all__ = ["RunDirectory", "open_run", "read_runs"]
+__all__ = ["RunDirectory", "lock_run", "open_run", "read_runs"]
 
 
+@dataclass
 class RunDirectory:
     """The folder of one run and its record ``run.json``.
 
-    Attributes:
-        path: the folder; everything the run writes belongs here.
-        name: its name, unique: ``<kind>_<date>-<time>-<six random digits>``.
-        resumed: whether the run continues one that was interrupted.
+    Args:
+        path: the folder ``<kind>_<date>-<time>-<six random digits>``; everything the run writes belongs here.
         record: the content of ``run.json``: name, kind, fingerprint, started (UTC), status (RUNNING, FINISHED, FAILED
             or KILLED), pid and host of the last process, ``code`` (what ``describe_code`` said whenever a process took
-            the run up, without repetitions), and ``mlflow`` (tracking_uri, experiment and run_id, or None).
-
-    Args:
-        path: the folder, which exists.
-        record: the content of ``run.json``.
+            the run up, without repetitions), and where it is tracked, if it is.
         lock: the held lock of the folder, or None for a process that only reads it.
         resumed: whether the run continues one that was interrupted.
     """
 
-    def __init__(self, path: Path, record: dict[str, Any], lock: FolderLock | None = None, resumed: bool = False):
-        self.path = path
-        self.record = record
-        self.resumed = resumed
-        self._lock = lock
+    path: Path
+    record: dict[str, Any]
+    lock: FolderLock | None = None
+    resumed: bool = False
 
     @property
     def name(self) -> str:
@@ -58,48 +53,41 @@ class RunDirectory:
 
     def release(self) -> None:
         """Let other processes take the folder: the run has ended."""
-        if self._lock is not None:
-            self._lock.release()
-
-    def __repr__(self) -> str:
-        return f"RunDirectory({str(self.path)!r}, resumed={self.resumed})"
+        if self.lock is not None:
+            self.lock.release()
 
 
-def open_run(
-    output_dir: str | os.PathLike[str], kind: str, config: Mapping[str, Any], ignore: Collection[str] = IGNORED_KEYS
-) -> RunDirectory:
+def open_run(output_dir: str | os.PathLike[str], kind: str, config: Mapping[str, Any]) -> RunDirectory:
     """Open the folder of a run in ``output_dir``: that of an interrupted run of the same configuration, or a new one.
 
-    The newest run of this kind and configuration is resumed if it is not FINISHED and its process is dead. A run whose
-    process lives is never taken. The folder stays locked until ``RunDirectory.release`` or the end of the process.
-    Under ``torch.distributed`` (initialize it first) rank 0 opens the folder and tells the others.
+    The newest run of this kind and configuration is resumed if it is not FINISHED and its process is dead. The folder
+    stays locked until ``RunDirectory.release`` or the end of the process. Under ``torch.distributed`` (initialize it
+    first) rank 0 opens the folder and tells the others.
 
     Args:
         output_dir: the folder of all runs, made if absent.
-        kind: what the run does, for example "training" or "evaluating"; the name of the folder begins with it.
+        kind: what the run does, for example "training" or "evaluating".
         config: the configuration of the run, for example ``merged_config()``.
-        ignore: keys of ``config``, at any depth, that do not change the result (see ``fingerprint_config``).
 
     Raises:
         InputError: if ``output_dir`` cannot be written, or holds a ``run.json`` that is not ours.
     """
+    arguments = Path(output_dir), kind, fingerprint_config(config)
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return _open(Path(output_dir), kind, fingerprint_config(config, ignore))
+        return _open(*arguments)
     shared: list[Any] = [None]
     run = None
     if torch.distributed.get_rank() == 0:
         try:
-            run = _open(Path(output_dir), kind, fingerprint_config(config, ignore))
-            shared = [(str(run.path), run.record, run.resumed)]
+            run = _open(*arguments)
+            shared = [(run.path, run.record, run.resumed)]
         except InputError as error:
             shared = [error]
     torch.distributed.broadcast_object_list(shared)
     if isinstance(shared[0], InputError):
         raise shared[0]
-    if run is None:
-        path, record, resumed = shared[0]
-        run = RunDirectory(Path(path), record, resumed=resumed)
-    return run
+    path, record, resumed = shared[0]
+    return run or RunDirectory(path, record, resumed=resumed)
 
 
 def read_runs(output_dir: Path) -> Iterator[RunDirectory]:
@@ -132,20 +120,20 @@ def _open(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
 
 
 def _resume(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory | None:
-    for found in read_runs(output_dir):
-        if (found.record["kind"], found.record["fingerprint"]) == (kind, fingerprint):
-            run = lock_run(found.path)
-            if run is not None and run.record["status"] != "FINISHED":
-                run.resumed = True
-                code = run.record.get("code", [])
-                if describe_code() not in code:
-                    code = [*code, describe_code()]
-                run.update(status="RUNNING", pid=os.getpid(), host=platform.node(), code=code)
-                return run
-            if run is not None:
-                run.release()
-            return None
-    return None
+    wanted = kind, fingerprint
+    runs = (run for run in read_runs(output_dir) if (run.record["kind"], run.record["fingerprint"]) == wanted)
+    newest = next(runs, None)
+    run = None if newest is None else lock_run(newest.path)
+    if run is None:
+        return None
+    if run.record["status"] == "FINISHED":
+        run.release()
+        return None
+    run.resumed = True
+    code = run.record.get("code", [])
+    now = describe_code()
+    run.update(status="RUNNING", **_process(), code=code if now in code else [*code, now])
+    return run
 
 
 def _create(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
@@ -155,24 +143,19 @@ def _create(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
     lock = FolderLock(path)
     lock.acquire()
     run = RunDirectory(path, {}, lock)
-    run.update(
-        name=path.name,
-        kind=kind,
-        fingerprint=fingerprint,
-        started=now.isoformat(),
-        status="RUNNING",
-        pid=os.getpid(),
-        host=platform.node(),
-        code=[describe_code()],
-        mlflow=None,
-    )
+    made = {"name": path.name, "kind": kind, "fingerprint": fingerprint, "started": now.isoformat()}
+    run.update(**made, status="RUNNING", **_process(), code=[describe_code()])
     return run
+
+
+def _process() -> dict[str, Any]:
+    return {"pid": os.getpid(), "host": platform.node()}
 
 
 def _read_record(file: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text())
-        if {"name", "kind", "fingerprint", "started", "status", "mlflow"} <= record.keys():
+        if {"name", "kind", "fingerprint", "started", "status"} <= record.keys():
             return dict(record)
     except (ValueError, AttributeError):
         pass

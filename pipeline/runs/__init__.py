@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+
+"""Folders of runs: names, locks, with what each was made, what it cost and gave; nothing of MLflow."""
+
+from __future__ import annotations
+
+from .environment import describe_code, describe_environment
+from .fingerprint import IGNORED_KEYS, fingerprint_config
+from .folder_lock import FolderLock
+from .packaged_code import SOURCE, code_digest, packaged_code
+from .result import add_cost, read_cost, write_result
+from .run_directory import RunDirectory, lock_run, open_run, read_runs
+
+__all__ = [
+    "IGNORED_KEYS",
+    "SOURCE",
+    "FolderLock",
+    "RunDirectory",
+    "add_cost",
+    "code_digest",
+    "describe_code",
+    "describe_environment",
+    "fingerprint_config",
+    "lock_run",
+    "open_run",
+    "packaged_code",
+    "read_cost",
+    "read_runs",
+    "write_result",
+]

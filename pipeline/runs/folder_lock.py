@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+__all__ = ["FolderLock"]
+
+
+class FolderLock:
+    """A lock on a folder that its process holds as long as it lives, and that ends with it however it ends.
+
+    Forked children, such as the workers of a data loader, do not hold it: ``filelock`` closes it in them.
+
+    Args:
+        folder: an existing folder.
+        name: the file in it that is locked.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], name: str = ".lock") -> None:
+        # the process holds it, whichever thread asks; without flock there is no lock that ends with its process
+        self._lock = FileLock(Path(folder) / name, thread_local=False, fallback_to_soft=False)
+
+    def acquire(self, blocking: bool = False) -> bool:
+        """Take the lock; while another holds it, in this process or any other, return False at once or wait."""
+        try:
+            self._lock.acquire(blocking=blocking)
+        except Timeout:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens if it is not held."""
+        self._lock.release()
