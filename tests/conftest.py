@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from monai.utils.misc import path_to_sqlite_uri
 
-from pipeline.tracking.mlflow_store import open_client
+from pipeline.tracking.store import open_client
 from tests.interpreter import Interpreter
 
 

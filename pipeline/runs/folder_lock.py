@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 __all__ = ["FolderLock"]
 
@@ -30,8 +30,13 @@ class FolderLock:
             self._lock.acquire(blocking=blocking)
         except Timeout:
             return False
+        _held.add(self._lock)
         return True
 
     def release(self) -> None:
         """Give the lock back; nothing happens if it is not held."""
         self._lock.release()
+        _held.discard(self._lock)
+
+
+_held: set[BaseFileLock] = set()  # else filelock would release those whose owner is no longer referred to

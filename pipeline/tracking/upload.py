@@ -100,9 +100,7 @@ class Upload:
                 logger.warning("MLflow refuses %s: %s", str(dict(items[0]))[:200], error.message)
             else:
                 self._remember(self._offset, "DELETED")
-                raise InputError(
-                    f"The MLflow run {self.run_id} has been deleted: the figures are in {self._journal}."
-                ) from error
+                raise InputError(f"The MLflow run {self.run_id} has been deleted; the journal stays.") from error
 
     def _request(self, kind: str, items: list[Any]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -178,7 +176,7 @@ def upload_leftovers(output_dir: Path, client: MlflowClient, tracking_uri: str) 
         try:
             _finish(run, client)
         except InputError as error:
-            logger.warning("%s", error)
+            logger.warning("%s: %s", run.path, error)
         finally:
             run.release()
 

@@ -14,7 +14,8 @@ import torch
 
 from pipeline.figures import mean_scores
 from pipeline.handlers import AdversarialEvaluation, RobustnessReport, RunCost
-from pipeline.tracking import describe_environment
+from pipeline.handlers.robustness_summary import eps_half_lost, robustness_summary
+from pipeline.runs import describe_environment
 
 from .engines import make_data, make_evaluator, make_network
 
@@ -24,8 +25,16 @@ class Notes:
 
     def __init__(self) -> None:
         self.artifacts: list[tuple[str, str | None]] = []
+        self.metrics: dict[str, float] = {}
+        self.tags: dict[str, str] = {}
         code = [{"commit": "abc", "dirty": True}, {"commit": "abc", "dirty": False}, {"commit": None, "dirty": False}]
         self.run = SimpleNamespace(record={"code": code})
+
+    def log_metrics(self, metrics: dict[str, float], step: int) -> None:
+        self.metrics |= metrics
+
+    def log_tags(self, tags: dict[str, str]) -> None:
+        self.tags |= tags
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         assert Path(path).stat().st_size > 0
@@ -75,6 +84,10 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     summary = read(tmp_path / "report" / "summary.csv")
     assert [{key: float(value) for key, value in row.items()} for row in summary] == mean_scores(adversarial.table)
+    found = robustness_summary(mean_scores(adversarial.table))
+    assert notes.metrics == {f"robustness/{key}": value for key, value in found.items()}
+    assert ("eps_half_DIC" in found) is (notes.tags == {})
+    assert notes.tags in ({}, {"robustness.eps_half_DIC": "not up to 8"})
     printed = capsys.readouterr().out.splitlines()
     assert printed[-4] == "    ε     DIC     JSC"
     clean = [row for row in adversarial.table if row["epsilon"] == 0]
@@ -104,6 +117,7 @@ def test_no_id_leaves_the_folder_and_each_has_its_panel(tmp_path: Path) -> None:
 def test_report_without_a_sweep(tmp_path: Path) -> None:
     adversarial, notes = report(tmp_path, ())
     assert [name for name, _ in notes.artifacts] == ["summary.csv", "per_image.csv", "epsilon_curve.png", "result.json"]
+    assert notes.metrics == {} and notes.tags == {}
     assert [row["epsilon"] for row in read(tmp_path / "report" / "summary.csv")] == ["0.0"]
 
 
@@ -125,3 +139,36 @@ def test_result(tmp_path: Path) -> None:
         "torch": environment["versions.torch"],
     }
     assert result["evaluation_seconds"] > 0
+
+
+def rows(*scores: float, step: float = 2.0) -> list[dict[str, float]]:
+    return [{"epsilon": step * index, "DIC": dic, "JSC": dic / 2} for index, dic in enumerate(scores)]
+
+
+def test_a_sweep_in_a_few_numbers() -> None:
+    assert robustness_summary(rows(0.8, 0.7, 0.6, 0.2, 0.1)) == pytest.approx(
+        {
+            "DIC_weakest": 0.7,
+            "DIC_middle": 0.6,
+            "DIC_strongest": 0.1,
+            "JSC_weakest": 0.35,
+            "JSC_middle": 0.3,
+            "JSC_strongest": 0.05,
+            "DIC_area": (0.75 + 0.65 + 0.4 + 0.15) / 4,
+            "eps_half_DIC": 5.0,
+        }
+    )
+    (only,) = {
+        value
+        for key, value in robustness_summary(rows(1.0, 0.5)).items()
+        if key.startswith("DIC_") and key != "DIC_area"
+    }
+    assert only == 0.5
+
+
+@pytest.mark.parametrize(
+    ("scores", "half"),
+    [((0.8, 0.4), 2.0), ((0.8, 0.7, 0.5), None), ((0.0, 0.0), None), ((0.8, 0.0), 1.0), ((0.8, 0.2, 0.6, 0.1), 4 / 3)],
+)
+def test_where_half_is_lost(scores: tuple[float, ...], half: float | None) -> None:
+    assert eps_half_lost(rows(*scores)) == (None if half is None else pytest.approx(half))

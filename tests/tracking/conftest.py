@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import RunDirectory, Tracker, open_run
+from pipeline.runs import open_run
+from pipeline.tracking import Tracker
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def new_tracker(store: str, tmp_path: Path) -> Iterator[Callable[..., Tracker]]:
     trackers = []
 
     def make(identity: dict[str, object] | None = None, kind: str = "training", **arguments: object) -> Tracker:
-        run: RunDirectory = open_run(tmp_path / "eval", kind, identity or {})
+        run = open_run(tmp_path / "eval", kind, identity or {})
         arguments = {"experiment_name": "lungs", "tracking_uri": store, "params": {}, **arguments}
         trackers.append(Tracker(run, **arguments))  # type: ignore[arg-type]
         trackers[-1].start()

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import Journal, read_journal
+from pipeline.tracking.journal import Journal, read_journal
 from pipeline.utils import InputError
 
 
 def test_entries_come_back_in_order_with_the_offset_behind_each(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    journal.append("params", values={"lr": "0.001"})
-    journal.append("metrics", step=3, time=5, values={"loss": 0.1 + 0.2, "ε": 1.0})
+    journal.append({"type": "params", "values": {"lr": "0.001"}})
+    journal.append({"type": "metrics", "step": 3, "time": 5, "values": {"loss": 0.1 + 0.2, "ε": 1.0}})
     (first, middle), (second, end) = read_journal(path)
     assert first == {"type": "params", "values": {"lr": "0.001"}}
     assert second == {"type": "metrics", "step": 3, "time": 5, "values": {"loss": 0.1 + 0.2, "ε": 1.0}}
@@ -26,13 +26,13 @@ def test_entries_come_back_in_order_with_the_offset_behind_each(tmp_path: Path) 
 def test_an_entry_is_on_file_when_append_returns(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     for number in range(3):
-        journal.append("status", value=str(number))
+        journal.append({"type": "status", "value": str(number)})
         assert len(list(read_journal(tmp_path / "journal.jsonl"))) == number + 1
 
 
 def test_not_a_number_and_infinity_survive(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    journal.append("metrics", values={"a": math.nan, "b": math.inf, "c": -math.inf})
+    journal.append({"type": "metrics", "values": {"a": math.nan, "b": math.inf, "c": -math.inf}})
     (entry, _), *_ = read_journal(tmp_path / "journal.jsonl")
     assert math.isnan(entry["values"]["a"])
     assert (entry["values"]["b"], entry["values"]["c"]) == (math.inf, -math.inf)
@@ -46,7 +46,7 @@ def test_a_torn_last_line_is_ignored_and_cut_off_on_reopening(tmp_path: Path, wh
     assert len(list(read_journal(path))) == len(whole.splitlines())
     journal = Journal(path)
     assert path.read_bytes() == whole
-    journal.append("second")
+    journal.append({"type": "second"})
     assert path.read_bytes() == whole + b'{"type": "second"}\n'
 
 

@@ -20,7 +20,8 @@ NewTracker = Callable[..., Tracker]
 
 PROGRAM = """
 import os, signal, sys, time
-from pipeline.tracking import Tracker, open_run
+from pipeline.runs import open_run
+from pipeline.tracking import Tracker
 
 {before}
 tracker = Tracker(open_run({eval!r}, "training", {{"a": 1}}), "lungs", {store!r}, {{}})
@@ -115,7 +116,7 @@ def test_after_kill_9_a_start_of_another_run_sends_the_rest_and_closes_it(
     other = new_tracker({"another": 1})
     dead = new_tracker({"yet another": 1})
     dead.run.record["mlflow"] = record["mlflow"]
-    wait_until(lambda: mlflow_run(dead)[1].info.status == "KILLED")
+    assert mlflow_run(dead)[1].info.status == "KILLED"
     assert points(dead, "loss") == [(step, step) for step in range(50)]
     assert json.loads((folder / "run.json").read_text()) == record
     assert mlflow_run(other)[1].info.status == "RUNNING"

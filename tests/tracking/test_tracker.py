@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from pipeline.tracking import Tracker, open_run
+from pipeline.runs import RunDirectory, open_run
+from pipeline.tracking import Tracker
 from pipeline.utils import InputError
 
 from .store import artifacts, mlflow_run, points
@@ -25,8 +25,9 @@ def test_a_run_is_in_mlflow_with_all_that_was_logged(new_tracker: NewTracker, tm
     tracker = new_tracker(
         {"seed": 1},
         params={"optimizer": {"lr": 1e-3, "betas": [0.9, 0.999]}, "network": "NLCEN", "nothing": None},
-        tags={"mlflow.note.content": "Phantoms."},
+        tags={"mlflow.note.content": "Phantoms.", "long": "x" * 8001},
         config={"seed": 1},
+        run_name="NLCEN · phantoms · seed 1",
     )
     tracker.log_metrics({"loss": torch.tensor(0.5), "lr": np.float32(0.25), "train/DIC": 1}, step=1)
     tracker.log_metrics({"loss": math.nan}, step=2)
@@ -35,10 +36,14 @@ def test_a_run_is_in_mlflow_with_all_that_was_logged(new_tracker: NewTracker, tm
     (tmp_path / "outside.txt").write_text("far")
     tracker.log_artifact(tracker.run.path / "table.csv")
     tracker.log_artifact(tmp_path / "outside.txt", "other")
+    for split in ("training", "test"):
+        tracker.log_dataset("phantoms", split + 40 * "0", "datalist.json", split, {"images": 124})
     tracker.close()
 
     client, run = mlflow_run(tracker)
-    assert run.info.run_name == tracker.run.name
+    assert run.info.run_name == "NLCEN · phantoms · seed 1"
+    assert run.data.tags["run.folder"] == tracker.run.name
+    assert run.data.tags["long"] == "x" * 7997 + "..."
     assert run.info.status == "FINISHED"
     experiment = client.get_experiment(run.info.experiment_id)
     assert experiment.name == "lungs"
@@ -54,6 +59,10 @@ def test_a_run_is_in_mlflow_with_all_that_was_logged(new_tracker: NewTracker, tm
     assert run.data.tags["run.kind"] == "training"
     assert run.data.tags["run.fingerprint"] == tracker.run.record["fingerprint"]
     assert run.data.tags["versions.torch"] == torch.__version__
+    assert [
+        (given.dataset.name, given.dataset.digest, given.dataset.profile, given.tags[0].value)
+        for given in sorted(run.inputs.dataset_inputs, key=lambda given: given.tags[0].value)
+    ] == [("phantoms", (split + 40 * "0")[:36], '{"images": 124}', split) for split in ("test", "training")]
     assert points(tracker, "lr") == [(1, 0.25)]
     assert points(tracker, "train/DIC") == [(1, 1.0)]
     (_, first), (_, second), (_, third) = points(tracker, "loss")
@@ -101,43 +110,14 @@ def test_ten_thousand_points_arrive_exactly_once(new_tracker: NewTracker) -> Non
 
 
 def test_more_values_at_once_than_mlflow_takes(new_tracker: NewTracker) -> None:
-    params = {f"param{number}": number for number in range(250)}
+    params = {f"param{number}": str(number) for number in range(250)}
     tracker = new_tracker(params=params, tags={f"tag{number}": "x" * 7000 for number in range(250)})
     tracker.log_metrics({f"metric{number}": number for number in range(2500)}, step=1)
     tracker.close()
     _, run = mlflow_run(tracker)
-    assert run.data.params == {key: str(value) for key, value in params.items()}
+    assert run.data.params == params
     assert run.data.metrics == {f"metric{number}": number for number in range(2500)}
     assert sum(key.startswith("tag") for key in run.data.tags) == 250
-
-
-def test_long_values_are_cut_and_kept_whole_as_artifacts(new_tracker: NewTracker) -> None:
-    tracker = new_tracker(params={"long/list": "x" * 6001, "fits": "y" * 6000}, tags={"note": "z" * 8001})
-    tracker.close()
-    client, run = mlflow_run(tracker)
-    assert run.data.params == {"long/list": "x" * 5997 + "...", "fits": "y" * 6000}
-    assert run.data.tags["note"] == "z" * 7997 + "..."
-    assert artifacts(tracker, "long_values") == ["long_values/long_list.txt", "long_values/note.txt"]
-    path = client.download_artifacts(run.info.run_id, "long_values/long_list.txt")
-    assert Path(path).read_text() == "x" * 6001
-
-
-def test_two_runs_at_the_same_time_never_mix(new_tracker: NewTracker) -> None:
-    trackers = [new_tracker({"run": number}) for number in range(2)]
-
-    def log(number: int) -> None:
-        for step in range(300):
-            trackers[number].log_metrics({"value": number}, step=step)
-
-    threads = [threading.Thread(target=log, args=(number,)) for number in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for number, tracker in enumerate(trackers):
-        tracker.close()
-        assert points(tracker, "value") == [(step, number) for step in range(300)]
-    assert len({tracker.run.record["mlflow"]["run_id"] for tracker in trackers}) == 2
 
 
 def test_a_resumed_run_goes_on_in_its_mlflow_run_without_doubled_points(new_tracker: NewTracker) -> None:
@@ -147,7 +127,6 @@ def test_a_resumed_run_goes_on_in_its_mlflow_run_without_doubled_points(new_trac
     first.close("KILLED")
     second = new_tracker({"a": 1, "num_workers": 2}, params={"lr": 1, "num_workers": 2})
     assert second.run.record["mlflow"] == first.run.record["mlflow"]
-    second._upload.uploader.send()  # type: ignore[union-attr]
     assert mlflow_run(second)[1].info.status == "RUNNING"
     for step in range(4, 10):  # from the last checkpoint on
         second.log_metrics({"loss": step, "lr": 0.1, "new": step}, step=step)
@@ -238,51 +217,6 @@ def test_a_deleted_experiment_is_named(new_tracker: NewTracker, store: str) -> N
     )
 
 
-@pytest.mark.parametrize("name", ["a@b", "", "a//b", "../a", "x" * 251, "a\n"])
-def test_names_that_mlflow_does_not_take(new_tracker: NewTracker, name: str) -> None:
-    tracker = new_tracker()
-    for log in (lambda: tracker.log_metrics({name: 1}, step=1), lambda: tracker.log_params({name: 1})):
-        with pytest.raises(InputError) as error:
-            log()
-        assert str(error.value) == (
-            f"MLflow does not take the name {name!r}: use up to 250 letters, digits, spaces and the signs _ - . : /."
-        )
-
-
-@pytest.mark.parametrize("value", [torch.zeros(2), "word", None, [1.0]])
-def test_a_metric_is_one_number(new_tracker: NewTracker, value: object) -> None:
-    with pytest.raises(InputError) as error:
-        new_tracker().log_metrics({"loss": value}, step=1)
-    assert str(error.value) == f"The metric 'loss' must be one number, but is {type(value).__name__}."
-
-
-def test_an_artifact_that_does_not_exist_is_named(new_tracker: NewTracker, tmp_path: Path) -> None:
-    tracker = new_tracker()
-    with pytest.raises(InputError) as error:
-        tracker.log_artifact(tmp_path / "none.png")
-    assert str(error.value) == f"{tmp_path}/none.png: cannot be logged to MLflow since it does not exist."
-    with pytest.raises(InputError) as error:
-        tracker.log_dataset("JSRT", tmp_path / "none.json", "training")
-    assert str(error.value) == (
-        f"{tmp_path}/none.json: cannot be noted as the data list of the run since it does not exist."
-    )
-
-
-def test_the_data_list_is_a_dataset_of_the_run(new_tracker: NewTracker, tmp_path: Path) -> None:
-    (tmp_path / "datalist.json").write_text("{}")
-    tracker = new_tracker()
-    for context in ("training", "training", "test"):
-        tracker.log_dataset(f"JSRT {context}", tmp_path / "datalist.json", context, {"images": 124})
-    tracker.close()
-    inputs = mlflow_run(tracker)[1].inputs.dataset_inputs
-    assert sorted(
-        (given.dataset.name, given.dataset.digest, given.dataset.profile, given.tags[0].value) for given in inputs
-    ) == [
-        (f"JSRT {context}", "44136fa355b3678a1146ad16f7e8649e94fb", '{"images": 124}', context)
-        for context in ("test", "training")
-    ]
-
-
 def test_logging_before_the_start_and_after_the_end_is_an_error(new_tracker: NewTracker, tmp_path: Path) -> None:
     tracker = Tracker(open_run(tmp_path, "training", {}), "lungs", "sqlite:///unused.db", {})
     with pytest.raises(RuntimeError, match="the tracker is not started"):
@@ -297,13 +231,46 @@ def test_logging_before_the_start_and_after_the_end_is_an_error(new_tracker: New
 def test_other_ranks_track_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
-    run = open_run.__globals__["RunDirectory"](tmp_path, {"mlflow": None})
+    run = RunDirectory(tmp_path, {})
     tracker = Tracker(run, "lungs", "http://127.0.0.1:1", {"lr": 1})
     tracker.start()
     tracker.log_metrics({"loss": 1}, step=1)
-    tracker.log_params({"a": 1})
     tracker.log_tags({"a": 1})
     tracker.log_artifact(tmp_path / "none")
-    tracker.log_dataset("JSRT", tmp_path / "none", "training")
+    tracker.log_dataset("JSRT", "0", "none", "training", {})
+    tracker.log_network("JSRT", torch.nn.Identity(), (1, 32, 32))
+    tracker.end_epoch()
     tracker.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_epoch_has_system_metrics_and_sends_what_there_is(new_tracker: NewTracker) -> None:
+    tracker = new_tracker({"a": 1})
+    for epoch in (1, 2):
+        tracker.log_metrics({"loss": epoch}, step=epoch)
+        tracker.end_epoch()
+        assert points(tracker, "loss")[-1] == (epoch, epoch)
+    tracker.close("KILLED")
+    resumed = new_tracker({"a": 1})
+    resumed.end_epoch()
+    memory = points(resumed, "system/system_memory_usage_megabytes")
+    assert [step for step, _ in memory] == [1, 2, 3] and all(value > 10 for _, value in memory)
+    used = [value for _, value in points(resumed, "system/cpu_utilization_percentage")]
+    assert len(used) == 3 and all(0 <= value <= 100 for value in used)
+
+
+def test_the_user_and_the_program_are_told_and_no_path(
+    new_tracker: NewTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.orig_argv", ["/home/somebody/python", "/home/somebody/project/train.py"])
+    monkeypatch.setattr("sys.argv", ["/home/somebody/project/train.py"])
+    monkeypatch.setattr("getpass.getuser", lambda: "somebody")
+    tags = mlflow_run(new_tracker())[1].data.tags
+    assert (tags["mlflow.user"], tags["mlflow.source.name"]) == ("somebody", "train.py")
+    assert "/home/somebody" not in " ".join(tags.values())
+
+    def nobody() -> str:
+        raise KeyError("uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert "mlflow.user" not in mlflow_run(new_tracker({"another": 1}))[1].data.tags

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.interpreter import Interpreter
 
 PROGRAM = """
-from pipeline.tracking.mlflow_store import connect
+from pipeline.tracking import connect
 print(connect("sqlite:///{folder}/new/mlruns.db", "experiment")[1])
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import fingerprint_config
+from pipeline.runs import fingerprint_config
 
 CONFIG = {"lr": 1e-3, "train": {"dataloader": {"batch_size": 8, "num_workers": 2}}, "list": [1, {"progress": True}]}
 
@@ -15,7 +15,7 @@ CONFIG = {"lr": 1e-3, "train": {"dataloader": {"batch_size": 8, "num_workers": 2
     "other",
     [
         {"list": [1, {"progress": True}], "train": CONFIG["train"], "lr": 1e-3},
-        {**CONFIG, "tracking_uri": "http://elsewhere"},
+        {**CONFIG, "tracking_uri": "http://elsewhere", "run_name": "mine", "register": "lungs"},
         {**CONFIG, "train": {"dataloader": {"batch_size": 8, "num_workers": 0}}},
         {**CONFIG, "list": [1, {"progress": False}]},
         {**CONFIG, "list": (1, {})},
