@@ -11,6 +11,7 @@ JOBS ?= 2
 CORES ?= $(shell nproc)
 PAPER_CONFIG = matrix=$(MATRIX) $(if $(DATA)$(SKIN),'data={$(if $(DATA),jsrt: $(DATA)$(COMMA)) $(if $(SKIN),isbi2016: $(SKIN))}' \
 	'only=[$(if $(DATA),"jsrt-*"$(COMMA)) $(if $(SKIN),"isbi2016-*")]')
+PORT ?= 5000
 DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt_dir $(DEMO)/models \
 	--experiment_name demo --max_epochs 16 --panels 2
 
@@ -27,7 +28,7 @@ help:
 	@echo "make paper    the paper's whole comparison on phantoms at toy size (15 minutes); DATA=data/jsrt SKIN=data/isbi2016"
 	@echo "              for the real one (resumable: type it again; MINUTES=9 stops cleanly, JOBS=2 side by side)"
 	@echo "make package  both bundles as zips that need nothing of this repository, with weights trained on phantoms"
-	@echo "make test     the test suite     make bench   the benchmarks     make ui  the MLflow UI"
+	@echo "make test     the test suite     make bench   the benchmarks     make ui  the MLflow UI (PORT=5000)"
 	@echo "make check    lint and types     make format  format the code    make lock  write the lock files anew"
 
 environment: .venv/.runtime
@@ -100,8 +101,7 @@ bench: .venv/.runtime
 	$(BIN)/python -m benchmarks
 
 ui: .venv/.runtime
-	@echo "Open http://127.0.0.1:5000 and choose an experiment and, at the top left, 'Model training'. Ctrl-C ends it."
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns.db
+	$(BIN)/python -m pipeline.tracking ui --port $(PORT)
 
 # The versions that .venv has (of Python 3.11 or newer), which the tests ran with, with the hashes of all their files; the
 # CUDA lock has the last versions for Python 3.10, too. TORCH_WHEELS=<folder or page> takes the CPU build of torch

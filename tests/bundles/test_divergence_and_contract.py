@@ -135,6 +135,8 @@ def test_weights_that_are_not_finite_are_not_evaluated(make_workflow: MakeWorkfl
             "unsupported URI 'foo://x' for model registry data storage). Start the server",
         ),
         ({"lr_scheduler_step": "$3"}, "--lr_scheduler_step must be a function, as an expression such as "),
+        ({"register": "a/b"}, "--register must be a name of letters, digits, - and _, or null, got 'a/b'."),
+        ({"run_name": 2024}, "--run_name must be text, or null, got 2024."),
         ({"run_kind": "a/b"}, "--run_kind must be a name of letters, digits, - and _, got 'a/b'."),
         (
             {"epsilons": []},

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.ndimage import label
 
 from pipeline.networks import NLCEN
-from pipeline.transforms import load_datalist, read_mask_range
+from pipeline.transforms import data_name, datalist_digests, load_datalist, read_mask_range
 from pipeline.weights import fingerprint_network
 from tests.bundles.conftest import BUNDLE, ROOT, Start
 from tests.interpreter import wait_until
@@ -96,7 +96,7 @@ def test_training_attacks_tracks_and_leaves_everything(
     assert f"{float(summary[0]['DIC']):.4f}  {float(summary[0]['JSC']):.4f}" in output
     assert "training: epoch 2/2, loss " in output and "attack: 100% (" in output
     assert output.count(f"Run folder:  {run_dir}\n") == 1
-    assert f"--backend-store-uri {settings['tracking_uri']} " in output
+    assert f"python -m pipeline.tracking ui --store {settings['tracking_uri']}\n" in output
     command = output.splitlines()[-1].strip()
     assert command == (
         "python -m monai.bundle run inferring --config_file bundles/nlcen_jsrt/inference.json "
@@ -104,7 +104,14 @@ def test_training_attacks_tracks_and_leaves_everything(
     )
 
     (run,) = runs(settings, "FINISHED")
-    assert run.info.run_name == run_dir.name
+    assert run.info.run_name == "NLCEN · 8 chest-radiograph phantoms, 64 x 64, seed 1 · seed 0"
+    assert run.data.tags["run.folder"] == run_dir.name
+    assert {given.tags[0].value: given.dataset.digest for given in run.inputs.dataset_inputs} == {
+        split: digest[:36] for split, digest in datalist_digests(phantoms / "datalist.json").items() if split != "all"
+    }
+    assert {given.dataset.name for given in run.inputs.dataset_inputs} == {data_name(phantoms / "datalist.json")}
+    assert run.data.metrics["robustness/DIC_strongest"] == float(summary[-1]["DIC"])
+    assert not [key for key in run.data.metrics if "_eps_" in key and not key.endswith("_vs_eps")]
     assert sorted(curve(settings, run, "train/loss")) == [1, 2, 3, 4]
     assert sorted(curve(settings, run, "train/epoch_loss")) == [1, 2]
     for metric in ("DIC", "JSC"):
@@ -176,7 +183,7 @@ def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], s
     (run_dir,) = (tmp_path / "runs").glob("training_*")
     expected = _load(tmp_path / "whole" / "model.pt")
     assert all(torch.equal(value, expected[name]) for name, value in _load(run_dir / "model.pt").items())
-    (run,) = [run for run in runs(settings, "FINISHED") if run.info.run_name == run_dir.name]
+    (run,) = [run for run in runs(settings, "FINISHED") if run.data.tags["run.folder"] == run_dir.name]
     assert sorted(curve(settings, run, "train/loss")) == list(range(1, 9))
     assert not runs(settings, "RUNNING")
 
