@@ -94,7 +94,8 @@ class RobustnessReport:
     def _log_summary(self, summary: Sequence[Mapping[str, float]]) -> None:
         """Log the few numbers by which a table of many runs can be sorted."""
         found = robustness_summary(summary)
-        self.tracker.log_metrics({f"robustness/{key}": value for key, value in found.items()}, step=1)
+        # step 0, of which MLflow's UI draws bars
+        self.tracker.log_metrics({f"robustness/{key}": value for key, value in found.items()}, step=0)
         if "eps_half_DIC" not in found:
             self.tracker.log_tags({"robustness.eps_half_DIC": f"not up to {summary[-1]['epsilon']:g}"})
 

@@ -16,11 +16,7 @@ __all__ = ["add_cost", "read_cost", "write_result"]
 
 
 def add_cost(path: Path, phase: str, seconds: float, peak_memory: float) -> None:
-    """Add to the file ``path`` the seconds of a phase of a run, such as "training", and keep the greatest memory (MB).
-
-    Raises:
-        InputError: if the file is damaged.
-    """
+    """Add the seconds of a phase of a run, such as "training", to the file ``path``; keep the greatest memory (MB)."""
     cost = read_cost(path)
     key = f"{phase}_seconds"
     cost[key] = cost.get(key, 0.0) + seconds
@@ -29,11 +25,7 @@ def add_cost(path: Path, phase: str, seconds: float, peak_memory: float) -> None
 
 
 def read_cost(path: Path) -> dict[str, float]:
-    """Return what ``add_cost`` has written to ``path``, nothing where there is no such file.
-
-    Raises:
-        InputError: if the file is damaged.
-    """
+    """Return what ``add_cost`` has written to ``path``, nothing where there is no such file."""
     if not path.is_file():
         return {}
     try:

@@ -68,9 +68,6 @@ def open_run(output_dir: str | os.PathLike[str], kind: str, config: Mapping[str,
         output_dir: the folder of all runs, made if absent.
         kind: what the run does, for example "training" or "evaluating".
         config: the configuration of the run, for example ``merged_config()``.
-
-    Raises:
-        InputError: if ``output_dir`` cannot be written, or holds a ``run.json`` that is not ours.
     """
     arguments = Path(output_dir), kind, fingerprint_config(config)
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
@@ -91,11 +88,7 @@ def open_run(output_dir: str | os.PathLike[str], kind: str, config: Mapping[str,
 
 
 def read_runs(output_dir: Path) -> Iterator[RunDirectory]:
-    """Yield all runs in ``output_dir``, the newest first, unlocked.
-
-    Raises:
-        InputError: if a ``run.json`` is not ours.
-    """
+    """Yield all runs in ``output_dir``, the newest first, unlocked."""
     runs = [RunDirectory(file.parent, _read_record(file)) for file in output_dir.glob("*/run.json")]
     yield from sorted(runs, key=lambda run: (run.record["started"], run.name), reverse=True)
 

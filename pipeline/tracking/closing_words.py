@@ -13,13 +13,7 @@ __all__ = ["print_closing_words"]
 
 
 def print_closing_words(tracker: Tracker, weights: str | os.PathLike[str], command: str | None) -> None:
-    """Print, at the end of a training, where everything is and what comes next; of several processes the first does.
-
-    Args:
-        tracker: the run's tracker.
-        weights: the run's own copy of the weights.
-        command: what comes next, of ``inferring_command``; None for nothing.
-    """
+    """Print, at the end of a training, where all of it is and, of ``inferring_command``, what comes next."""
     if not is_first_process():
         return
     mlflow = tracker.run.record["mlflow"]

@@ -18,11 +18,7 @@ class Journal:
     """The figures of a run in the order they came, one JSON object per line, only ever appended to.
 
     An entry is in the operating system's hands when ``append`` returns: it survives ``kill -9``, not a power cut (there
-    is no fsync). Entries have a ``type``; ``upload.py`` knows them all.
-
-    Args:
-        path: the file, made if absent. A last line without its end, which a power cut or a full disk may leave, is cut
-            off.
+    is no fsync). A last line without its end, which a power cut or a full disk may leave, is cut off.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,11 +36,7 @@ class Journal:
 
 
 def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield each whole entry from byte ``offset`` on, with the offset behind it.
-
-    Raises:
-        InputError: if a line is not JSON.
-    """
+    """Yield each whole entry from byte ``offset`` on, with the offset behind it."""
     if not path.exists():
         return
     with open(path, "rb") as file:

@@ -31,16 +31,10 @@ _WEIGHTS, _CONFIG = "model.safetensors", "network.json"
 def save_network(
     folder: Path, network: torch.nn.Module, config: Mapping[str, Any], shape: Sequence[int]
 ) -> dict[str, Any]:
-    """Write what rebuilds a trained network: its weights, and the part of the configuration that makes it.
-
-    Args:
-        folder: where to write, made if absent.
-        network: the network.
-        config: the merged configuration, whose ``network_def`` is the network.
-        shape: of a picture that it takes, channels first.
+    """Write the weights of a network, and the part of the merged configuration that makes it, ``network_def``.
 
     Returns:
-        For :func:`log_network`: the shape, and the number of ``classes``.
+        The ``shape`` of a picture that it takes, channels first, and the number of ``classes``.
     """
     bare = bare_network(network)
     with eval_mode(bare):
@@ -53,14 +47,7 @@ def save_network(
 
 
 def log_network(client: MlflowClient, run_id: str, folder: Path, what: Mapping[str, Any]) -> None:
-    """Log a network that ``save_network`` has written, and register it, unless this has been done.
-
-    Args:
-        client: the store.
-        run_id: the MLflow run.
-        folder: where the network lies.
-        what: what ``save_network`` has returned, and the ``name`` to register it by.
-    """
+    """Log and register, unless this has been done, what ``save_network`` has written and returned, by its ``name``."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec

@@ -36,11 +36,7 @@ _FOLDER_TAG = "run.folder"
 
 
 def resolve_tracking_uri(tracking_uri: str) -> str:
-    """Return the address of the store: ``MLFLOW_TRACKING_URI`` if set, else ``tracking_uri``, SQLite files absolute.
-
-    Raises:
-        InputError: if it is a folder, which MLflow no longer supports.
-    """
+    """Return the address of the store: ``MLFLOW_TRACKING_URI`` if set, else ``tracking_uri``, SQLite files absolute."""
     variable = os.environ.get("MLFLOW_TRACKING_URI")
     uri = variable or tracking_uri
     if "://" not in uri or uri.startswith("file:"):
@@ -77,11 +73,7 @@ def open_client(uri: str) -> MlflowClient:
 
 
 def check_store(tracking_uri: str, experiment_name: str) -> None:
-    """Try whether MLflow's store answers, before a run folder is made; of several processes the first does.
-
-    Raises:
-        InputError: see :func:`resolve_tracking_uri` and :func:`connect`.
-    """
+    """Try whether MLflow's store answers, before a run folder is made; of several processes the first does."""
     if is_first_process():
         connect(resolve_tracking_uri(tracking_uri), experiment_name)
 
@@ -90,9 +82,6 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
     """Return a client of the store at ``uri`` and the id of the experiment, which is made if absent.
 
     Artifacts of a SQLite store lie in ``mlruns`` beside the file, as with MONAI's MLFlowHandler.
-
-    Raises:
-        InputError: if the store cannot be opened or does not answer, or the experiment is deleted.
     """
     from mlflow.exceptions import MlflowException
 
@@ -130,7 +119,7 @@ def find_or_create_run(
         client: the store.
         experiment_id: where to make the run.
         folder: the unique name of the folder, by which the run is found again.
-        run_id: its id if it is known to exist. If the store does not know it or it was deleted, a new run is made.
+        run_id: its id if it is known; if the store has it no more, a new run is made.
         run_name: what MLflow shows; the folder's name if None.
     """
     from mlflow.exceptions import MlflowException

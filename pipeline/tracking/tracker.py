@@ -31,26 +31,19 @@ _MOST = {"params": 6000, "tags": 8000}  # characters that MLflow keeps
 
 
 class Tracker:
-    """Tracks one run in MLflow: figures go to a journal in its folder, and from there, now and then, to the store.
+    """Tracks one run in MLflow: all goes to a journal in its folder, and from there after each epoch to the store.
 
     The journal is the truth. A store that goes away stops nothing: after a failure nothing more is sent until the
-    close, and what is missing then by the next start in the same ``output_dir``, or by ``python -m pipeline.tracking
-    upload <run folder>``.
-
-    A run that is resumed goes on in its MLflow run. It repeats what came after its last checkpoint: a metric that is in
-    the journal for a step is not logged again for that step. A parameter keeps its first value, since MLflow's
-    parameters cannot change; another value becomes the tag ``changed.<parameter>``.
-
-    A run that ends without ``close`` is FAILED, or KILLED after SIGTERM or SIGINT. Under ``torch.distributed`` only
-    rank 0 tracks; on the other ranks every method does nothing.
+    close, and what is missing then by the next start in the same ``output_dir`` or ``python -m pipeline.tracking``.
+    A resumed run goes on in its MLflow run and repeats no point that the journal has. A run that ends without ``close``
+    is FAILED, or KILLED after SIGTERM or SIGINT. Under ``torch.distributed`` only rank 0 tracks.
 
     Args:
         run: the folder of the run.
         experiment_name: the MLflow experiment, made if absent.
-        tracking_uri: the MLflow store, ``sqlite:///<file>`` (artifacts go to ``mlruns`` beside the file) or the address
-            of a server. The environment variable ``MLFLOW_TRACKING_URI`` takes precedence.
-        params: all hyper-parameters; nested ones get names with dots. MLflow keeps 6000 characters of a value.
-        tags: further tags. ``mlflow.note.content`` is the description that the UI shows (Markdown).
+        tracking_uri: the store, see ``resolve_tracking_uri``.
+        params: all hyper-parameters; nested ones get names with dots.
+        tags: further tags.
         config: the merged configuration, kept as ``config.json`` in the run folder and as an artifact.
         run_name: what MLflow shows; the folder's name if None.
     """
@@ -79,11 +72,7 @@ class Tracker:
         self._known_steps: dict[str, set[int]] = {}
 
     def start(self) -> None:
-        """Create or resume the MLflow run and log parameters, tags, environment and configuration, unless done already.
-
-        Raises:
-            InputError: if the store does not answer, ``tracking_uri`` is a plain folder, or the experiment is deleted.
-        """
+        """Create or resume the MLflow run, and log what is known of it; raises what ``connect`` does."""
         if self._journal is not None or not _is_first_rank():
             return
         uri = resolve_tracking_uri(self.tracking_uri)
@@ -117,56 +106,29 @@ class Tracker:
         self._send()
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int, timestamp: int | None = None) -> None:
-        """Log numbers at one step.
-
-        Args:
-            metrics: name to number (also a tensor or array of one element; NaN and infinity are allowed).
-            step: iteration or epoch.
-            timestamp: when they were measured, milliseconds since 1970; now if None.
-        """
+        """Log numbers, also tensors of one element, measured at ``timestamp`` (milliseconds since 1970) or now."""
         new = {key: float(value) for key, value in metrics.items() if step not in self._known_steps.get(key, ())}
         if new:
             self._append("metrics", step=int(step), time=_now() if timestamp is None else timestamp, values=new)
 
     def log_tags(self, tags: Mapping[str, Any]) -> None:
-        """Log tags; a later value replaces an earlier one. MLflow keeps 8000 characters of a value."""
+        """Log tags; a later value replaces an earlier one."""
         if tags:
             self._append("tags", values={key: _text("tags", value) for key, value in tags.items()})
 
     def log_artifact(self, path: str | os.PathLike[str], folder: str = "") -> None:
-        """Send a file, or a folder with all in it, to the artifacts.
-
-        It is read when it is sent: leave it where it is until the run has ended, best in the run folder.
-
-        Args:
-            path: the file or folder.
-            folder: where to put it among the artifacts.
-        """
+        """Put a file or folder into ``folder`` of the artifacts. It is read when it is sent: leave it where it is."""
         path, home = Path(path).absolute(), self.run.path.absolute()
         # relative to the run folder, which may be moved
         self._append("artifact", path=str(path.relative_to(home) if path.is_relative_to(home) else path), folder=folder)
 
     def log_dataset(self, name: str, digest: str, source: str, context: str, profile: Mapping[str, Any]) -> None:
-        """Note data that the run uses, which the UI shows under "Datasets used".
-
-        Args:
-            name: the name of the data.
-            digest: a hash of its content, of which 36 characters are kept.
-            source: where it is from, such as the data list's name.
-            context: what it is used for, for example "training" or "test".
-            profile: numbers that describe it, for example ``{"images": 124}``.
-        """
+        """Note data that the run uses, for example as ``context`` "training", with a ``profile`` {"images": 124}."""
         text = json.dumps(profile)
         self._append("dataset", name=name, digest=digest[:36], source=source, profile=text, context=context)
 
     def log_network(self, name: str, network: torch.nn.Module, shape: Sequence[int]) -> None:
-        """Log the trained network, and register it in MLflow's model registry.
-
-        Args:
-            name: in the registry.
-            network: the network of ``config``.
-            shape: of a picture that it takes, channels first.
-        """
+        """Register the trained network of ``config`` by ``name``; ``shape`` is that of a picture, channels first."""
         if _is_first_rank():
             folder = self.run.path / "network"
             self._append("network", name=name, path=folder.name, **save_network(folder, network, self.config, shape))
@@ -181,11 +143,7 @@ class Tracker:
             self._send()
 
     def close(self, status: str = "FINISHED") -> None:
-        """End the run: send the rest and set its status. Does nothing if it has ended or was never started.
-
-        Args:
-            status: "FINISHED", "FAILED" or "KILLED".
-        """
+        """End the run as FINISHED, FAILED or KILLED and send the rest, unless it has ended or was never started."""
         if self._journal is None or self._closed:
             return
         self._append("status", value=status, time=_now())
@@ -223,7 +181,7 @@ class Tracker:
                 self._known[entry["type"]].update(entry["values"])
 
     def _log_once(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Log parameters or tags that keep their first value; another one of a resumed run becomes a tag of its own."""
+        """Log parameters or tags that keep their first value: MLflow's parameters cannot change."""
         texts = {key: _text(kind, value) for key, value in values.items()}
         known = self._known[kind]
         new = {key: text for key, text in texts.items() if key not in known}

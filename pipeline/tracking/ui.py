@@ -23,9 +23,6 @@ def serve_ui(store: str, port: int) -> int:
     """Run MLflow's UI until it is ended, and print where it shows the newest experiment; returns its exit status.
 
     The plain address opens, in a browser that has not been there, an empty page for language models.
-
-    Raises:
-        InputError: if the port is taken.
     """
     try:
         socket.create_server(("127.0.0.1", port)).close()

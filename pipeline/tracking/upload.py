@@ -31,12 +31,8 @@ class Upload:
     """Carries the journal of a run folder to its MLflow run and remembers in ``upload.json`` how far it has come.
 
     A process that dies between a request and the note about it sends it once more. That doubles nothing: MLflow keeps
-    one value of a parameter or tag, and one row per (key, time, step, value) of a metric.
-
-    Args:
-        folder: the run folder.
-        client: the store.
-        run_id: the MLflow run. Entries sent to another run before are sent again.
+    one value of a parameter or tag, and one row per (key, time, step, value) of a metric. Entries that were sent to
+    another MLflow run are sent again.
     """
 
     def __init__(self, folder: Path, client: MlflowClient, run_id: str) -> None:
@@ -51,13 +47,10 @@ class Upload:
         self._status: str | None = noted["status"] if same else None
 
     def send(self) -> None:
-        """Send all entries that are in the journal now, and return when MLflow has them.
+        """Send all entries that are in the journal now; after an error the next call goes on where this one was.
 
-        An entry that MLflow refuses for good, and a file that is gone, are left out; a warning says so.
-
-        Raises:
-            InputError: if the MLflow run has been deleted, once: then the journal counts as sent.
-            Exception: whatever the client raises if the store cannot be reached; the next call goes on where it was.
+        An entry that MLflow refuses for good, and a file that is gone, are left out, and a warning says so. Of a
+        deleted MLflow run an InputError says so, once: its journal then counts as sent.
         """
         if self._status == "DELETED":
             return
@@ -138,10 +131,6 @@ def upload_folder(folder: str | os.PathLike[str]) -> str:
 
     ``run.json`` holds the address of the store without user and password: set ``MLFLOW_TRACKING_URI`` to the full one,
     or ``MLFLOW_TRACKING_USERNAME`` and ``MLFLOW_TRACKING_PASSWORD``, if they are needed.
-
-    Raises:
-        InputError: if ``folder`` is no run folder, its process lives, or it never reached MLflow.
-        Exception: whatever the client raises if the store cannot be reached.
     """
     folder = Path(folder)
     if not (folder / "run.json").is_file():
@@ -162,11 +151,7 @@ def upload_folder(folder: str | os.PathLike[str]) -> str:
 
 
 def upload_leftovers(output_dir: Path, client: MlflowClient, tracking_uri: str) -> None:
-    """Send what dead runs in ``output_dir`` still owe to the store whose address in ``run.json`` is ``tracking_uri``.
-
-    Raises:
-        Exception: whatever the client raises if the store cannot be reached.
-    """
+    """Send what dead runs in ``output_dir`` still owe to the store that ``run.json`` knows as ``tracking_uri``."""
     for found in read_runs(output_dir):
         mlflow = found.record.get("mlflow")
         if mlflow is None or mlflow["tracking_uri"] != tracking_uri:
