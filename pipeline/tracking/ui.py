@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def serve_ui(store: str, port: int) -> int:
     (newest,) = open_client(store).search_experiments(order_by=["creation_time DESC"], max_results=1)
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--backend-store-uri", store]
     command += ["--uvicorn-opts", "--log-level warning"]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     server = subprocess.Popen(command, env=os.environ | _QUIET)
     address = f"http://127.0.0.1:{port}"
     try:
