@@ -28,7 +28,7 @@ def serve_ui(store: str, port: int) -> int:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except (OSError, OverflowError) as error:
-        raise InputError(f"port: {port} cannot be used ({error}); give another, such as PORT=5001.") from error
+        raise InputError(f"port: {port} is taken; give another, such as PORT=5001.") from error
     (newest,) = open_client(store).search_experiments(order_by=["creation_time DESC"], max_results=1)
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--backend-store-uri", store]
     command += ["--uvicorn-opts", "--log-level warning"]

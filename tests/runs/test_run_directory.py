@@ -99,11 +99,6 @@ time.sleep(60)
     assert resumed.resumed and str(resumed.path) == program.output.strip()
 
 
-def test_two_opens_in_one_process_do_not_share_a_run(tmp_path: Path) -> None:
-    runs = [open_run(tmp_path, "training", {"lr": 1}) for _ in range(3)]
-    assert len({run.path for run in runs}) == 3
-
-
 def test_a_foreign_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     file = tmp_path / "other" / "run.json"
