@@ -101,7 +101,8 @@ class Condition:
 def by_condition(table: pd.DataFrame) -> dict[Condition, pd.DataFrame]:
     """Return the rows of ``table`` under each condition, in the order of their first rows."""
     groups = table.groupby(CONDITION, sort=False)
-    return {Condition(**dict(zip(CONDITION, key, strict=True)), called=rows["title"].iloc[0]): rows for key, rows in groups}
+    conditions = ((dict(zip(CONDITION, key, strict=True)), rows) for key, rows in groups)
+    return {Condition(**labels, called=rows["title"].iloc[0]): rows for labels, rows in conditions}
 
 
 def stage_title(stage: str) -> str:

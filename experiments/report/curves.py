@@ -131,9 +131,7 @@ class _Drawer:
             f"{self.data.title} where the attack or NLCE is read otherwise"
         )
         if any(trio[0].condition.reading in UNET_UNCHANGED for trio in trios):
-            caption += (
-                "; UNet has one output and no batch normalization: where these count, its attack is the paper's"
-            )
+            caption += "; UNet has one output and no batch normalization: where these count, its attack is the paper's"
         return self._save(panels, 4, "claim", caption, [line for trio in trios for line in trio], "ε")
 
     def _panel(self, lines: Iterable[_Line], metric: str, title: str = "", markers: bool = False) -> CurvePanel:

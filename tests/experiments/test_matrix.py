@@ -134,8 +134,7 @@ CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
         ({"networks": []}, f"networks: [] should be non-empty. {FORM}"),
         (
             {"networks": ["../unet"]},
-            "networks: 0: '../unet' does not match "
-            f"'^([A-Za-z0-9_]+|(.*/)?[A-Za-z0-9_]+\\\\.json)$'. {FORM}",
+            f"networks: 0: '../unet' does not match '^([A-Za-z0-9_]+|(.*/)?[A-Za-z0-9_]+\\\\.json)$'. {FORM}",
         ),
         (
             {"networks": ["unet", "mine/unet.json"]},

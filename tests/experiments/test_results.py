@@ -97,9 +97,7 @@ def test_everything_is_made_again_from_the_table_alone(
     assert again[2:] == (tmp_path / "again",)
 
 
-def test_a_table_that_is_none(
-    finished: Project, make_report: MakeReport, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_table_that_is_none(finished: Project, make_report: MakeReport, capsys: pytest.CaptureFixture[str]) -> None:
     make_report()
     file, costs = finished.results / "results.csv", finished.results / "costs.csv"
 
@@ -172,9 +170,7 @@ HEAD = "image,epsilon,DIC,JSC\n"
         (f"{HEAD}001,0.0,0.5,1.5\n", "has a JSC that is not between 0 and 1"),
     ],
 )
-def test_a_damaged_table_of_a_cell(
-    finished: Project, make_report: MakeReport, text: str, problem: str
-) -> None:
+def test_a_damaged_table_of_a_cell(finished: Project, make_report: MakeReport, text: str, problem: str) -> None:
     file = finished.run_folder(WITHOUT) / "per_image.csv"
     file.write_text(text)
     status, _, error = make_report()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from experiments.send_report import send_report
@@ -26,7 +28,7 @@ def test_a_report_is_one_run_beside_those_of_the_cells(
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.run_name, run.info.status) == ("report · results", "FINISHED")
     assert [item.path for item in client.list_artifacts(run.info.run_id)] == ["figures", "summary.md"]
-    assert open(client.download_artifacts(run.info.run_id, "figures/a.png")).read() == "second"
+    assert Path(client.download_artifacts(run.info.run_id, "figures/a.png")).read_text() == "second"
 
 
 def test_a_store_that_does_not_answer_stops_no_report(

@@ -196,9 +196,7 @@ def test_data_that_are_not_the_papers_are_not_held_against_it(reported: tuple[Pa
     assert rows_of(skin)["NLCEN − mynet"] == ["+0.000", "-0.050"]
 
 
-def test_networks_whose_curves_say_nothing_about_robustness(
-    tmp_path: Path, drawn: dict[str, list[CurvePanel]]
-) -> None:
+def test_networks_whose_curves_say_nothing_about_robustness(tmp_path: Path, drawn: dict[str, list[CurvePanel]]) -> None:
     table = join(
         cell_rows(lambda seed, epsilon, image: 0.001, network="nwcn", nlce=False, data="mine"),
         cell_rows(lambda seed, epsilon, image: 0.697 + 0.044 * (epsilon > 0), network="slsdeep", data="mine"),
@@ -412,9 +410,7 @@ def test_neither_a_wavering_nor_a_downward_difference_is_claimed_to_be_higher(
 def test_whether_nlcen_is_the_best_of_all_over_the_seeds_that_all_have(
     tmp_path: Path, drawn: dict[str, list[CurvePanel]], slope: float, seeds: list[int], words: str
 ) -> None:
-    table = join(
-        cell_rows(falling(0.9, slope)), cell_rows(falling(0.9, 0.02), network="unet", nlce=False, seeds=seeds)
-    )
+    table = join(cell_rows(falling(0.9, slope)), cell_rows(falling(0.9, 0.02), network="unet", nlce=False, seeds=seeds))
     write_report(table, make_costs(table), tmp_path)
     page = (tmp_path / "summary.md").read_text()
     assert words in page and ("The mean DIC" in page) == bool(words)
