@@ -34,7 +34,7 @@ help:
 environment: .venv/.runtime
 
 .venv/.runtime: requirements.txt
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'Python 3.10 or newer is needed; name one with PYTHON=...')"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name one with PYTHON=...')"
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.txt)"
 	$(BIN)/python -m pip install --quiet -r requirements.txt
@@ -103,15 +103,14 @@ bench: .venv/.runtime
 ui: .venv/.runtime
 	$(BIN)/python -m pipeline.tracking ui --port $(PORT)
 
-# The versions that .venv has (of Python 3.11 or newer), which the tests ran with, with the hashes of all their files; the
-# CUDA lock has the last versions for Python 3.10, too. TORCH_WHEELS=<folder or page> takes the CPU build of torch
-# from there instead of https://download.pytorch.org/whl/cpu.
-LOCK = $(BIN)/uv pip compile - --quiet --no-config --universal --constraint .venv/versions.txt --generate-hashes \
-	--no-annotate --custom-compile-command "make lock"
+# The versions that .venv has, which the tests ran with, with the hashes of all their files, for Python 3.11 or newer.
+# TORCH_WHEELS=<folder or page> takes the CPU build of torch from there instead of https://download.pytorch.org/whl/cpu.
+LOCK = $(BIN)/uv pip compile - --quiet --no-config --universal --python-version 3.11 --constraint .venv/versions.txt \
+	--generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: .venv/.development
-	$(BIN)/python -m pip freeze --exclude torch | sed 's/$$/; python_version >= "3.11"/' > .venv/versions.txt
-	$(LOCK) --python-version 3.10 --output-file locks/linux-cuda.txt < requirements.txt
-	sed '/^torch==/s/$$/+cpu/' requirements.txt | $(LOCK) --python-version 3.11 --output-file locks/linux-cpu.txt \
+	$(BIN)/python -m pip freeze --exclude torch > .venv/versions.txt
+	$(LOCK) --output-file locks/linux-cuda.txt < requirements.txt
+	sed '/^torch==/s/$$/+cpu/' requirements.txt | $(LOCK) --output-file locks/linux-cpu.txt \
 		$(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS),--torch-backend cpu)
 
 clean:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def circumstances(options: Options) -> dict[str, Any]:
     environment = describe_environment()
     changed = environment.get("git.dirty") == "True"
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": options.device,
         "machine": f"{environment['device.count']} x {environment['device.name']}",
         "threads": torch.get_num_threads(),

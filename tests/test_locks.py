@@ -10,8 +10,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ["linux-cpu", "linux-cuda"]
-# the CPU lock is for Python 3.11 or newer
-PLACES = [("linux-cpu", "3.11"), ("linux-cpu", "3.12"), *(("linux-cuda", f"3.{minor}") for minor in range(10, 14))]
+PYTHONS = ["3.11", "3.12", "3.13"]
 
 
 def requirements(path: Path) -> dict[str, list[str]]:
@@ -39,19 +38,14 @@ def versions(path: Path, python: str) -> dict[str, str]:
     return pinned
 
 
-@pytest.mark.parametrize(("name", "python"), PLACES)
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_has_the_versions_of_the_requirements(name: str, python: str) -> None:
     pinned = versions(ROOT / "requirements.txt", python)
     locked = versions(ROOT / "locks" / f"{name}.txt", python)
     pinned["torch"] += "+cpu" if name == "linux-cpu" else ""
     assert {package: locked.get(package) for package in pinned} == pinned, "make lock writes the locks anew"
     assert len(locked) > 100
-
-
-def test_every_python_takes_the_same_packages_from_the_requirements() -> None:
-    oldest, newest = (versions(ROOT / "requirements.txt", python) for python in ("3.10", "3.12"))
-    assert oldest.keys() == newest.keys()
-    assert oldest["numpy"] != newest["numpy"]
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -13,11 +13,8 @@ __all__ = ["fingerprint_file", "fingerprint_network"]
 
 def fingerprint_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
     with open(path, "rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def fingerprint_network(network: nn.Module) -> str:
