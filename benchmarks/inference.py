@@ -17,10 +17,9 @@ from torch.export.passes import move_to_device_pass
 
 from pipeline.inference.export_network import export_network
 
-from .figure import Figure
+from .figure import Figure, interleave, median_seconds, ratio
 from .options import Options
 from .pictures import random_batch, random_network
-from .timing import interleave, median_seconds, ratio
 
 __all__ = ["run"]
 

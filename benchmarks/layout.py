@@ -8,10 +8,9 @@ import torch
 
 from pipeline.attacks import AttackedNetwork, IterativeFGSM
 
-from .figure import Figure
+from .figure import Figure, interleave, median_seconds, ratio
 from .options import Options
 from .pictures import random_batch, random_network
-from .timing import interleave, median_seconds, ratio
 
 __all__ = ["run"]
 

@@ -11,10 +11,9 @@ from monai.engines.utils import default_prepare_batch
 
 from data_prep.phantoms import prepare_phantoms
 
-from .bundle import training_bundle
-from .figure import Figure
+from .figure import Figure, synchronize
 from .options import Options
-from .timing import synchronize
+from .pictures import training_bundle
 
 __all__ = ["run"]
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import torch
 
-from .figure import Figure
+from .figure import Figure, synchronize
 from .options import Options
-from .timing import synchronize
 
 __all__ = ["Peak", "measure", "megabytes", "peak_memory"]
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import torch
+from monai.bundle import ConfigParser
 
 from pipeline.networks import NLCEN
 
 from .options import Options
 
-__all__ = ["random_batch", "random_network"]
+__all__ = ["random_batch", "random_network", "training_bundle"]
 
 
 def random_batch(options: Options) -> tuple[torch.Tensor, torch.Tensor]:
@@ -38,3 +43,26 @@ def random_network(options: Options) -> NLCEN:
     with torch.no_grad():
         network(random_batch(options)[0])
     return network.eval()
+
+
+def training_bundle(options: Options, overlays: Sequence[str] = (), **overrides: Any) -> ConfigParser:
+    """The bundle's training configuration at the benchmark's size, so that what is measured is what is trained.
+
+    Args:
+        options: the size.
+        overlays: names of the bundle's files to lay over it.
+        overrides: values of single keys.
+    """
+    configs = Path(__file__).parents[1] / "bundles" / "nlcen_jsrt" / "configs"
+    parser = ConfigParser()
+    parser.read_config([configs / f"{name}.json" for name in ("train", *overlays)])
+    parser.update(
+        {
+            "device": f"$torch.device('{options.device}')",
+            "image_size": [options.size, options.size],
+            "batch_size": options.batch,
+            "progress": False,
+            **overrides,
+        }
+    )
+    return parser

@@ -6,10 +6,9 @@ import statistics
 
 import torch
 
-from .figure import Figure
+from .figure import Figure, median_seconds, ratio
 from .options import Options
 from .shared_batch import launch
-from .timing import median_seconds, ratio
 
 __all__ = ["run"]
 

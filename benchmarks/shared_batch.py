@@ -17,10 +17,9 @@ import torch
 from pipeline.attacks import PAPER_EPSILONS, AttackedNetwork, IterativeFGSM
 from pipeline.utils import batch_size_per_process
 
-from .bundle import training_bundle
+from .figure import synchronize
 from .options import Options
-from .pictures import random_batch, random_network
-from .timing import synchronize
+from .pictures import random_batch, random_network, training_bundle
 from .training_step import one_step
 
 __all__ = ["launch", "measure"]

@@ -21,10 +21,9 @@ from pipeline.attacks import (
 )
 from pipeline.networks import NLCEN
 
-from .figure import Figure
+from .figure import Figure, interleave, median_seconds, ratio
 from .options import Options
 from .pictures import random_batch, random_network
-from .timing import interleave, median_seconds, ratio
 
 __all__ = ["run"]
 

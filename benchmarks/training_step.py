@@ -7,12 +7,10 @@ from collections.abc import Callable
 import torch
 from monai.bundle import ConfigParser
 
-from .bundle import training_bundle
-from .figure import Figure
+from .figure import Figure, interleave, median_seconds, ratio
 from .options import Options
 from .peak_memory import megabytes, peak_memory
-from .pictures import random_batch
-from .timing import interleave, median_seconds, ratio
+from .pictures import random_batch, training_bundle
 
 __all__ = ["case", "one_step", "run"]
 

@@ -20,10 +20,8 @@ from pipeline.transforms import Picture, check_pair, is_picture, picture_name, r
 from pipeline.utils import InputError, with_progress
 
 from .output import OutputFolder, png_entries, raise_errors
-from .reading import read_or_note
-from .remarks import Remarks
 from .resize import resize_mask, resize_picture
-from .source import list_source
+from .source import Remarks, list_source, read_or_note
 
 __all__ = ["PAIRS", "add_arguments", "prepare_isbi2016", "run"]
 

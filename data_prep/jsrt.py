@@ -16,9 +16,7 @@ from pipeline.transforms import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image, read_
 from pipeline.utils import InputError, with_progress
 
 from .output import OutputFolder, png_entries, raise_errors
-from .reading import read_or_note
-from .remarks import Remarks
-from .source import list_source
+from .source import Remarks, list_source, read_or_note
 from .splits import split_odd_even
 
 __all__ = ["JSRT_NAMES", "SCR_SHAPE", "add_arguments", "film_to_picture", "prepare_jsrt", "run"]

@@ -27,11 +27,8 @@ from pipeline.transforms import (
 )
 from pipeline.utils import InputError, why_no_id, with_progress
 
-from .copies import Copies
 from .output import Entry, OutputFolder, raise_errors
-from .reading import read_or_note
-from .remarks import Remarks
-from .source import list_source
+from .source import Copies, Remarks, list_source, read_or_note
 from .splits import split_by_file, split_by_fraction, split_odd_even
 
 __all__ = ["add_arguments", "prepare_pairs", "run"]

@@ -17,9 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from .colors import MAP
 from .paper_style import STYLE, WIDTH, save_figure
-from .pictures import dic, outline, show_picture
+from .pictures import MAP, dic, outline, show_picture
 
 __all__ = ["AttackedPicture", "save_attack_panel", "save_prediction_panel"]
 

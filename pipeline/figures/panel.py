@@ -17,8 +17,7 @@ from skimage.transform import resize
 
 from pipeline.utils import atomic_path
 
-from .colors import PREDICTED, TRUE
-from .pictures import dic, outline, show_picture
+from .pictures import PREDICTED, TRUE, dic, outline, show_picture
 
 __all__ = ["save_panel"]
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from .chest_radiograph import why_no_chest_radiograph, why_no_picture
 from .dicom_segmentation_writer import DicomSegmentationWriter
-from .find_pictures import FoundPictures, check_pictures, find_pictures, save_dicom_names
+from .find_pictures import FoundPictures, check_pictures, find_pictures, save_dicom_names, summarize
 from .overlay import draw_overlay
 from .plausible_masks import PlausibleMasks
-from .readable_dataset import ReadableDataset
+from .readable_dataset import ReadableDataset, segment_pictures
 from .resize_inferer import ResizeInferer
-from .segment_pictures import segment_pictures
 from .segmentation_writer import SegmentationWriter
-from .summary import summarize
 
 __all__ = [
     "DicomSegmentationWriter",

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from pipeline.transforms import dicom_pseudonym, is_dicom_picture, quiet_pydicom, read_dicom
 from pipeline.utils import InputError
 
-from .result_file import result_file
+from .segmentation_writer import result_file
 
 __all__ = ["DicomSegmentationWriter"]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from .all_logits import AllLogits
 from .cdnn import CDNN
 from .freezing import freeze_except
 from .insert_nlce import insert_nlce
-from .invertednet import InvertedNet
 from .nlce import NLCE
-from .nlcen import NLCEN
+from .nlcen import NLCEN, AllLogits
 from .nwcn import NWCN
 from .slsdeep import SLSDeep
-from .unet import UNet
+from .u_shape import InvertedNet, UNet
 
 __all__ = [
     "CDNN",

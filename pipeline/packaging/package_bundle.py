@@ -14,8 +14,7 @@ from pipeline.transforms import mask_range_path
 from pipeline.utils import InputError, atomic_path
 from pipeline.weights import load_network
 
-from .model_card import model_card
-from .renaming import rename_packages
+from .model_card import model_card, rename_packages
 from .trained_run import TrainedRun, read_trained_run
 
 __all__ = ["package_bundle"]

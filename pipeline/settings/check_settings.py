@@ -14,10 +14,9 @@ from pipeline.utils import InputError, is_first_process
 
 from .bundle_settings import SETTINGS
 from .kinds import Kind, ListOf, Number, Section, Switch, Text, Whole
-from .run_ids import find_run_ids
 from .running_bundle import command_line, running_parser, running_workflow
 from .structure import argument_default, check_keys, nearest, referenced_paths
-from .usage import usage
+from .usage import find_run_ids, usage
 
 __all__ = ["check_settings"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-__all__ = ["read_numbers"]
+__all__ = ["read_numbers", "read_spacing"]
 
 
 def read_numbers(data: Dataset, keyword: str) -> list[float]:
@@ -28,3 +28,19 @@ def _number(part: Any) -> float:
         return float(part)
     except (ValueError, TypeError, OverflowError):
         return math.nan
+
+
+def read_spacing(data: Dataset, notes: list[str]) -> tuple[float, float]:
+    """Return mm between rows and between columns: PixelSpacing, else ImagerPixelSpacing, else 1.
+
+    Args:
+        data: a DICOM data set.
+        notes: gets a sentence for each of the two that is there and is not two positive numbers.
+    """
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        spacing = read_numbers(data, keyword)
+        if len(spacing) == 2 and all(math.isfinite(number) and number > 0 for number in spacing):
+            return spacing[0], spacing[1]
+        if spacing:
+            notes.append(f"{keyword} is not two positive numbers and was ignored (1 mm where nothing else is given).")
+    return 1.0, 1.0

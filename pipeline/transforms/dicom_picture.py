@@ -8,8 +8,8 @@ from pydicom.dataset import Dataset
 
 from .dicom_file import read_dicom, reading_dicom
 from .dicom_grey_levels import grey_levels
-from .dicom_palette import read_palette
-from .dicom_spacing import read_spacing
+from .dicom_lookup_table import read_palette
+from .dicom_numbers import read_spacing
 from .dicom_stored_values import PALETTE, read_stored_values
 from .mask_values import one_channel, palette_values, zeros_and_ones
 from .picture import Picture, plain_picture

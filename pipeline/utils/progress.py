@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,8 @@ from weakref import WeakSet
 import ignite.distributed as idist
 from tqdm import tqdm
 
-__all__ = ["Progress", "close_bars", "draws_bars", "with_progress"]
+__all__ = ["Progress", "close_bars", "draws_bars", "is_first_process", "with_progress"]
+
 
 Item = TypeVar("Item")
 
@@ -114,3 +116,11 @@ def with_progress(items: Sequence[Item], title: str, unit: str, bar: bool = True
             progress.update()
     finally:
         progress.close()
+
+
+def is_first_process() -> bool:
+    """Return whether this is the first of the processes that torchrun started, or the only one.
+
+    This is known before the processes have found each other, unlike Ignite's rank.
+    """
+    return int(os.environ.get("RANK", "0")) == 0

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from .fingerprints import fingerprint_file, fingerprint_network
-from .load_backbone_weights import load_backbone_weights
-from .load_network import bare_network, load_network
-from .load_torchscript import load_torchscript
-from .load_weights import load_weights
+from .fingerprints import fingerprint_file, fingerprint_network, safetensors_bytes
+from .load_weights import bare_network, load_backbone_weights, load_network, load_torchscript, load_weights
 from .read_weights import check_finite, first_non_finite, read_weights
-from .safetensors_bytes import safetensors_bytes
 
 __all__ = [
     "bare_network",

@@ -17,11 +17,10 @@ from torch import nn
 from benchmarks import inference, nlce, processes, shared_batch, sweep, training_step
 from benchmarks.__main__ import main
 from benchmarks.cold_start import first_mask
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, interleave
 from benchmarks.options import Options
 from benchmarks.peak_memory import measure, peak_memory
 from benchmarks.shared_batch import launch
-from benchmarks.timing import interleave
 from pipeline.attacks import num_iterations
 from pipeline.inference.export_network import export_network
 from pipeline.networks import NLCEN

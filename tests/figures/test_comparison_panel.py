@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from pipeline.figures import AttackedPicture, save_attack_panel, save_prediction_panel
-from pipeline.figures.colors import PREDICTED, TRUE
+from pipeline.figures.pictures import PREDICTED, TRUE
 
 from .test_figures import assert_texts_have_room, keep_figures
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pipeline.figures import mean_scores, save_epsilon_curve, save_panel
-from pipeline.figures.colors import MAP, PREDICTED, TRUE
+from pipeline.figures.pictures import MAP, PREDICTED, TRUE
 
 # rows of no particular order, as several processes may give them
 TABLE = [

@@ -25,7 +25,7 @@ from pipeline.attacks import IterativeFGSM, Sigmoid, Softmax, UniformNoise, atta
 from pipeline.handlers import AdversarialEvaluation, epsilon_name
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
-from pipeline.utils.interruption import interruption_sentence
+from pipeline.utils.errors import interruption_sentence
 
 from .engines import FailingLoader, Interrupted, TinyNetwork, make_data, make_evaluator, make_network
 from .processes import start_processes

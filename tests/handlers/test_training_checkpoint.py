@@ -26,7 +26,7 @@ from torch.utils.data import DistributedSampler
 from pipeline.handlers import EpochSeed, TrainingCheckpoint, first_seed
 from pipeline.losses import PixelCrossEntropy
 from pipeline.utils import InputError
-from pipeline.utils.interruption import interruption_sentence
+from pipeline.utils.errors import interruption_sentence
 from pipeline.weights import load_network
 
 from .engines import Interrupted, TinyNetwork, make_data

@@ -15,7 +15,7 @@ from pydicom.sr.coding import Code
 from pydicom.tag import BaseTag
 
 from pipeline.inference import find_pictures, why_no_chest_radiograph
-from pipeline.inference.chest_terms import CHEST_REGIONS, FRONTAL_VIEWS, REPLACED, known_code
+from pipeline.inference.chest_radiograph import CHEST_REGIONS, FRONTAL_VIEWS, REPLACED, known_code
 from pipeline.transforms import read_dicom_tags
 from tests.transforms.files import write_dicom
 

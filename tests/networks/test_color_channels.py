@@ -9,7 +9,7 @@ import pytest
 import torch
 from skimage.color import rgb2hsv, rgb2lab
 
-from pipeline.networks.color_channels import rgb_to_hsv_l
+from pipeline.networks.cdnn import rgb_to_hsv_l
 
 RANDOM = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 # every mixture of 0, 1/2 and 1: black, greys, white, the corner colors, and every tie of two channels
