@@ -26,8 +26,6 @@ class ReadableDataset(IterableDataset):
 
     Args:
         data: the items of ``find_pictures``. A message says ``"shown"`` of an item, not the path of its ``"image"``.
-        transform: what reads an item.
-        progress: whether to show a progress bar.
 
     Attributes:
         current: the item that was given and is being worked on; None between items.
@@ -106,10 +104,6 @@ def _first(error: BaseException) -> BaseException:
 
 def segment_pictures(evaluator: Evaluator, dataset: ReadableDataset) -> None:
     """Run an evaluator over all pictures; one that it or its handlers cannot work on becomes a failure of the dataset.
-
-    Args:
-        evaluator: reads ``dataset``, one picture in a batch.
-        dataset: the pictures.
 
     Raises:
         Exception: what the evaluator raises when no picture is being worked on.

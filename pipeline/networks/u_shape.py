@@ -26,8 +26,6 @@ class UShape(nn.Module):
     are kept channels-last, the faster layout on CPU and GPU.
 
     Args:
-        in_channels: channels of the image.
-        out_channels: number of classes, the background included.
         widths: channels of the five levels, the finest first.
         delayed_subsampling: whether to pool with stride 1 and leave the stride of 2 to the next level's first
             convolution. Either way a map of H × W becomes one of ⌊H/2⌋ × ⌊W/2⌋.
@@ -101,10 +99,6 @@ class UNet(UShape):
     - no dropout at the end of the contracting path, whose rate the paper does not give;
     - the picture is normalized inside the network.
 
-    Args:
-        in_channels: channels of the image.
-        out_channels: number of classes, the background included.
-
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
         output: logits (B, out_channels, H, W), in both modes.
@@ -129,10 +123,6 @@ class InvertedNet(UShape):
     - He's normal start; logits of a softmax with the background as a class of its own, where the paper has a sigmoid
       map for each organ;
     - the picture is normalized inside the network, with ImageNet's grey mean and deviation in place of the set's.
-
-    Args:
-        in_channels: channels of the image.
-        out_channels: number of classes, the background included.
 
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
