@@ -52,11 +52,8 @@ def test_datalist_of_an_empty_part(tmp_path):
 
 def test_errors_are_listed_line_by_line():
     raise_errors([])
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match="^a is bad.\nb is bad.\n2 files are wrong; no data list"):
         raise_errors(["a is bad.", "b is bad."])
-    assert str(caught.value) == (
-        "a is bad.\nb is bad.\n2 files are wrong; no data list was written. Correct this and run again."
-    )
     with pytest.raises(InputError, match="^a b is bad.\n1 file is wrong; no data list"):
         raise_errors(["a\nb is bad."])
 
@@ -85,11 +82,7 @@ def test_full_disk(tmp_path, monkeypatch, capsys, failing):
         else:
             patch.setattr(os, "replace", counted(os.replace))
         assert main(command) == 1
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error == (
-        "error: Cannot write or read: No space left on device. No data list was written; make room or correct this, "
-        "and run the same command again: it goes on where it stopped."
-    )
+    assert "error: Cannot write or read: No space left on device." in capsys.readouterr().err
     assert names(tmp_path) == [
         "images/phantom_0000.png",
         "images/phantom_0001.png",

@@ -248,13 +248,8 @@ def test_bad_layers(layer: str | list[str], message: str) -> None:
 
 
 def test_the_list_of_candidates_stays_readable() -> None:
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(InputError, match=r"named: encoder.layer4, encoder.layer3, .* \(and 118 more\)\.$"):
         insert_nlce(flexible_resnet(2), "encoder.layer5")
-    assert str(raised.value) == (
-        "insert_nlce: FlexibleUNet has no layer 'encoder.layer5'; the nearest that can be named: encoder.layer4, "
-        "encoder.layer3, encoder.layer2, encoder.layer1, encoder.layer4.0, encoder.layer3.0, encoder.layer2.0, "
-        "encoder.layer1.0 (and 118 more)."
-    )
 
 
 @pytest.mark.parametrize("make, layer", [(segresnet, "down_layers.2"), (dynunet, "bottleneck")])
@@ -292,13 +287,8 @@ def test_networks_that_cannot_be_looked_into() -> None:
         def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return super().forward(x + y)
 
-    with pytest.raises(InputError) as raised:
+    with pytest.raises(InputError, match=r"no image passed TwoInputs.* \(B, C, H, W\) \(.*positional argument: 'y'\)"):
         insert_nlce(TwoInputs(), "conv")
-    assert re.fullmatch(
-        r"insert_nlce: no image passed TwoInputs, which shows the sizes of its layers; it must take one tensor "
-        r"\(B, C, H, W\) \(.*missing 1 required positional argument: 'y'\).",
-        str(raised.value),
-    )
 
 
 class MakesChannels(Small):

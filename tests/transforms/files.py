@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -10,12 +11,20 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pydicom
+import pytest
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
+from pipeline.utils import InputError
+
 # builders of picture files for the tests
+
+
+def fails(message: str):
+    """Expect an InputError of exactly this message."""
+    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
 
 
 def asymmetric(shape=(40, 64), maximum=255, dtype=np.uint8):

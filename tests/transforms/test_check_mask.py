@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,9 @@ from monai.transforms import Compose, LoadImaged
 from PIL import Image
 
 from pipeline.transforms import CheckMaskd, PictureReader, check_pair, read_mask, read_picture
-from pipeline.utils import InputError, find_input_error
+from pipeline.utils import find_input_error
+
+from .files import fails
 
 
 def save(path, rows, columns):
@@ -47,7 +47,7 @@ def test_mask_of_the_same_size_goes_through_even_if_empty(tmp_path):
 
 def test_plain_tensors_are_named_by_key():
     message = "The mask 'label' has 3 × 4 pixels (rows × columns), but its image 'image' has 3 × 5."
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    with fails(message):
         CheckMaskd("label")({"image": torch.zeros(1, 3, 5), "label": torch.zeros(1, 3, 4)})
 
 
@@ -78,7 +78,7 @@ def test_nothing_says_which_way_up_the_other_was_drawn(tmp_path, orientation, tu
         f"{orientation}), and its {other} does not say whether it is; save the {turned} without this tag, lying as its "
         f"{other} does."
     )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    with fails(message):
         check_pair(read_picture(image), image, read_mask(mask), mask)
     with pytest.raises(RuntimeError) as caught:
         loading()({"image": image, "label": mask})
@@ -95,5 +95,5 @@ def test_tags_that_turn_nothing(tmp_path, orientation):
 def test_a_pair_of_two_sizes(tmp_path):
     image, mask = save(tmp_path / "image.png", 6, 8), save(tmp_path / "mask.png", 8, 6)
     message = f"The mask {mask} has 8 × 6 pixels (rows × columns), but its image {image} has 6 × 8."
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    with fails(message):
         check_pair(read_picture(image), image, read_mask(mask), mask)

@@ -14,10 +14,7 @@ import pytest
 from pipeline.transforms import datalist_fingerprint, load_datalist
 from pipeline.utils import InputError
 
-
-def fails(message: str):
-    """Expect an InputError of exactly this message."""
-    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
+from .files import fails
 
 
 def entry(name):

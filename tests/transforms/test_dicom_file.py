@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from pipeline.transforms import is_picture, read_dicom, read_dicom_tags, read_picture
 from pipeline.utils import InputError
 
-from .files import asymmetric, replace_text, write_dicom
+from .files import asymmetric, fails, replace_text, write_dicom
 
 PICTURE = asymmetric(maximum=4095, dtype=np.uint16)
 
@@ -87,7 +87,7 @@ def test_compressed_pixels_of_a_file_that_does_not_say_how(tmp_path):
         f"The DICOM file {path} has compressed pixels, and its TransferSyntaxUID does not say how they are compressed; "
         "export it again as DICOM."
     )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    with fails(message):
         read_picture(path)
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pydicom
 import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGExtended12Bit, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from pipeline.transforms import read_mask, read_picture
-from pipeline.utils import InputError
 
-from .files import asymmetric, dicom_table, write_dicom
+from .files import asymmetric, dicom_table, fails, write_dicom
 
 RAMP = asymmetric(maximum=4095, dtype=np.uint16)
 X = RAMP / 4095
@@ -23,10 +20,6 @@ def compressed(path, syntax):
     data.compress(syntax, generate_instance_uid=False)
     data.save_as(path)
     return path
-
-
-def fails(message):
-    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
 
 
 def test_left_aligned_values_are_shifted(tmp_path):

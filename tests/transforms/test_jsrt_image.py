@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
 from pipeline.transforms import read_jsrt_image
-from pipeline.utils import InputError
 
-
-def fails(message: str):
-    """Expect an InputError of exactly this message."""
-    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
+from .files import fails
 
 
 def test_big_endian_rows_from_the_top(tmp_path):

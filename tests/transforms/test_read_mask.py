@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import re
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from PIL import Image
 from pipeline.transforms import PictureReader, read_mask
 from pipeline.utils import InputError, find_input_error
 
-from .files import write_dicom, write_png_16
+from .files import fails, write_dicom, write_png_16
 
 # 651 pixels
 FOREGROUND = np.zeros((64, 64), bool)
@@ -23,10 +21,6 @@ FOREGROUND[9:40, 9:30] = True
 MASK = FOREGROUND.astype(np.uint8) * 255
 EMPTY = np.zeros_like(MASK)
 UPRIGHT = np.diag([-1.0, -1, 1, 1])
-
-
-def fails(message):
-    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
 
 
 def save(path, pixels, mode=None, **options):
