@@ -223,14 +223,6 @@ def test_what_was_made_under_other_conditions_is_made_anew(
     assert sum(after[name] != before[name] for name in before) <= 3 * batches
 
 
-def test_a_damaged_results_file_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "sweep.json"
-    file.write_text('{"conditions": {')
-    with pytest.raises(InputError) as raised:
-        run(make_network(), results_file=file)
-    assert str(raised.value) == f"{file} is no file of an interrupted sweep, or is damaged; remove it to start anew."
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_saved_pictures(tmp_path: Path, channels: int) -> None:
     data = make_data()
@@ -306,40 +298,33 @@ class Changed(TinyNetwork):
         return self.change(super().forward(x))
 
 
+SUBJECT = "AdversarialEvaluation, 'image0', 'image1', 'image2'"
+
+
 @pytest.mark.parametrize(
-    "change, found",
+    "change, message",
     [
-        (lambda x: x[:, 1:], "a tensor of shape (3, 1, 12, 10) and type torch.float32"),
-        (lambda x: torch.cat([x, x], 1), "a tensor of shape (3, 4, 12, 10) and type torch.float32"),
-        (lambda x: x[..., :-1], "a tensor of shape (3, 2, 12, 9) and type torch.float32"),
-        (lambda x: x.half(), "a tensor of shape (3, 2, 12, 10) and type torch.float16"),
-        (lambda x: (x,), "a tuple of 1, the first being a tensor of shape (3, 2, 12, 10) and type torch.float32"),
-        (lambda x: {"out": x}, "a dictionary with the keys 'out'"),
+        (lambda x: x[:, 1:], "the network must give logits, .* shape (3, 1, 12, 10)"),
+        (lambda x: {"out": x}, "the network must give logits, .* the keys 'out'"),
+        (lambda x: x * torch.nan, "the network gives logits that are not finite;"),
     ],
-    ids=["one_channel", "four_channels", "padding", "half", "tuple", "dict"],
+    ids=["one_channel", "dict", "nan"],
 )
-def test_networks_that_give_no_logits_of_two_channels(change: Callable[[torch.Tensor], Any], found: str) -> None:
-    message = (
-        "AdversarialEvaluation, 'image0', 'image1', 'image2': the network must give logits, background first, as a "
-        f"tensor of shape (3, 2, 12, 10) and type torch.float32, but gives {found}; change it, or wrap it into a "
-        "module that gives this."
-    )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        run(Changed(change))
+def test_networks_that_give_no_logits_of_two_channels(change: Callable[[torch.Tensor], Any], message: str) -> None:
+    pattern = re.escape(f"{SUBJECT}: {message}").replace(r"\.\*", ".*")
+    with pytest.raises(InputError, match=f"^{pattern}"):
+        run(Changed(change), epsilons=())
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
         (lambda e: e.update(image=255 * e["image"]), "the images hold values from 0.*, but must be in [0, 1]; scale"),
-        (lambda e: e.update(image=e["image"] - 0.5), "the images hold values from -0.*, but must be in [0, 1]; scale"),
-        (lambda e: e.update(image=(255 * e["image"]).byte()), "the images must be a tensor .* and type torch.uint8; "),
         (lambda e: e.update(image=e["image"].repeat(3, 1, 1)), "TinyNetwork cannot take images .*(3, 3, 12, 10).*"),
-        (lambda e: e.update(label=e["label"].bool()), "the masks must be a tensor .* and type torch.bool; make"),
         (lambda e: e.update(label=e["label"].repeat(2, 1, 1)), "the masks must be .* of shape (3, 2, 12, 10) and"),
         (lambda e: e.update(label=255 * e["label"]), "the masks hold values from 0 to 255, but must hold 0 and 1 only"),
     ],
-    ids=["grey_levels", "centered", "integers", "color", "bool_masks", "two_masks", "masks_of_255"],
+    ids=["grey_levels", "color", "two_masks", "masks_of_255"],
 )
 @pytest.mark.parametrize("value_range", [(0.0, 255.0), None])
 def test_images_and_masks_outside_the_contract(
@@ -348,19 +333,9 @@ def test_images_and_masks_outside_the_contract(
     data = make_data()
     for entry in data:
         change(entry)
-    pattern = re.escape(f"AdversarialEvaluation, 'image0', 'image1', 'image2': {message}").replace(r"\.\*", ".*")
+    pattern = re.escape(f"{SUBJECT}: {message}").replace(r"\.\*", ".*")
     with pytest.raises(InputError, match=f"^{pattern}"):
         run(make_network(), data, value_range=value_range)
-
-
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_logits_that_are_not_finite_are_not_scored(value: float) -> None:
-    message = (
-        "AdversarialEvaluation, 'image0', 'image1', 'image2': the network gives logits that are not finite; its "
-        "weights are those of a training that diverged, or its numbers overflow: name other weights."
-    )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        run(Changed(lambda x: x * value), epsilons=())
 
 
 def test_logits_that_are_not_finite_under_attack_only() -> None:
@@ -370,16 +345,12 @@ def test_logits_that_are_not_finite_under_attack_only() -> None:
     other = make_network()
     forward = network.forward
     network.forward = lambda x: forward(x) if torch.allclose(x, original, atol=1e-4) else forward(x) * torch.nan  # type: ignore
-    message = (
-        "AdversarialEvaluation, 'image0', 'image1', 'image2', attacked with ε = 0.5: the network gives logits that "
-    )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}are not finite;"):
+    with pytest.raises(InputError, match=f"^{SUBJECT}, attacked with ε = 0.5: the network gives logits that are not"):
         run(network, data, attacked=other)
 
 
 def test_an_attack_without_a_finite_gradient_is_named() -> None:
-    message = "AdversarialEvaluation, 'image0', 'image1', 'image2': The attack's gradient is not finite; "
-    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+    with pytest.raises(InputError, match=f"^{SUBJECT}: The attack's gradient is not finite; "):
         run(make_network(), loss_function=lambda logits, target: (0 * logits).sqrt().sum())
 
 
@@ -387,18 +358,23 @@ def test_an_attack_without_a_finite_gradient_is_named() -> None:
     "change, found", [(lambda x: [x, x], "a list of 2, the first being a tensor"), (lambda x: x[:, 1:], "a tensor of")]
 )
 def test_an_attacked_network_that_the_loss_does_not_take(change: Callable[[torch.Tensor], Any], found: str) -> None:
-    message = f"AdversarialEvaluation, 'image0', 'image1', 'image2': the attack's loss cannot be computed from {found}"
-    with pytest.raises(
-        InputError, match=rf"^{re.escape(message)}.*, which the attacked network gives \((Attribute|Index)"
-    ):
+    message = rf"^{SUBJECT}: the attack's loss cannot be computed from {found}.* gives \((Attribute|Index)"
+    with pytest.raises(InputError, match=message):
         run(make_network(), attacked=Changed(change))
 
 
-@pytest.mark.parametrize("score", ["NaN", "1.5", "-0.5"])
-def test_scores_that_are_none_are_not_gone_on_with(tmp_path: Path, score: str) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text[: len(text) // 2],
+        *(lambda text, s=s: re.sub(r'"8\.0": \[[^,]+', f'"8.0": [{s}', text, count=1) for s in ("NaN", "1.5", "-0.5")),
+    ],
+    ids=["cut", "nan", "above", "below"],
+)
+def test_a_damaged_results_file_is_not_gone_on_with(tmp_path: Path, spoil: Callable[[str], str]) -> None:
     file = tmp_path / "sweep.json"
     run(make_network(), results_file=file, batches=1)
-    file.write_text(re.sub(r'"8\.0": \[[^,]+', f'"8.0": [{score}', file.read_text(), count=1))
+    file.write_text(spoil(file.read_text()))
     message = f"{file} is no file of an interrupted sweep, or is damaged; remove it to start anew."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         run(make_network(), results_file=file)
@@ -434,15 +410,6 @@ def test_progress_counts_gradients(capfd: pytest.CaptureFixture[str], tmp_path: 
     # what was done before is not done again
     run(make_network(), progress=True, results_file=tmp_path / "sweep.json")
     assert capfd.readouterr().err == ""
-
-
-def test_progress_of_an_evaluation_without_an_attack(capfd: pytest.CaptureFixture[str]) -> None:
-    run(make_network(), epsilons=())
-    assert [line.split(",")[0] for line in capfd.readouterr().err.splitlines()] == [
-        "evaluation: 33% (1/3 steps)",
-        "evaluation: 66% (2/3 steps)",
-        "evaluation: 100% (3/3 steps)",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -669,13 +636,13 @@ def test_another_attack_and_its_identity(tmp_path: Path) -> None:
     assert other.table != handler.table
 
 
-def test_progress_of_an_attack_without_gradients(capfd: pytest.CaptureFixture[str]) -> None:
-    run(make_network(), attack=UniformNoise())
-    assert [line.split(",")[0] for line in capfd.readouterr().err.splitlines()] == [
-        "attack: 33% (1/3 steps)",
-        "attack: 66% (2/3 steps)",
-        "attack: 100% (3/3 steps)",
-    ]
+@pytest.mark.parametrize(
+    ("title", "arguments"), [("attack", {"attack": UniformNoise()}), ("evaluation", {"epsilons": ()})]
+)
+def test_progress_without_gradients(title: str, arguments: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    run(make_network(), **arguments)
+    lines = [line.split(",")[0] for line in capfd.readouterr().err.splitlines()]
+    assert lines == [f"{title}: {33 * n + n // 3}% ({n}/3 steps)" for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(

@@ -104,26 +104,9 @@ def test_what_is_refused_leaves_the_network_as_it_was() -> None:
         assert all(torch.equal(*pair) for pair in zip(snapshot(network), before, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        (lambda x: x[:, 1:], "a tensor of shape (1, 1, 64, 64) and type torch.float32"),
-        (lambda x: torch.cat([x, x[:, 1:]], 1), "a tensor of shape (1, 3, 64, 64) and type torch.float32"),
-        (lambda x: x[..., 1:-1], "a tensor of shape (1, 2, 64, 62) and type torch.float32"),
-        (lambda x: x.half(), "a tensor of shape (1, 2, 64, 64) and type torch.float16"),
-        (lambda x: (x, x), "a tuple of 2, the first being a tensor of shape (1, 2, 64, 64) and type torch.float32"),
-        (lambda x: [x], "a list of 1, the first being a tensor of shape (1, 2, 64, 64) and type torch.float32"),
-        (lambda x: {"out": x}, "a dictionary with the keys 'out'"),
-    ],
-    ids=["one_channel", "three_channels", "padding", "half", "tuple", "list", "dict"],
-)
-def test_networks_outside_the_contract(change: Callable[[torch.Tensor], Any], found: str) -> None:
-    with pytest.raises(InputError) as raised:
-        evaluation(Gives(change))
-    assert str(raised.value) == (
-        "The first test picture: the network must give logits, background first, as a tensor of shape (1, 2, 64, 64) "
-        f"and type torch.float32, but gives {found}; change it, or wrap it into a module that gives this."
-    )
+def test_networks_outside_the_contract() -> None:
+    with pytest.raises(InputError, match="^The first test picture: the network must give logits, .*'out'; change it"):
+        evaluation(Gives(lambda x: {"out": x}))
 
 
 @pytest.mark.parametrize(

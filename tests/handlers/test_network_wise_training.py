@@ -3,86 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from ignite.metrics import Average
-from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedTrainer
-from monai.handlers import LrScheduleHandler
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.utils.data import DistributedSampler
 
-from pipeline.handlers import EpochSeed, NetworkWiseTraining, TrainingCheckpoint
-from pipeline.losses import PixelCrossEntropy
+from pipeline.handlers import EpochSeed, NetworkWiseTraining
 from pipeline.networks import NWCN
 from pipeline.utils import InputError
 
-from .engines import Interrupted, TinyNetwork, make_data
+from .engines import At, Interrupted, TinyNetwork, assert_same_weights, interrupt, make_resumable_trainer
 from .processes import start_processes
 
 EPOCHS = 5
 RATE = 0.01
 
-
-class At:
-    """Do something at an event."""
-
-    def __init__(self, event: Any, action: Any) -> None:
-        self.event = event
-        self.action = action
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(self.event, self.action)
-
-
-def interrupt(engine: Engine) -> None:
-    raise Interrupted
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def make_trainer(
     folder: Path, max_epochs: int = EPOCHS, handlers: tuple[Any, ...] = (), distributed: bool = False
 ) -> SupervisedTrainer:
-    """As the bundle's; 3 steps per epoch, and a rate that falls after every epoch."""
+    """With a rate that falls after every epoch."""
     torch.manual_seed(0)
     network: nn.Module = NWCN(1)
     if distributed:
         network = nn.parallel.DistributedDataParallel(network, find_unused_parameters=True)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, weight_decay=0.1)
     scheduler = ReduceLROnPlateau(optimizer, factor=0.5, patience=0, threshold=0.99, min_lr=1e-4)
-    dataset = Dataset(make_data())
-    sampler = DistributedSampler(dataset, num_replicas=1, rank=0, seed=0)
-    return SupervisedTrainer(
-        device=torch.device("cpu"),
-        max_epochs=max_epochs,
-        train_data_loader=DataLoader(dataset, batch_size=3, sampler=sampler),
-        network=network,
-        optimizer=optimizer,
-        loss_function=PixelCrossEntropy(),
-        key_train_metric={"epoch_loss": Average(output_transform=lambda output: output["loss"].item())},
-        train_handlers=[
-            EpochSeed(seed=3),
-            NetworkWiseTraining(network, optimizer, scheduler, max_epochs),
-            LrScheduleHandler(scheduler, print_lr=False, step_transform=lambda e: e.state.metrics["epoch_loss"]),
-            TrainingCheckpoint(folder / "checkpoint.pt", network, optimizer, scheduler, (folder / "model.pt",)),
-            *handlers,
-        ],
-        decollate=False,
-    )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The number of threads changes the last bits of a sum."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    first = [EpochSeed(seed=3), NetworkWiseTraining(network, optimizer, scheduler, max_epochs)]
+    return make_resumable_trainer(folder, network, optimizer, scheduler, max_epochs, first, handlers)
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +46,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     folder = tmp_path_factory.mktemp("whole")
     make_trainer(folder).run()
     return torch.load(folder / "model.pt", weights_only=True)
-
-
-def assert_same_weights(folder: Path, whole: dict[str, torch.Tensor]) -> None:
-    found = torch.load(folder / "model.pt", weights_only=True)
-    assert found.keys() == whole.keys()
-    assert all(torch.equal(found[name], whole[name]) for name in whole)
 
 
 @pytest.mark.parametrize("max_epochs, first", [(5, 2), (4, 2), (2, 1)])

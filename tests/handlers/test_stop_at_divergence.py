@@ -72,6 +72,13 @@ def after_steps(count: int, change: Spoil) -> Spoil:
     return spoil
 
 
+def diverged(epoch: int, rate: str, what: str, folder: Path) -> str:
+    return (
+        f"The training diverged in epoch {epoch} at a learning rate of {rate}: {what} is not finite; the last good "
+        f"weights, of epoch {epoch - 1}, are in {folder}/checkpoint.pt; train with a lower --learning_rate."
+    )
+
+
 def diverge(trainer: SupervisedTrainer) -> str:
     with pytest.raises(InputError) as raised:
         trainer.run()
@@ -85,10 +92,7 @@ def test_the_training_stops_before_the_step_of_the_first_loss_that_is_not_finite
 ) -> None:
     (tmp_path / "model.pt").write_bytes(b"an earlier training's")
     trainer = make_trainer(tmp_path, call, value)
-    assert diverge(trainer) == (
-        "The training diverged in epoch 3 at a learning rate of 0.025: the loss is not finite; the last good weights, "
-        f"of epoch 2, are in {tmp_path}/checkpoint.pt; train with a lower --learning_rate."
-    )
+    assert diverge(trainer) == diverged(3, "0.025", "the loss", tmp_path)
     assert trainer.state.iteration == call
     assert int(trainer.optimizer.state_dict()["state"][0]["step"]) == call - 1
     assert all(value.isfinite().all() for value in trainer.network.state_dict().values())
@@ -98,10 +102,7 @@ def test_the_training_stops_before_the_step_of_the_first_loss_that_is_not_finite
 
 
 def test_in_the_first_epoch_there_are_no_good_weights(tmp_path: Path) -> None:
-    assert diverge(make_trainer(tmp_path, 1, float("nan"))) == (
-        "The training diverged in epoch 1 at a learning rate of 0.1: the loss is not finite; no epoch was completed, "
-        "so that there are no good weights; train with a lower --learning_rate."
-    )
+    assert "no epoch was completed" in diverge(make_trainer(tmp_path, 1, float("nan")))
     assert not list(tmp_path.iterdir())
 
 
@@ -137,10 +138,7 @@ def spoil_optimizer(trainer: SupervisedTrainer) -> None:
 def test_what_the_last_step_of_an_epoch_spoils_is_not_saved(tmp_path: Path, change: Spoil, name: str) -> None:
     """None of the three shows in a loss of this epoch, and neither statistics nor optimizer in one of the next."""
     trainer = make_trainer(tmp_path, spoil=after_steps(2 * STEPS, change))
-    assert diverge(trainer) == (
-        f"The training diverged in epoch 2 at a learning rate of 0.05: '{name}' is not finite; the last good weights, "
-        f"of epoch 1, are in {tmp_path}/checkpoint.pt; train with a lower --learning_rate."
-    )
+    assert diverge(trainer) == diverged(2, "0.05", f"'{name}'", tmp_path)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["epoch"] == 1
     assert not (tmp_path / "model.pt").exists()
 
@@ -183,8 +181,5 @@ def test_all_processes_stop_where_one_diverges(tmp_path: Path) -> None:
     for name, what in (("loss", "the loss"), ("state", "'network.norm.running_var'")):
         checkpoint = tmp_path / name / "checkpoint.pt"
         for rank in (0, 1):
-            assert (tmp_path / f"{name}{rank}.txt").read_text() == (
-                f"The training diverged in epoch 2 at a learning rate of 0.05: {what} is not finite; the last good "
-                f"weights, of epoch 1, are in {checkpoint}; train with a lower --learning_rate."
-            )
+            assert (tmp_path / f"{name}{rank}.txt").read_text() == diverged(2, "0.05", what, checkpoint.parent)
         assert torch.load(checkpoint, weights_only=True)["epoch"] == 1
