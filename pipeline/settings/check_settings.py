@@ -13,7 +13,7 @@ from monai.bundle.config_parser import ConfigParser
 from pipeline.utils import InputError, is_first_process
 
 from .bundle_settings import SETTINGS
-from .kinds import Kind, ListOf, Number, Section, Switch, Text, Whole
+from .kinds import SECTION, SWITCH, Kind, list_of, number, text, whole
 from .running_bundle import command_line, running_parser, running_workflow
 from .structure import argument_default, check_keys, nearest, referenced_paths
 from .usage import find_run_ids, usage
@@ -90,7 +90,7 @@ def _check_run_id(run_ids: Collection[str]) -> None:
 def _without_text(value: Any, key: str = "") -> Any:
     """``true`` and ``false`` as text, at any depth, as booleans: no setting but a name or path has such text."""
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value if key in SETTINGS and isinstance(SETTINGS[key].kind, Text) else Switch().read(value)
+        return value if key in SETTINGS and SETTINGS[key].kind.is_text else SWITCH.read(value)
     if isinstance(value, dict):
         return {name: _without_text(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -105,8 +105,8 @@ def _read(key: str, value: Any, kind: Kind) -> Any:
         return kind.read(value)
     except ValueError as error:
         # a name such as 2024.10, which the command line has made a number
-        number = isinstance(kind, Text) and isinstance(value, (int, float))
-        hint = f" Quote it twice: --{key} \"'{_typed(key, value)}'\"." if number else ""
+        is_number = kind.is_text and isinstance(value, (int, float))
+        hint = f" Quote it twice: --{key} \"'{_typed(key, value)}'\"." if is_number else ""
         raise InputError(f"--{key} must be {kind.needed}, got {value!r}.{hint}") from error
 
 
@@ -157,9 +157,9 @@ def _kind_of(default: Any) -> Kind | None:
         setting = _SETTING.fullmatch(default)
         if setting and setting[1] in SETTINGS:
             return SETTINGS[setting[1]].kind
-        return None if default.startswith(("$", "@", "%")) else Text(empty=True)
+        return None if default.startswith(("$", "@", "%")) else text(empty=True)
     if isinstance(default, list):
         kinds = {_kind_of(entry) for entry in default}
-        return ListOf(kinds.pop() if len(kinds) == 1 else None)
-    kinds_by_type: Mapping[type, Kind] = {bool: Switch(), int: Whole(), float: Number(), dict: Section()}
+        return list_of(kinds.pop() if len(kinds) == 1 else None)
+    kinds_by_type: Mapping[type, Kind] = {bool: SWITCH, int: whole(), float: number(), dict: SECTION}
     return kinds_by_type.get(type(default))

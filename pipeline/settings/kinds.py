@@ -4,215 +4,159 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cache
+from typing import Any
 
 import torch
 
 __all__ = [
-    "Device",
-    "Function",
+    "DEVICE",
+    "FUNCTION",
+    "NAME",
+    "SECTION",
+    "SWITCH",
     "Kind",
-    "ListOf",
-    "Name",
-    "Number",
-    "OneOf",
-    "OrNull",
-    "Section",
-    "Switch",
-    "Text",
-    "Whole",
+    "list_of",
+    "number",
+    "one_of",
+    "or_null",
+    "text",
+    "whole",
 ]
 
 
-class Kind(Protocol):
-    """What a setting may be: ``needed`` says it in words, ``read`` returns a value of that kind.
+@dataclass(frozen=True)
+class Kind:
+    """What a setting may be. The functions below give the same one for the same arguments.
 
-    ``read`` takes what the command line or Python gives and raises ``ValueError`` for what is not of the kind.
+    Attributes:
+        needed: says it in words.
+        fits: whether a value, as the command line or Python gives it, is of the kind. It may raise ``ValueError`` where
+            it is not.
+        convert: from a value that fits to what the bundle gets.
+        is_text: whether values are text, and ``true`` on the command line is none but that.
     """
 
-    @property
-    def needed(self) -> str: ...
+    needed: str
+    fits: Callable[[Any], bool]
+    convert: Callable[[Any], Any] = lambda value: value
+    is_text: bool = False
 
-    def read(self, value: Any) -> Any: ...
-
-
-@dataclass(frozen=True)
-class Switch:
-    """True or false, in any case, as a boolean or as text; 1 and 0."""
-
-    needed: str = "true or false"
-
-    def read(self, value: Any) -> bool:
-        text = str(value).strip().lower() if isinstance(value, (bool, int, str)) else ""
-        if text not in ("true", "false", "1", "0"):
+    def read(self, value: Any) -> Any:
+        """Return a value of this kind; raise ``ValueError`` for what is not of it."""
+        if not self.fits(value):
             raise ValueError(value)
-        return text in ("true", "1")
+        return self.convert(value)
 
 
-@dataclass(frozen=True)
-class Whole:
+@cache
+def whole(least: int | None = None, most: int | None = None) -> Kind:
     """A whole number from ``least`` to ``most``."""
-
-    least: int | None = None
-    most: int | None = None
-
-    @property
-    def needed(self) -> str:
-        return _limited("a whole number", self.least, self.most)
-
-    def read(self, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(value)
-        return _within(value, self.least, self.most)
+    return Kind(
+        _limited("a whole number", least, most),
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and _is_within(value, least, most),
+    )
 
 
-@dataclass(frozen=True)
-class Number:
+@cache
+def number(least: float | None = None, most: float | None = None, above: float | None = None) -> Kind:
     """A finite number from ``least`` to ``most``, or above ``above``."""
+    needed = _limited("a number", least, most)
+    if above is not None:
+        needed = f"a number above {above:g}" + ("" if most is None else f" and of at most {most:g}")
 
-    least: float | None = None
-    most: float | None = None
-    above: float | None = None
+    def fits(value: Any) -> bool:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return is_number and (above is None or value > above) and _is_within(value, least, most)
 
-    @property
-    def needed(self) -> str:
-        if self.above is None:
-            return _limited("a number", self.least, self.most)
-        return f"a number above {self.above:g}" + ("" if self.most is None else f" and of at most {self.most:g}")
-
-    def read(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ValueError(value)
-        if self.above is not None and not value > self.above:
-            raise ValueError(value)
-        return float(_within(value, self.least, self.most))
+    return Kind(needed, fits, float)
 
 
-@dataclass(frozen=True)
-class Text:
+@cache
+def text(empty: bool = False) -> Kind:
     """Text, such as a name or a path; empty text only where ``empty`` allows it.
 
     The command line turns ``2024`` and ``2024.10`` into numbers, and the second one loses its zero on the way: a number
     is refused.
     """
-
-    empty: bool = False
-    needed: str = "text"
-
-    def read(self, value: Any) -> str:
-        if not isinstance(value, str) or not (self.empty or value.strip()):
-            raise ValueError(value)
-        return value
+    return Kind("text", lambda value: isinstance(value, str) and bool(empty or value.strip()), is_text=True)
 
 
-@dataclass(frozen=True)
-class Name:
-    """Text that can be part of a folder's name."""
-
-    needed: str = "a name of letters, digits, - and _"
-
-    def read(self, value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(r"[\w\-]{1,100}", value):
-            raise ValueError(value)
-        return value
-
-
-@dataclass(frozen=True)
-class OneOf:
+@cache
+def one_of(*values: Any) -> Kind:
     """One of some values."""
-
-    values: tuple[Any, ...]
-
-    @property
-    def needed(self) -> str:
-        return " or ".join(map(str, self.values))
-
-    def read(self, value: Any) -> Any:
-        if isinstance(value, bool) or value not in self.values:
-            raise ValueError(value)
-        return value
+    needed = " or ".join(map(str, values))
+    return Kind(needed, lambda value: not isinstance(value, bool) and value in values)
 
 
-@dataclass(frozen=True)
-class ListOf:
+@cache
+def list_of(kind: Kind | None = None, length: int | None = None, example: str = "", empty: bool = True) -> Kind:
     """A list of ``kind``, of anything where that is None, with ``length`` entries if that is given."""
+    such = f" such as {example}" if example else ""
+    least = ", not empty," if not empty else ""
+    entries = least if length is None else f" of {length} entries"
 
-    kind: Kind | None = None
-    length: int | None = None
-    example: str = ""
-    empty: bool = True
+    def fits(value: Any) -> bool:
+        is_list = isinstance(value, Sequence) and not isinstance(value, str)
+        return is_list and bool(value or empty) and length in (None, len(value))
 
-    @property
-    def needed(self) -> str:
-        such = f" such as {self.example}" if self.example else ""
-        least = ", not empty," if not self.empty else ""
-        entries = least if self.length is None else f" of {self.length} entries"
-        return f"a list{entries}{such}" + ("" if self.kind is None else f", each entry {self.kind.needed}")
-
-    def read(self, value: Any) -> list[Any]:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise ValueError(value)
-        if not (value or self.empty) or (self.length is not None and len(value) != self.length):
-            raise ValueError(value)
-        return [entry if self.kind is None else self.kind.read(entry) for entry in value]
+    return Kind(
+        f"a list{entries}{such}" + ("" if kind is None else f", each entry {kind.needed}"),
+        fits,
+        lambda value: [entry if kind is None else kind.read(entry) for entry in value],
+    )
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the configuration, or a component."""
-
-    needed: str = "a section, {...}"
-
-    def read(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise ValueError(value)
-        return value
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function, which only an expression gives."""
-
-    needed: str = 'a function, as an expression such as "$lambda engine: ()"'
-
-    def read(self, value: Any) -> Any:
-        if not callable(value):
-            raise ValueError(value)
-        return value
-
-
-@dataclass(frozen=True)
-class OrNull:
+@cache
+def or_null(kind: Kind) -> Kind:
     """Another kind, or nothing: null, None."""
 
-    kind: Kind
+    def is_null(value: Any) -> bool:
+        return value is None or (isinstance(value, str) and value.strip().lower() in ("null", "none"))
 
-    @property
-    def needed(self) -> str:
-        return f"{self.kind.needed}, or null"
-
-    def read(self, value: Any) -> Any:
-        if value is None or (isinstance(value, str) and value.strip().lower() in ("null", "none")):
-            return None
-        return self.kind.read(value)
+    return Kind(
+        f"{kind.needed}, or null",
+        lambda value: is_null(value) or kind.fits(value),
+        lambda value: None if is_null(value) else kind.convert(value),
+    )
 
 
-@dataclass(frozen=True)
-class Device:
-    """A device of this machine; its value is the expression that makes it."""
+def _word(value: Any) -> str:
+    return str(value).strip().lower() if isinstance(value, (bool, int, str)) else ""
 
-    needed: str = "a device that this machine has, such as cpu or cuda:0"
 
-    def read(self, value: Any) -> str:
-        try:
-            device = torch.device(value)
-            torch.zeros(1, device=device).item()  # a value comes back: the device "meta" has none
-        # what torch raises for a device that is none, or is not here, has no common class
-        except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-            raise ValueError(value) from error
-        return f"$torch.device('{device}')"
+def _is_device(value: Any) -> bool:
+    try:
+        torch.zeros(1, device=torch.device(value)).item()  # a value comes back: the device "meta" has none
+    # what torch raises for a device that is none, or is not here, has no common class
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError):
+        return False
+    return True
+
+
+# true or false, in any case, as a boolean or as text; 1 and 0
+SWITCH = Kind(
+    "true or false",
+    lambda value: _word(value) in ("true", "false", "1", "0"),
+    lambda value: _word(value) in ("true", "1"),
+)
+# text that can be part of a folder's name
+NAME = Kind(
+    "a name of letters, digits, - and _",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[\w\-]{1,100}", value) is not None,
+)
+# a section of the configuration, or a component
+SECTION = Kind("a section, {...}", lambda value: isinstance(value, dict))
+# a function, which only an expression gives
+FUNCTION = Kind('a function, as an expression such as "$lambda engine: ()"', callable)
+# a device of this machine; its value is the expression that makes it
+DEVICE = Kind(
+    "a device that this machine has, such as cpu or cuda:0",
+    _is_device,
+    lambda value: f"$torch.device('{torch.device(value)}')",
+)
 
 
 def _limited(what: str, least: float | None, most: float | None) -> str:
@@ -221,7 +165,5 @@ def _limited(what: str, least: float | None, most: float | None) -> str:
     return f"{what} of at least {least}" if most is None else f"{what} from {least} to {most}"
 
 
-def _within(value: Any, least: float | None, most: float | None) -> Any:
-    if (least is not None and value < least) or (most is not None and value > most):
-        raise ValueError(value)
-    return value
+def _is_within(value: Any, least: float | None, most: float | None) -> bool:
+    return (least is None or value >= least) and (most is None or value <= most)
