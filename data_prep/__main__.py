@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.utils import InputError
 
@@ -13,7 +13,13 @@ from . import isbi2016, jsrt, pairs, phantoms
 
 __all__ = ["main"]
 
-COMMANDS = {"jsrt": jsrt, "isbi2016": isbi2016, "pairs": pairs, "phantoms": phantoms}
+# what each does, with the values of its options as arguments of the same names, and what adds these to a parser
+COMMANDS: Mapping[str, tuple[Callable[..., str], Callable[[argparse.ArgumentParser], None]]] = {
+    "jsrt": (jsrt.prepare_jsrt, jsrt.add_arguments),
+    "isbi2016": (isbi2016.prepare_isbi2016, isbi2016.add_arguments),
+    "pairs": (pairs.prepare_pairs, pairs.add_arguments),
+    "phantoms": (phantoms.prepare_phantoms, phantoms.add_arguments),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,14 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Prepare pictures and masks for training, with a MONAI data list.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, module in COMMANDS.items():
-        summary = (module.run.__doc__ or "").splitlines()[0]
-        command = commands.add_parser(name, help=summary, description=summary)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+    for name, (prepare, add_arguments) in COMMANDS.items():
+        summary = (prepare.__doc__ or "").splitlines()[0]
+        add_arguments(commands.add_parser(name, help=summary, description=summary))
+    options = vars(parser.parse_args(arguments))
+    prepare, _ = COMMANDS[options.pop("command")]
     try:
-        print(options.run(options))
+        print(prepare(**options))
     except InputError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

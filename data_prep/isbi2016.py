@@ -23,7 +23,7 @@ from .output import OutputFolder, png_entries, raise_errors
 from .resize import resize_mask, resize_picture
 from .source import Remarks, list_source, read_or_note
 
-__all__ = ["PAIRS", "add_arguments", "prepare_isbi2016", "run"]
+__all__ = ["PAIRS", "add_arguments", "prepare_isbi2016"]
 
 PAIRS = (900, 379)
 PARTS = ("Training", "Test")
@@ -40,16 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="rows and columns of what is written (default 256)")
 
 
-def run(options: argparse.Namespace) -> str:
-    """Check ISBI 2016 Part 1 as it is delivered, and write pictures, lesion masks, resized, and the 900/379 split."""
-    return prepare_isbi2016(options.root, options.output, options.size)
-
-
 def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int, int] = PAIRS) -> str:
-    """Write ISBI 2016 Part 1 as 8-bit RGB PNG of ``size`` × ``size``, its masks, and the data list.
+    """Check ISBI 2016 Part 1 as it is delivered, and write pictures, lesion masks, resized, and the 900/379 split.
 
-    The pictures have up to 2848 × 4288 pixels; they are resized here, once, as the bundles' preprocessing would resize
-    them at each start.
+    The pictures, which have up to 2848 × 4288 pixels, become 8-bit RGB PNG of ``size`` × ``size``: they are resized
+    here, once, as the bundles' preprocessing would resize them at each start.
 
     Args:
         root: folder with ``ISBI2016_ISIC_Part1_Training_Data``, ``..._Training_GroundTruth``, ``..._Test_Data`` and

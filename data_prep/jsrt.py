@@ -19,7 +19,7 @@ from .output import OutputFolder, png_entries, raise_errors
 from .source import Remarks, list_source, read_or_note
 from .splits import split_odd_even
 
-__all__ = ["JSRT_NAMES", "SCR_SHAPE", "add_arguments", "film_to_picture", "prepare_jsrt", "run"]
+__all__ = ["JSRT_NAMES", "SCR_SHAPE", "add_arguments", "film_to_picture", "prepare_jsrt"]
 
 JSRT_NAMES = tuple(
     [f"JPCLN{number:03d}" for number in range(1, 155)] + [f"JPCNN{number:03d}" for number in range(1, 94)]
@@ -37,11 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write, for example data/jsrt")
 
 
-def run(options: argparse.Namespace) -> str:
-    """Check JSRT and its SCR masks as they are delivered, and write pictures, lung masks and the 124/123 split."""
-    return prepare_jsrt(options.images, options.masks, options.output)
-
-
 def prepare_jsrt(
     images: Path,
     masks: Path,
@@ -50,10 +45,11 @@ def prepare_jsrt(
     image_shape: tuple[int, int] = JSRT_SHAPE,
     mask_shape: tuple[int, int] = SCR_SHAPE,
 ) -> str:
-    """Write JSRT as 16-bit PNG, the joined lungs as masks of the same size, and the data list.
+    """Check JSRT and its SCR masks as they are delivered, and write pictures, lung masks and the 124/123 split.
 
-    Training is SCR's fold1 and test fold2; masks that come without folds are split in the same way: the odd-numbered
-    names of the sorted list for training, the even-numbered for the test.
+    The pictures become 16-bit PNG, the joined lungs masks of the same size. Training is SCR's fold1 and test fold2;
+    masks that come without folds are split in the same way: the odd-numbered names of the sorted list for training, the
+    even-numbered for the test.
 
     Args:
         masks: folder with the SCR masks, at any depth: ``fold1/masks/left lung/JPCLN001.gif``, or without folds, with

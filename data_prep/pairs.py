@@ -31,7 +31,7 @@ from .output import Entry, OutputFolder, raise_errors
 from .source import Copies, Remarks, list_source, read_or_note
 from .splits import split_by_file, split_by_fraction, split_odd_even
 
-__all__ = ["add_arguments", "prepare_pairs", "run"]
+__all__ = ["add_arguments", "prepare_pairs"]
 
 MASK_ENDING = re.compile(r"_(segmentation|mask)$", re.IGNORECASE)
 COPIED = (".png", ".jpg", ".jpeg")
@@ -50,10 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw with --fraction (default 0)")
     split = parser.add_mutually_exclusive_group()
     split.add_argument(
-        "--odd-even", action="store_true", help="of the sorted names the 1st, 3rd, ... train, the others test (default)"
+        "--odd-even",
+        action="store_const",
+        const=None,
+        dest="split_file",
+        help="of the sorted names the 1st, 3rd, ... train, the others test (default)",
     )
     split.add_argument("--split-file", type=Path, help='JSON file {"training": [names], "test": [names]}')
-    split.add_argument("--fraction", type=float, help="part drawn for the test, between 0 and 1")
+    split.add_argument(
+        "--fraction",
+        type=float,
+        dest="test_fraction",
+        metavar="FRACTION",
+        help="part drawn for the test, between 0 and 1",
+    )
     split.add_argument("--test-images", type=Path, help="folder of the test pictures; --images are for training then")
     parser.add_argument("--test-masks", type=Path, help="folder of the masks of --test-images")
     parser.add_argument(
@@ -65,23 +75,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-empty", action="store_true", help="accept a training or a test part with mostly empty masks"
     )
     parser.add_argument("--description", help="what reports are to call the data (default: the pictures' folder)")
-
-
-def run(options: argparse.Namespace) -> str:
-    """Check a folder of pictures and one of masks with matching names, and write them with a split."""
-    return prepare_pairs(
-        options.images,
-        options.masks,
-        options.output,
-        options.split_file,
-        options.fraction,
-        options.seed,
-        options.test_images,
-        options.test_masks,
-        options.description,
-        options.original_names,
-        options.allow_empty,
-    )
 
 
 def prepare_pairs(
@@ -97,7 +90,7 @@ def prepare_pairs(
     original_names: bool = False,
     allow_empty: bool = False,
 ) -> str:
-    """Write pictures, masks (0 and 255) and a data list.
+    """Check a folder of pictures and one of masks with matching names, and write them with a split.
 
     A picture and its mask have the same name, and lie in subfolders of the same name, which the picture's id names too,
     such as ``patient1/x``. Two spellings of the same accented letters are one name. A file that is a picture by its

@@ -12,7 +12,7 @@ from .output import OutputFolder, png_entries
 from .phantom_image import make_phantom
 from .splits import split_by_fraction
 
-__all__ = ["add_arguments", "prepare_phantoms", "run"]
+__all__ = ["add_arguments", "prepare_phantoms"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,17 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-fraction", type=float, default=0.25, help="part kept for the test (default 0.25)")
 
 
-def run(options: argparse.Namespace) -> str:
-    """Write phantoms of chest radiographs with exact lung masks, or of dermoscopy with exact lesion masks."""
-    return prepare_phantoms(
-        options.output, options.count, options.size, options.seed, options.test_fraction, options.kind
-    )
-
-
 def prepare_phantoms(
     output: Path, count: int = 128, size: int = 256, seed: int = 0, test_fraction: float = 0.25, kind: str = "chest"
 ) -> str:
-    """Write ``count`` phantoms, their masks and a data list to ``output``.
+    """Write phantoms of chest radiographs with exact lung masks, or of dermoscopy with exact lesion masks.
 
     ``kind`` is "chest", see :func:`make_phantom`, or "skin", see :func:`make_lesion`.
 
