@@ -88,7 +88,7 @@ OTHER_VIEW = re.compile(
 
 
 def known_code(value: str, designator: str) -> Code | None:
-    """Return the concept of CID 4031, CID 4010 or the lung that a code means, by its SNOMED CT value; None for others."""
+    """Return the concept of CID 4031, CID 4010 or the lung that a code means, by its SNOMED CT value; or None."""
     scheme = SNOMED_DESIGNATORS.get(designator, designator)
     if scheme in (SNOMED, SNOMED_RT) and value in REPLACED:
         value, scheme = REPLACED[value], SNOMED

@@ -15,7 +15,6 @@ import numpy as np
 import pydicom
 from ignite.engine import Engine, Events
 from monai.config import PathLike
-from monai.utils import CommonKeys
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
@@ -25,7 +24,7 @@ from tqdm import tqdm
 from pipeline.transforms import dicom_pseudonym, is_dicom_picture, quiet_pydicom, read_dicom
 from pipeline.utils import InputError
 
-from .segmentation_writer import result_file
+from .segmentation_writer import predicted_masks, result_file
 
 __all__ = ["DicomSegmentationWriter"]
 
@@ -114,12 +113,10 @@ class DicomSegmentationWriter:
         Raises:
             InputError: if a file cannot be written.
         """
-        batch: Any = engine.state.batch
-        outputs: Any = engine.state.output
-        for item, output in zip(batch, outputs, strict=True):
+        for item, mask in predicted_masks(engine):
             path = Path(item["picture"].meta["filename_or_obj"])
             if is_dicom_picture(path):
-                self._write(item, path, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8))
+                self._write(item, path, mask)
 
     def _write(self, item: Mapping[str, Any], path: Path, mask: np.ndarray) -> None:
         try:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 from ignite.engine import Engine, Events
-from monai.utils import CommonKeys
 from torch import nn
 
 from pipeline.transforms import MaskRange, mask_range_path, measure_mask, read_mask_range
 from pipeline.utils import InputError
 from pipeline.weights import fingerprint_network
+
+from .segmentation_writer import predicted_masks
 
 __all__ = ["PlausibleMasks"]
 
@@ -69,10 +69,8 @@ class PlausibleMasks:
 
     def __call__(self, engine: Engine) -> None:
         """Compare the masks of one batch."""
-        batch: Any = engine.state.batch
-        outputs: Any = engine.state.output
-        for item, output in zip(batch, outputs, strict=True):
-            reason = _why_implausible(output[CommonKeys.PRED].cpu().numpy()[0], self._range)
+        for item, mask in predicted_masks(engine):
+            reason = _why_implausible(mask, self._range)
             if reason:
                 self.implausible.append(f"{item['shown']}: {reason}")
 

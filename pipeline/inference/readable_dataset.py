@@ -12,7 +12,7 @@ from monai.data import IterableDataset
 from monai.engines import Evaluator
 from tqdm import tqdm
 
-from pipeline.utils import Notes, Progress, find_input_error, say_if_interrupted
+from pipeline.utils import Notes, Progress, find_input_error, innermost_cause, say_if_interrupted
 
 __all__ = ["ReadableDataset", "segment_pictures"]
 
@@ -84,7 +84,7 @@ class ReadableDataset(IterableDataset):
             text = text if item["shown"] in text else f"{item['shown']}: {text}"
         else:
             # MONAI wraps what a transform raises; what is raised for a DICOM file may quote what it says of a patient
-            first = _first(error)
+            first = innermost_cause(error)
             detail = f": {first}" if item["shown"] == item["image"] and str(first) else ""
             text = f"{item['shown']} could not be segmented ({type(first).__name__}{detail})."
         self.failures.append(" ".join(text.split()))
@@ -93,13 +93,6 @@ class ReadableDataset(IterableDataset):
     def _note(self, item: Any, transformed: Any) -> None:
         picture = transformed.get("image") if isinstance(transformed, dict) else None
         self.notes.add(item["shown"], getattr(picture, "meta", {}).get("notes", ""))
-
-
-def _first(error: BaseException) -> BaseException:
-    """The exception that the others were raised from."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def segment_pictures(evaluator: Evaluator, dataset: ReadableDataset) -> None:

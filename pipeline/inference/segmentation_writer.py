@@ -20,7 +20,7 @@ from pipeline.utils import InputError, atomic_path
 
 from .overlay import draw_overlay
 
-__all__ = ["SegmentationWriter", "result_file"]
+__all__ = ["SegmentationWriter", "predicted_masks", "result_file"]
 
 
 @contextmanager
@@ -40,6 +40,14 @@ def result_file(output_dir: Path, name: str, ending: str) -> Iterator[Path]:
             f"output_dir: the results of {name} cannot be written to {output_dir} ({error.strerror or error}); make "
             "room there, or name another folder with --output_dir."
         ) from error
+
+
+def predicted_masks(engine: Engine) -> Iterator[tuple[Mapping[str, Any], np.ndarray]]:
+    """Yield each item of an evaluator's decollated batch with its mask, uint8 (rows, columns), 0 or 1."""
+    batch: Any = engine.state.batch
+    outputs: Any = engine.state.output
+    for item, output in zip(batch, outputs, strict=True):
+        yield item, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8)
 
 
 class SegmentationWriter:
@@ -68,10 +76,8 @@ class SegmentationWriter:
         Raises:
             InputError: if a file cannot be written.
         """
-        batch: Any = engine.state.batch
-        outputs: Any = engine.state.output
-        for item, output in zip(batch, outputs, strict=True):
-            self._write(item, output[CommonKeys.PRED].cpu().numpy()[0].astype(np.uint8))
+        for item, mask in predicted_masks(engine):
+            self._write(item, mask)
 
     def _write(self, item: Mapping[str, Any], mask: np.ndarray) -> None:
         volume, affine = to_original_orientation(mask, item["picture"].meta)

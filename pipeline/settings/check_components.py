@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.utils import InputError, find_input_error
+from pipeline.utils import InputError, find_input_error, innermost_cause
 
 from .running_bundle import running_parser
 
@@ -24,15 +24,9 @@ def check_components(*keys: str) -> None:
             parser.get_parsed_content(key)
         # a component may raise anything
         except Exception as error:
-            cause = find_input_error(error) or _innermost(error)
+            cause = find_input_error(error) or innermost_cause(error)
             if isinstance(cause, InputError):
                 raise cause from error
             name = key.replace("::", "#")  # MONAI has replaced it in the expression
             what = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
             raise InputError(f"{name} cannot be made ({what}); correct what the files or --{name}#... say.") from error
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

@@ -16,24 +16,8 @@ PICTURE_SUFFIXES = RASTER_SUFFIXES + NIFTI_SUFFIXES + DICOM_SUFFIXES
 # pictures by their endings, for which there is no reader here
 UNREAD_SUFFIXES = (
     *(".tif", ".tiff", ".bmp", ".dib", ".webp", ".jp2", ".j2k", ".jpx", ".jfif", ".jpe", ".avif", ".heic", ".heif"),
-    *(
-        ".apng",
-        ".pbm",
-        ".pgm",
-        ".ppm",
-        ".pnm",
-        ".tga",
-        ".svg",
-        ".psd",
-        ".exr",
-        ".dng",
-        ".raw",
-        ".cr2",
-        ".nef",
-        ".arw",
-        ".jxl",
-        ".ico",
-    ),
+    *(".apng", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".svg", ".psd", ".exr", ".dng"),
+    *(".raw", ".cr2", ".nef", ".arw", ".jxl", ".ico"),
     *(".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".img", ".hdr"),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .contract import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
-from .errors import InputError, explain_input_errors, find_input_error, say_if_interrupted
+from .errors import InputError, explain_input_errors, find_input_error, innermost_cause, say_if_interrupted
 from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path, check_folder
 from .notes import Notes, note_kind
@@ -26,6 +26,7 @@ __all__ = [
     "explain_misfits",
     "file_name",
     "find_input_error",
+    "innermost_cause",
     "is_first_process",
     "named_by",
     "network_output",

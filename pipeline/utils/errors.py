@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "explain_input_errors",
     "find_input_error",
+    "innermost_cause",
     "interruption_sentence",
     "say_if_interrupted",
 ]
@@ -54,6 +55,13 @@ def find_input_error(error: BaseException | None) -> InputError | None:
         if isinstance(link, InputError):
             return link
     return None
+
+
+def innermost_cause(error: BaseException) -> BaseException:
+    """Return the exception that the others were raised from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def explain_input_errors() -> None:
