@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from monai.transforms import Resized
@@ -39,9 +37,5 @@ def test_the_gradient_reaches_the_picture() -> None:
 
 
 def test_a_picture_of_the_networks_size_has_no_original_resolution() -> None:
-    message = (
-        "ResizeInferer: the pictures have the network's size (6, 5) already; prepare the data at its original "
-        "resolution, or give a smaller --image_size."
-    )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(InputError, match=r"^ResizeInferer: the pictures have the network's size \(6, 5\) already;"):
         ResizeInferer([6, 5])(torch.rand(1, 1, 6, 5), nn.Identity())

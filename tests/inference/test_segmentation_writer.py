@@ -76,12 +76,8 @@ def test_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=r"cannot be written to .*/results \(No space left on device\); make"):
         write(tmp_path / "results", "a", picture=load(path))
-    assert str(error.value) == (
-        f"output_dir: the results of a cannot be written to {tmp_path}/results (No space left on device); make room "
-        "there, or name another folder with --output_dir."
-    )
     assert (tmp_path / "results" / "a_mask.png").read_bytes() == before
     assert len(os.listdir(tmp_path / "results")) == 3
 

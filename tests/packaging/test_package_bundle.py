@@ -159,8 +159,9 @@ def test_card_and_metadata_tell_where_the_weights_come_from(packaged: tuple[Path
     bundle, package = packaged
     card = (package / "docs" / "README.md").read_text()
     assert card.splitlines()[0] == PHANTOM_WARNING
-    assert "was trained for 7 epochs on 3 pictures of this data: 4 chest-radiograph phantoms, 64 x 64, seed 0." in card
-    assert "Code: commit c0ffee." in card and "| 0 | 0.981 | 0.963 |\n| 32 | 0.125 | 0.072 |\n" in card
+    for said in ("7 epochs", "3 pictures", "4 chest-radiograph phantoms, 64 x 64, seed 0", "commit c0ffee"):
+        assert said in card
+    assert "| 0 | 0.981 | 0.963 |\n| 32 | 0.125 | 0.072 |\n" in card
     assert "Not for clinical use" in card and "pip install torch==" in card
     assert not re.search(r"bundles/|<!--|-->|\{weights\}|\{packages\}|No weights come|root of the repository", card)
     for file in re.findall(r"configs/[\w/]+\.json", card):
