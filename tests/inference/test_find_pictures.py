@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,14 +16,16 @@ import pydicom
 import pytest
 
 from pipeline.inference import (
+    FoundPictures,
     check_pictures,
     find_pictures,
     save_dicom_names,
+    summarize,
     why_no_chest_radiograph,
     why_no_picture,
 )
 from pipeline.transforms import read_picture
-from pipeline.utils import InputError
+from pipeline.utils import InputError, Notes
 from tests.transforms.files import write_dicom
 
 ENDINGS = ".png, .jpg, .jpeg, .mpo, .gif, .nii, .nii.gz, .dcm, .dicom, .dic"
@@ -286,3 +289,49 @@ def test_results_among_the_pictures_are_refused(output_dir: str, tmp_path: Path)
     touch(tmp_path, "pictures/a.png")
     with pytest.raises(InputError, match=f"^output_dir: the pictures themselves lie in {tmp_path / output_dir}; name"):
         check_pictures(find_pictures(tmp_path / "pictures", tmp_path / output_dir))
+
+
+FOUND = FoundPictures(Path("pictures"), Path("results"), [{"image": "a"}, {"image": "b"}, {"image": "c"}])
+
+
+def test_success_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    summarize(FOUND, [])
+    assert capsys.readouterr().out == "Pictures segmented: 3 of 3; output folder: results\n"
+
+
+def test_every_entry_is_in_one_count_and_every_remark_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    found = replace(FOUND, skipped={"other files": 2}, ignored={"view LATERAL": 1})
+    notes = Notes()
+    for number, name in enumerate("abc"):
+        notes.add(name, f"It has {number} bits.")
+    notes.add("d", "Dark.")
+    notes.add("\udce9", "")
+    summarize(found, [], (), notes, ["a: the mask is empty."], "Not checked.")
+    assert capsys.readouterr().out.splitlines() == [
+        "note: a: It has 0 bits. There are 3 notes of this kind.",
+        "note: d: Dark.",
+        "implausible: a: the mask is empty.",
+        "Not checked.",
+        "DICOM files ignored: 1 (view LATERAL)",
+        "skipped: 2 other files",
+        "Pictures segmented: 3 of 3; output folder: results",
+    ]
+
+
+def test_failures_raise_after_that_line(capsys: pytest.CaptureFixture[str]) -> None:
+    found = replace(FOUND, failures=["The folder d cannot be opened."])
+    with pytest.raises(InputError) as error:
+        summarize(found, ["The file b is damaged."], ["c has no DICOM SEG."])
+    assert str(error.value) == (
+        "1 of 3 pictures could not be segmented; 1 folders could not be read; 1 of 3 pictures have no DICOM SEG. The "
+        "lines that begin with 'failed' say why."
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "failed: The folder d cannot be opened.",
+        "Pictures segmented: 2 of 3; output folder: results",
+    ]
+
+
+def test_a_name_that_is_no_utf8_is_printed_with_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    summarize(replace(FOUND, output_dir=Path("caf\udce9")), [])
+    assert capsys.readouterr().out == "Pictures segmented: 3 of 3; output folder: caf\\udce9\n"

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.networks import NLCEN
+from pipeline.networks import NLCEN, AllLogits, UNet
 from pipeline.utils import InputError
 
 CHANNELS = {"resnet18": (64, 128, 256, 512), "resnet50": (256, 512, 1024, 2048)}
@@ -347,3 +347,19 @@ def test_weights_without_batch_counters_load(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "old.pth")
     network = NLCEN(3, nlce=False, pyramid_channels=8, backbone_weights=tmp_path / "old.pth")
     assert torch.equal(network.backbone.layer4[1].bn2.running_var, state["layer4.1.bn2.running_var"])
+
+
+def test_all_predictions_in_either_mode_with_a_gradient() -> None:
+    network = NLCEN(1).eval()
+    x = torch.rand(2, 1, 32, 40, requires_grad=True)
+    predictions = AllLogits(network)(x)
+    assert [tuple(logits.shape) for logits in predictions] == [(2, 2, 32, 40)] * 5
+    assert torch.equal(predictions[0], network(x))
+    for logits in predictions:
+        assert torch.autograd.grad(logits.sum(), x, retain_graph=True)[0].abs().max() > 0
+
+
+def test_a_network_with_one_prediction() -> None:
+    message = "AllLogits: UNet has one prediction only; attack the network itself."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        AllLogits(UNet(1))
