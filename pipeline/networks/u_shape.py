@@ -16,7 +16,7 @@ __all__ = ["InvertedNet", "UNet", "UShape"]
 
 
 class UShape(nn.Module):
-    """What ``UNet`` and ``InvertedNet`` share: five levels of two 3×3 convolutions, joined by skips.
+    """What ``UNet`` and ``InvertedNet`` share, shapes included: five levels of two 3×3 convolutions, joined by skips.
 
     Each level but the last is pooled; on the way up the map is upsampled (nearest neighbor, without weights) to the
     size of its skip and concatenated with it. A 1×1 convolution makes the logits. Convolutions start from He's normal
@@ -33,7 +33,7 @@ class UShape(nn.Module):
 
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
-        output: logits (B, out_channels, H, W).
+        output: logits (B, out_channels, H, W), in both modes.
     """
 
     def __init__(
@@ -98,10 +98,6 @@ class UNet(UShape):
     - the upsampling is plain, without the 2×2 "up-convolution" that halves the channels;
     - no dropout at the end of the contracting path, whose rate the paper does not give;
     - the picture is normalized inside the network.
-
-    Shape:
-        input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
-        output: logits (B, out_channels, H, W), in both modes.
     """
 
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:
@@ -123,10 +119,6 @@ class InvertedNet(UShape):
     - He's normal start; logits of a softmax with the background as a class of its own, where the paper has a sigmoid
       map for each organ;
     - the picture is normalized inside the network, with ImageNet's grey mean and deviation in place of the set's.
-
-    Shape:
-        input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
-        output: logits (B, out_channels, H, W), in both modes.
     """
 
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:
