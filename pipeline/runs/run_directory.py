@@ -8,7 +8,7 @@ import platform
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def _resume(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory | Non
 
 
 def _create(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     path = output_dir / f"{kind}_{now.astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     path.mkdir()
     lock = FolderLock(path)
