@@ -18,6 +18,8 @@ def first_mask(program: str, file: str, size: int, device: str) -> np.ndarray:
     Args:
         program: ``"PyTorch"`` (``model.safetensors``), ``"torch.export"`` (``model.pt2``) or ``"ONNX Runtime"``
             (``model.onnx``).
+        file: the file.
+        size: rows and columns of the picture.
         device: ``"cpu"`` or ``"cuda"``; ONNX Runtime computes on the CPU.
 
     Returns:

@@ -18,9 +18,13 @@ class Figure:
     """One measured number and what it must reach.
 
     Args:
+        what: what was measured.
         value: the number; None if it could not be measured, and ``note`` says why.
+        unit: of the number and its bounds.
+        samples: the single measurements behind the number.
         at_least: the lowest good value, if there is one.
         at_most: the highest good value, if there is one.
+        note: what a reader must know beside.
     """
 
     what: str
@@ -49,8 +53,13 @@ def interleave(
     """Time each variant ``repeats`` times in turns (A B A B …), so that a change of the machine's load meets them all.
 
     Args:
+        variants: what to time, by name.
+        repeats: runs of each variant.
         device: where they compute; CUDA is waited for.
         warm_up: called once before; every variant is by default.
+
+    Returns:
+        The seconds of each run, by name.
     """
     for run in (*variants.values(),) if warm_up is None else (warm_up,):
         run()

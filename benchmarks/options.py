@@ -13,6 +13,9 @@ class Options:
     """What is measured, and where.
 
     Args:
+        device: ``"cpu"`` or ``"cuda"``.
+        batch: pictures in a batch.
+        size: rows and columns of a picture.
         repeats: runs of each variant; None for each benchmark's own number.
         torchattacks: folder with the package torchattacks, if it is not installed.
         direct_128: whether the direct formula of the NLCE is tried on the larger feature map, too.

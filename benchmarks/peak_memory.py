@@ -31,6 +31,7 @@ def peak_memory(case: str, options: Options) -> Peak | None:
 
     Args:
         case: ``"<benchmark module>.<name>"``, made by that module's function ``case(name, options)``.
+        options: handed to it.
 
     Returns:
         What it took; None if the memory did not suffice.

@@ -46,7 +46,13 @@ def random_network(options: Options) -> NLCEN:
 
 
 def training_bundle(options: Options, overlays: Sequence[str] = (), **overrides: Any) -> ConfigParser:
-    """The bundle's training configuration at the benchmark's size, so that what is measured is what is trained."""
+    """The bundle's training configuration at the benchmark's size, so that what is measured is what is trained.
+
+    Args:
+        options: the size.
+        overlays: names of the bundle's files to lay over it.
+        overrides: values of single keys.
+    """
     configs = Path(__file__).parents[1] / "bundles" / "nlcen_jsrt" / "configs"
     parser = ConfigParser()
     parser.read_config([configs / f"{name}.json" for name in ("train", *overlays)])

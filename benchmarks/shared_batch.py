@@ -32,6 +32,7 @@ def launch(work: str, options: Options, processes: int, threads: int) -> list[fl
         work: ``"training step"`` or ``"sweep"``.
         options: ``batch`` is that of all processes together.
         processes: 1, or as many as ``torchrun`` starts; on CUDA each has a GPU of its own.
+        threads: of each process.
 
     Returns:
         Seconds until all are done, of each step, or of the sweep.

@@ -19,6 +19,7 @@ def curve(points: Field, size: int) -> Field:
 
     Args:
         points: (4, 2), row and column of the four control points as parts of ``size``.
+        size: rows and columns.
     """
     t = np.linspace(0, 1, size * 2)
     weights = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])

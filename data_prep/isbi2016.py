@@ -49,6 +49,12 @@ def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int
     Args:
         root: folder with ``ISBI2016_ISIC_Part1_Training_Data``, ``..._Training_GroundTruth``, ``..._Test_Data`` and
             ``..._Test_GroundTruth``, which may lie one level down.
+        output: folder to write.
+        size: rows and columns of what is written.
+        pairs: how many pictures the training and the test part have.
+
+    Returns:
+        the line that closes the command.
 
     Raises:
         InputError: with one line for every file that is wrong.

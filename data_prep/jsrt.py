@@ -52,9 +52,16 @@ def prepare_jsrt(
     even-numbered for the test.
 
     Args:
+        images: folder with the ``.IMG`` files, at any depth.
         masks: folder with the SCR masks, at any depth: ``fold1/masks/left lung/JPCLN001.gif``, or without folds, with
             underscores, or with the side in the file's name. GIF or PNG.
+        output: folder to write.
+        names: the pictures of the set.
+        image_shape: their rows and columns.
         mask_shape: rows and columns of the masks, of which ``image_shape`` is a multiple.
+
+    Returns:
+        the line that closes the command.
 
     Raises:
         InputError: with one line for every file that is wrong.

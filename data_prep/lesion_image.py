@@ -36,6 +36,11 @@ def make_lesion(seed: int, index: int, size: int = 256) -> tuple[npt.NDArray[np.
     with freckles; over it hairs, gel bubbles, a ruler, a color chip; in a picture of varying light and color, some with
     black corners. The lesion may reach out of the picture. What hairs and bubbles cover belongs to it.
 
+    Args:
+        seed: of the set.
+        index: of the picture in the set.
+        size: rows and columns.
+
     Returns:
         picture, uint8 (size, size, 3), and mask (0 or 255), uint8 (size, size). The same arguments give the same
         arrays.

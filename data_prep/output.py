@@ -29,6 +29,7 @@ class OutputFolder:
     interrupted command can be repeated.
 
     Args:
+        path: the folder; made when the first file is written.
         allow_empty: whether more than half of the masks for training, or for the test, may be empty.
     """
 

@@ -101,13 +101,22 @@ def prepare_pairs(
     ``test_images`` is given.
 
     Args:
+        images: folder of pictures, at any depth.
         masks: folder of masks, two-valued and of their picture's size.
+        output: folder to write; it can be moved as a whole.
+        split_file: see :func:`data_prep.splits.split_by_file`.
+        test_fraction: see :func:`data_prep.splits.split_by_fraction`.
+        seed: of the draw.
         test_images: folder of the test pictures, if these lie apart; ``images`` is the training part then.
+        test_masks: folder of their masks.
         description: what reports are to call the data; the name of the pictures' folder if None.
         original_names: keep the names of DICOM files too, which often are those of patients; else they are called by
             ``dicom_pseudonym``, in the data list, in the folder, and in all that is made of it, without their
             subfolder.
         allow_empty: accept a training or a test part with more empty masks than others.
+
+    Returns:
+        the line that closes the command.
 
     Raises:
         InputError: with one line for every file that is wrong.

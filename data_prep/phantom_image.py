@@ -21,6 +21,11 @@ def make_phantom(seed: int, index: int, size: int = 256) -> tuple[npt.NDArray[np
     film of varying exposure, contrast, grain, position and turn, with letters and cables. As in the SCR masks, the
     heart and what lies behind the diaphragm are no lung.
 
+    Args:
+        seed: of the set.
+        index: of the picture in the set.
+        size: rows and columns.
+
     Returns:
         picture and mask (0 or 255), both uint8 (size, size). The same arguments give the same arrays.
     """

@@ -32,6 +32,9 @@ def prepare_phantoms(
 
     ``kind`` is "chest", see :func:`make_phantom`, or "skin", see :func:`make_lesion`.
 
+    Returns:
+        the line that closes the command.
+
     Raises:
         InputError: if an option is out of range.
         OSError: if a file cannot be written.

@@ -19,6 +19,7 @@ def resize_picture(pixels: npt.NDArray[np.float32], size: int) -> npt.NDArray[np
 
     Args:
         pixels: (3, rows, columns) in [0, 1].
+        size: rows and columns of the result.
 
     Returns:
         (size, size, 3).
@@ -33,6 +34,7 @@ def resize_mask(mask: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.uint
 
     Args:
         mask: (1, rows, columns) of 0 and 1.
+        size: rows and columns of the result.
 
     Returns:
         (size, size) of 0 and 255.

@@ -43,7 +43,11 @@ class Remarks:
 
 
 class Copies:
-    """Say which pictures are another one of the set, or say that they are: this one may be in the other part."""
+    """Say which pictures are another one of the set, or say that they are: this one may be in the other part.
+
+    Args:
+        remarks: gets a note on each.
+    """
 
     def __init__(self, remarks: Remarks) -> None:
         self.remarks = remarks
@@ -68,6 +72,9 @@ def list_source(folder: Path, remarks: Remarks, errors: list[str], leave_out: Co
     """Return the files of a folder of the source and its subfolders, sorted by path.
 
     Args:
+        folder: see ``list_folder``.
+        remarks: gets the counts of what else is there.
+        errors: gets a line for each folder that cannot be opened.
         leave_out: folders that are not of this source, such as the command's output.
 
     Raises:
@@ -90,6 +97,7 @@ def read_or_note(read: Callable[[], T], path: Path, errors: list[str]) -> T | No
     Args:
         read: reads and checks, and writes nothing: a full disk must end the command.
         path: the file, for the sentence on what nobody has foreseen.
+        errors: a line for each wrong file.
     """
     try:
         return read()

@@ -40,6 +40,7 @@ def split_by_file(names: Sequence[str], path: Path) -> Split:
 
     Args:
         names: those of the pictures, accented letters as one character (NFC). The file may write them as two.
+        path: the file.
 
     Raises:
         InputError: if the file is not of this form, names what is not there, leaves a name out or gives it twice.

@@ -27,6 +27,7 @@ class Attack(Protocol):
         """Return adversarial pictures for each ε.
 
         Args:
+            attacked: what is attacked.
             picture: clean pictures (B, C, *spatial) in grey levels.
             label: their masks, as ``attacked.classes`` has them.
             epsilons: intensities ε, rising: the most that a grey level may change, counted in ``unit``.

@@ -28,6 +28,7 @@ def evaluation_mode(network: nn.Module, *, batch_statistics: bool = False) -> It
     spare the backward pass their gradients.
 
     Args:
+        network: the network.
         batch_statistics: let batch normalization alone use the statistics of the batch, without keeping them. This is
             the mistake of an attack that forgets the evaluation mode; it is here to show what comes of it.
     """
@@ -68,6 +69,8 @@ class AttackedNetwork:
         classes: how the output becomes classes: two by softmax by default.
         intensity_range: what of the input's values is grey level 0 and 255.
         batch_statistics: see :func:`evaluation_mode`; for gradients only.
+        on_gradient: called before each gradient, for a progress bar.
+        subject: what is attacked, the begin of messages.
 
     Raises:
         InputError: if the intensity range does not rise.

@@ -26,6 +26,7 @@ class IterativeFGSM:
         loss_function: from logits and masks to the number that the attack lowers; the sum of the pixels'
             cross-entropies (equation 4) by default.
         target: see :func:`objective`; the inverse mask by default.
+        iterations: from ε to the number of iterations.
         unit: what ε and α count, in grey levels of 255: 1 by default, 255 / 4095 for levels of 12 bits.
 
     Raises:

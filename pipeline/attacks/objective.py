@@ -42,6 +42,8 @@ def objective(
     """Return what an attack lowers, as a function of the logits.
 
     Args:
+        attacked: what is attacked.
+        label: the true masks.
         loss_function: from logits and masks to a number. A sum over pixels keeps the images of a batch independent.
         target: from the true masks to those that the network is driven towards; None drives it away from the true ones.
     """

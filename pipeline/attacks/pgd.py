@@ -25,12 +25,14 @@ class PGD:
     Args:
         iterations: steps of each try.
         relative_step: size of a step, as a part of ε; 2.5 / iterations by default, so that a try can cross the ball.
+        restarts: tries for each ε, from different random starts.
         loss_function: from logits and masks to the number that the attack lowers; the sum of the pixels'
             cross-entropies by default.
         target: see :func:`objective`; the paper's inverse mask by default, None for away from the true mask, which more
             than two classes need.
         value_range: the picture's grey levels are kept in it; None for no limit.
         unit: what ε counts, in grey levels of 255.
+        seed: of the random starts.
 
     Raises:
         InputError: if a setting is out of range, and, in a call, see :func:`inverse_mask` and ``AttackedNetwork``.

@@ -44,6 +44,7 @@ def shared_sweep(
         image: clean pictures (B, C, *spatial) in grey levels, within ``value_range``.
         epsilons: intensities ε in grey levels, above 0 and rising.
         step: α, the change of a pixel in one iteration in grey levels.
+        iterations: from ε to the number of iterations.
         value_range: lowest and highest grey level; None leaves the picture unbounded.
 
     Returns:

@@ -36,6 +36,7 @@ class UniformNoise:
     same noise, which depends on the picture and the seed only.
 
     Args:
+        seed: another seed, another noise.
         value_range: the picture's grey levels are kept in it; None for no limit.
         unit: what ε counts, in grey levels of 255.
 

@@ -24,7 +24,10 @@ class Curve:
     """One line: a mean score against ε.
 
     Args:
+        label: its name in the legend.
         line: which of ``LINES`` it is drawn with, so that a network looks the same in every figure.
+        epsilons: intensities, rising.
+        mean: mean score at each.
         deviation: half the width of the band at each; None for no band.
     """
 
@@ -40,6 +43,9 @@ class CurvePanel:
     """One small diagram.
 
     Args:
+        metric: name of the score, in [0, 1].
+        curves: its lines.
+        title: what stands above it.
         markers: from ε to a score of others, drawn as stars.
     """
 
@@ -56,7 +62,10 @@ def save_comparison_curves(
     """Draw scores against ε in a grid of diagrams with one legend (the paper's Figures 4, 5, 7 and 8).
 
     Args:
+        panels: the diagrams, row by row.
         stem: path of the files to write, without ending.
+        columns: diagrams in a row.
+        marker_label: name of the markers in the legend.
         epsilon_label: what stands below the diagrams: ε and its unit.
 
     Returns:

@@ -31,6 +31,7 @@ class AttackedPicture:
     """One picture under attack against one network.
 
     Args:
+        title: the network's name.
         image: (C, H, W) in grey levels of 0 to 255, C being 1 or 3.
         label: (H, W), 0 or 1.
         delta: (C, H, W), the perturbation in grey levels.
@@ -53,6 +54,7 @@ def save_attack_panel(pictures: Sequence[AttackedPicture], epsilon: float, stem:
     The rows are the input and its mask, perturbations, adversarial pictures, predictions on these and on the input.
 
     Args:
+        pictures: the same picture for each network.
         epsilon: intensity in grey levels, by which the perturbation is scaled.
         stem: path of the files to write, without ending.
 

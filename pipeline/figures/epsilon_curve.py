@@ -34,6 +34,8 @@ def save_epsilon_curve(
 
     Args:
         table: one row per image and ε, with ``epsilon``, ``DIC`` and ``JSC`` in [0, 1].
+        path: the picture file to write.
+        title: title of the figure.
         grey_level: what ε counts, in grey levels of 255.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -36,7 +36,10 @@ def save_panel(
     +ε. The title of each says by how much.
 
     Args:
+        pictures: file of ``AdversarialEvaluation``'s ``save_dir``.
+        path: the picture file to write.
         grey_level: what ε counts, in grey levels of 255.
+        title: what stands above the panel: the names of network and image.
     """
     with np.load(pictures) as content:
         image, label, delta = content["image"], content["label"], content["delta"]

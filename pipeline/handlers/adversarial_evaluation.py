@@ -68,11 +68,13 @@ class AdversarialEvaluation:
             see ``evaluation_mode``.
         transmission: from adversarial pictures in grey levels to what reaches the evaluated network, for example
             ``torch.round`` for pictures that are saved with 8 bits; nothing happens on the way by default.
+        id_key: key of the batch that holds the images' names.
         results_file: JSON file of what has been done, from which an interrupted sweep goes on; None for no such file.
         save_dir: folder for the adversarial pictures of the first ``save_count`` images, one ``.npz`` each, named by
             ``file_name``, with ``image`` (C, *spatial), ``label``, ``epsilons`` (E,), ``delta`` (E, C, *spatial) in
             grey levels, and ``prediction`` (E + 1, *spatial), the clean one first; masks have the network's size,
             pictures their own. With several labels, masks are (C, *spatial).
+        save_count: number of images of each process to save.
         progress: whether a progress bar is wanted; without one or a terminal there are lines, see ``Progress``.
 
     Raises:
@@ -118,7 +120,10 @@ class AdversarialEvaluation:
         return self.attack.gradients(self.epsilons)
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a MONAI evaluator."""
+        """
+        Args:
+            engine: a MONAI evaluator.
+        """
         if not engine.has_event_handler(self.start, Events.STARTED):
             engine.add_event_handler(Events.STARTED, self.start)
             # before the iteration: MONAI's engines take the batch apart at its end

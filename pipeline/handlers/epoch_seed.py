@@ -20,6 +20,10 @@ class EpochSeed:
     transforms. Of several processes each has a seed of its own, so that they do not turn and drop the same. The order
     of the images comes from a ``DistributedSampler``, which MONAI's engines set to the epoch: give it
     ``first_seed(seed)`` too.
+
+    Args:
+        seed: seed of the whole training.
+        transform: random transforms of the training data, if there are any.
     """
 
     def __init__(self, seed: int, transform: Randomizable | None = None) -> None:
@@ -27,12 +31,18 @@ class EpochSeed:
         self.transform = transform
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer."""
+        """
+        Args:
+            engine: a trainer.
+        """
         if not engine.has_event_handler(self, Events.EPOCH_STARTED):
             engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Act at the start of an epoch."""
+        """
+        Args:
+            engine: a trainer.
+        """
         seed = first_seed(self.seed) + engine.state.epoch + _BETWEEN_PROCESSES * idist.get_rank()
         set_determinism(seed=seed)
         if self.transform is not None:

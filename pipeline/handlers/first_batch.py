@@ -35,7 +35,10 @@ def check_evaluation(network: nn.Module, inferer: Inferer, item: Mapping[str, An
     Call it before anything is trained or written. The network and the random state stay as they are.
 
     Args:
+        network: the network, on ``device``.
+        inferer: the evaluator's.
         item: ``image`` (C, *spatial) and ``label`` (1, *spatial), after the evaluator's preprocessing.
+        device: where the network is.
 
     Raises:
         InputError: if image, mask or logits are not what ``check_images``, ``check_masks`` and ``check_logits`` want.
@@ -62,8 +65,12 @@ def check_training(
     its batch statistics included, and the random state stay as they are.
 
     Args:
+        network: the network, on ``device``.
+        inferer: the trainer's.
+        loss_function: the trainer's.
         item: ``image`` (C, *spatial) and ``label`` (1, *spatial), after the trainer's preprocessing.
         dataloader: the trainer's. Of the images of a batch, all like this one, two stand for any more.
+        device: where the network is.
 
     Raises:
         InputError: if the mask is not as ``check_masks`` has it, network or loss cannot take what they get, the loss

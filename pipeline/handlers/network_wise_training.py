@@ -25,6 +25,9 @@ class NetworkWiseTraining:
 
     Args:
         network: the NWCN, or its ``DistributedDataParallel`` wrapper (with ``find_unused_parameters=True``).
+        optimizer: the optimizer of all its parameters.
+        scheduler: its learning-rate scheduler.
+        max_epochs: of the whole training, the trainer's.
 
     Raises:
         InputError: if ``network`` is another network, or ``max_epochs`` is below 2.
@@ -49,12 +52,18 @@ class NetworkWiseTraining:
         self._start = copy.deepcopy((optimizer.state_dict(), scheduler.state_dict()))
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer."""
+        """
+        Args:
+            engine: a trainer.
+        """
         if not engine.has_event_handler(self, Events.EPOCH_STARTED):
             engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Act at the start of an epoch."""
+        """
+        Args:
+            engine: a trainer.
+        """
         epoch = engine.state.epoch
         self.network.train_stage(0 if epoch <= self.first_epochs else 1)
         if epoch == self.first_epochs + 1:

@@ -28,6 +28,8 @@ class StopAtDivergence:
     whichever of them found it.
 
     Args:
+        network: the network that is trained.
+        optimizer: its optimizer.
         checkpoint: the file of the last complete epoch, where there is one; the message names it. Attach this before
             the handler that writes it.
 
@@ -42,7 +44,10 @@ class StopAtDivergence:
         self._rates: list[float] = []
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer of MONAI's."""
+        """
+        Args:
+            engine: a trainer of MONAI's.
+        """
         if not engine.has_event_handler(self.check_loss, IterationEvents.LOSS_COMPLETED):
             engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self.check_loss)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.check_state)

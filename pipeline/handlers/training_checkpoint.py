@@ -39,7 +39,11 @@ class TrainingCheckpoint:
     of the last good epoch, and ``final_paths`` what an earlier training has left there.
 
     Args:
+        path: the checkpoint file.
         network: the network that is trained, or its ``DistributedDataParallel`` wrapper.
+        optimizer: its optimizer.
+        scheduler: its learning-rate scheduler.
+        final_paths: files to write the final weights to.
 
     Raises:
         InputError: if ``path`` is no checkpoint, or one of another network, a file cannot be written, or the training
@@ -62,7 +66,10 @@ class TrainingCheckpoint:
         self.stop_at_divergence = StopAtDivergence(bare_network(network), optimizer, self.path)
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer of MONAI's."""
+        """
+        Args:
+            engine: a trainer of MONAI's.
+        """
         if not engine.has_event_handler(self.resume, Events.STARTED):
             self.stop_at_divergence.attach(engine)
             engine.add_event_handler(Events.STARTED, self.resume)

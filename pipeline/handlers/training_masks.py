@@ -33,6 +33,7 @@ class TrainingMasks:
     Args:
         dataset: the training pictures; each item holds ``"label"``, (1, *spatial), 0 or 1.
         network: the network that is trained, without a wrapper.
+        weights: the files of its weights.
 
     Raises:
         InputError: if a file cannot be written.
@@ -44,7 +45,10 @@ class TrainingMasks:
         self.weights = weights
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer."""
+        """
+        Args:
+            engine: a trainer.
+        """
         if not engine.has_event_handler(self.measure, Events.STARTED):
             engine.add_event_handler(Events.STARTED, self.measure)
             engine.add_event_handler(Events.COMPLETED, self.write)

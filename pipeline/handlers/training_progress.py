@@ -17,6 +17,10 @@ class TrainingProgress:
 
     On a terminal this is one bar over all iterations, elsewhere a line for each epoch, with its mean loss and its
     learning rate. Attach it after the handlers that compute metrics.
+
+    Args:
+        optimizer: the optimizer whose learning rate is shown.
+        progress: whether a bar is wanted; there are lines if not.
     """
 
     def __init__(self, optimizer: Optimizer, progress: bool = True) -> None:

@@ -88,7 +88,12 @@ OTHER_VIEW = re.compile(
 
 
 def known_code(value: str, designator: str) -> Code | None:
-    """Return the concept of CID 4031, CID 4010 or the lung that a code means, by its SNOMED CT value; or None."""
+    """Return the concept of CID 4031, CID 4010 or the lung that a code means, by its SNOMED CT value; None for others.
+
+    Args:
+        value: of SNOMED CT, or the identifier of SNOMED-RT that it had before.
+        designator: of the coding scheme.
+    """
     scheme = SNOMED_DESIGNATORS.get(designator, designator)
     if scheme in (SNOMED, SNOMED_RT) and value in REPLACED:
         value, scheme = REPLACED[value], SNOMED
@@ -163,6 +168,9 @@ def why_no_chest_radiograph(tags: Dataset) -> str:
     another part or view is enough, and a reason tells where another contradicts it. A part or a view that the file
     does not name, as many do not, is no reason; if none of these names the view, a description that means a lateral or
     oblique view, and no frontal one, is; if none names the part, a description that means another is.
+
+    Args:
+        tags: from ``read_dicom_tags``.
     """
     reason = why_no_picture(tags)
     if reason or not tags:

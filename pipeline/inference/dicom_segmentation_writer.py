@@ -58,9 +58,13 @@ class DicomSegmentationWriter:
     the same file by the same weights has the same UIDs, so that it replaces itself in an archive.
 
     Args:
+        output_dir: folder to write to.
         fingerprint: gives the hexadecimal digits of the weights, which are part of the algorithm's version. It is
             called when the run starts, so that the weights may be loaded after this is made.
+        label: name of the segment.
         category: its category, (value, scheme, meaning), such as ``["91723000", "SCT", "Anatomical Structure"]``.
+        kind: its type, likewise.
+        algorithm: name and version of the algorithm.
 
     Attributes:
         failures: a message for each picture whose tags do not allow a DICOM SEG; its other results are there.

@@ -32,6 +32,15 @@ def export_network(
     ``pred``, the logits (B, 2, rows, columns), in evaluation mode. Each is compared with the network on batches of
     other sizes before it takes its name. ``load_network`` reads the third.
 
+    Args:
+        network: the network with its weights; it stays as it is.
+        in_channels: C.
+        output_dir: folder to write to.
+        metadata: the bundle's, which all files hold as ``metadata.json``.
+
+    Returns:
+        The three files.
+
     Raises:
         InputError: if the network does not give finite logits or cannot be exported, or logits differ by more than
             10⁻⁴ (of the greatest, where it is above 1).

@@ -71,6 +71,7 @@ def find_pictures(
     Args:
         root: a folder, one picture, or a DICOMDIR, for the folder that it stands in. If it is absent, nothing is found,
             see :func:`check_pictures`.
+        output_dir: the folder for what is made of the pictures.
         why_ignored: from the tags of a DICOM file to the reason why it is not wanted, empty for one that is.
         original_names: whether results of DICOM files and messages about them are to have the names of the files.
     """
@@ -191,9 +192,12 @@ def summarize(
     """Print what an inference has done: each entry of the folder is in exactly one count.
 
     Args:
+        found: the pictures.
         failures: one message for each picture that could not be read or segmented.
         without_dicom: one message for each picture of which no DICOM SEG could be made.
+        notes: what the reader had to say of pictures.
         implausible: one sentence for each mask that is unlike those of the training.
+        unchecked: why that was not checked; empty if it was.
 
     Raises:
         InputError: if there is a failure, so that the program ends with status 1.

@@ -26,6 +26,8 @@ class ReadableDataset(IterableDataset):
 
     Args:
         data: the items of ``find_pictures``. A message says ``"shown"`` of an item, not the path of its ``"image"``.
+        transform: what reads an item.
+        progress: whether to show a progress bar.
 
     Attributes:
         current: the item that was given and is being worked on; None between items.
@@ -97,6 +99,10 @@ class ReadableDataset(IterableDataset):
 
 def segment_pictures(evaluator: Evaluator, dataset: ReadableDataset) -> None:
     """Run an evaluator over all pictures; one that it or its handlers cannot work on becomes a failure of the dataset.
+
+    Args:
+        evaluator: reads ``dataset``, one picture in a batch.
+        dataset: the pictures.
 
     Raises:
         Exception: what the evaluator raises when no picture is being worked on.

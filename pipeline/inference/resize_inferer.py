@@ -21,6 +21,9 @@ class ResizeInferer(SimpleInferer):
     The gradient goes through both, so that an attack can act on the picture at its original resolution. What the
     network predicts is not enlarged again.
 
+    Args:
+        spatial_size: rows and columns that the network takes.
+
     Raises:
         InputError: if a picture has this size already, and an original resolution has been lost before.
     """
@@ -36,6 +39,9 @@ class ResizeInferer(SimpleInferer):
         """
         Args:
             inputs: pictures (B, C, H, W) in [0, 1], of any size.
+            network: from pictures (B, C, *spatial_size) to whatever it gives.
+            args: passed on to the network.
+            kwargs: passed on to the network.
         """
         if tuple(inputs.shape[2:]) == self.spatial_size:
             raise InputError(

@@ -27,6 +27,11 @@ __all__ = ["SegmentationWriter", "predicted_masks", "result_file"]
 def result_file(output_dir: Path, name: str, ending: str) -> Iterator[Path]:
     """Write one of the results of a picture, atomically, see ``atomic_path``.
 
+    Args:
+        output_dir: the folder of all results.
+        name: the picture's name, relative to it.
+        ending: what follows the name, such as ``"_mask.png"``.
+
     Raises:
         InputError: if the file cannot be written.
     """
@@ -56,6 +61,9 @@ class SegmentationWriter:
     ``<name>_mask.nii.gz`` (0 and 1, uint8) lies in space as the picture's file does, see
     :func:`pipeline.transforms.to_original_orientation`; ``<name>_mask.png`` (0 and 255) and ``<name>_overlay.png`` are
     the right way up. All are of the original size. They are written atomically and replace those of an earlier run.
+
+    Args:
+        output_dir: folder to write to.
     """
 
     def __init__(self, output_dir: PathLike) -> None:

@@ -33,6 +33,10 @@ class CDNN(nn.Module):
     - weights start as torch's do;
     - the paper's bagging of six networks and its thresholds after the network are left out.
 
+    Args:
+        in_channels: 3 for RGB, or 1 for grey.
+        out_channels: number of classes, the background included.
+
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
         output: logits (B, out_channels, H, W), in both modes.
@@ -98,6 +102,9 @@ def rgb_to_hsv_l(rgb: torch.Tensor) -> torch.Tensor:
     where it jumps from 1 to 0 and the slope is that of either side). Where only two channels tie for the largest or
     smallest, the gradient of V and S shares the slope between them, and that of H is a one-sided one. Elsewhere all
     gradients are exact, and always finite: at most 10⁶. Values beyond [0, 1] count as 0 or 1 in H, S, V and L.
+
+    Args:
+        rgb: (B, 3, H, W) in [0, 1].
 
     Returns:
         (B, 7, H, W): R, G, B as given, then H, S, V, L.

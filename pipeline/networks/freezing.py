@@ -26,6 +26,13 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
 
     Call it before the optimizer and ``DistributedDataParallel`` are made.
 
+    Args:
+        network: the network, changed in place.
+        names: path components that are left to be trained.
+
+    Returns:
+        The network itself.
+
     Raises:
         InputError: if no parameter that can be trained has one of the names; nothing has been frozen then.
     """

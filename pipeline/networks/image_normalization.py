@@ -21,9 +21,11 @@ class ImageNormalization(nn.Module):
     Mean and deviation belong to the state dict and are not trained.
 
     Args:
+        in_channels: channels of the image.
         image_mean: mean of each channel, for images in [0, 1]. Defaults to ImageNet's (so that ImageNet weights see
             what they were trained on), and to their mean over RGB where there are not 3 channels.
         image_std: standard deviation of each channel, likewise.
+        spatial_dims: of the image.
 
     Shape:
         input and output: (B, in_channels, *spatial).

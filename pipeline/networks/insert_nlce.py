@@ -58,6 +58,9 @@ def insert_nlce(
         context: ``NLCE``'s (False: the paper's "w/o CE").
         scaled: ``NLCE``'s division of the attention's logits by √C′.
 
+    Returns:
+        The network itself.
+
     Raises:
         InputError: if there is no such layer, it is named twice, has an NLCE already, is not called exactly once in a
             forward pass, or its output is no feature map; nothing has been inserted then.

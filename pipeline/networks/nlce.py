@@ -37,6 +37,7 @@ class NLCE(nn.Module):
         inter_channels: C′, channels of θ, φ and g. Defaults to C / 2 (at least 1), as in Wang et al. 2018.
         code_channels: C″, channels of the codewords. Defaults to C, at most 512, as in Zhang et al. 2018.
         num_codes: K, number of codewords.
+        spatial_dims: 2 or 3.
         non_local: whether to model the global dependencies; without them z = x (the paper's "w/o NL").
         context: whether to encode the context; without it the output is z (the paper's "w/o CE").
         scaled: whether to divide the attention's logits by √C′, which the paper does not.

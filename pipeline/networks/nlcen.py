@@ -34,6 +34,8 @@ class NLCEN(nn.Module):
     the faster layout on CPU and GPU.
 
     Args:
+        in_channels: channels of the image, 1 or 3 usually.
+        out_channels: number of classes, the background included.
         backbone: ``"resnet18"`` (the paper's for JSRT) or ``"resnet50"`` (the paper's for ISBI 2016).
         nlce: whether there are NLCE modules at all (False: the paper's "w/o NLCE").
         non_local: ``NLCE``'s (False: the paper's "w/o NL").
@@ -47,6 +49,7 @@ class NLCEN(nn.Module):
         image_std: standard deviation of each channel to divide by; ImageNet's by default.
         backbone_weights: file with a torchvision-style ResNet state dict (``fc.*`` is left out). For 1-channel images
             the first convolution is summed over RGB.
+        spatial_dims: 2 or 3.
 
     Shape:
         input: (B, in_channels, H, W) in [0, 1], or (B, in_channels, D, H, W); any size from 32 up.
@@ -178,6 +181,9 @@ class NLCEN(nn.Module):
 
 class AllLogits(nn.Module):
     """An NLCEN that gives all five predictions in evaluation mode too, for an attack on the whole loss (equation 5).
+
+    Args:
+        network: the network.
 
     Shape:
         input: as ``NLCEN``'s.

@@ -42,6 +42,10 @@ class NWCN(nn.Module):
     Training is ``NetworkWiseTraining``'s task, which calls ``train_stage``. ``DistributedDataParallel`` needs
     ``find_unused_parameters=True``, as half of them rest at any time.
 
+    Args:
+        in_channels: channels of the image.
+        out_channels: number of classes, the background included.
+
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
         output: logits (B, out_channels, H, W): the second subnetwork's in evaluation mode, in training mode those of

@@ -42,6 +42,8 @@ class SLSDeep(nn.Module):
     channels-last, the faster layout.
 
     Args:
+        in_channels: channels of the image, 1 or 3 usually.
+        out_channels: number of classes, the background included.
         backbone_weights: file with a state dict of this encoder, as the MIT scene-parsing project's ResNet-50 with
             three first convolutions (``fc.*`` is left out; torchvision's ResNet-50 has another first layer). For
             1-channel images the first convolution is summed over RGB.

@@ -16,7 +16,7 @@ __all__ = ["InvertedNet", "UNet", "UShape"]
 
 
 class UShape(nn.Module):
-    """What ``UNet`` and ``InvertedNet`` share, shapes included: five levels of two 3×3 convolutions, joined by skips.
+    """What ``UNet`` and ``InvertedNet`` share: five levels of two 3×3 convolutions, joined by skips.
 
     Each level but the last is pooled; on the way up the map is upsampled (nearest neighbor, without weights) to the
     size of its skip and concatenated with it. A 1×1 convolution makes the logits. Convolutions start from He's normal
@@ -26,6 +26,8 @@ class UShape(nn.Module):
     are kept channels-last, the faster layout on CPU and GPU.
 
     Args:
+        in_channels: channels of the image.
+        out_channels: number of classes, the background included.
         widths: channels of the five levels, the finest first.
         delayed_subsampling: whether to pool with stride 1 and leave the stride of 2 to the next level's first
             convolution. Either way a map of H × W becomes one of ⌊H/2⌋ × ⌊W/2⌋.
@@ -33,7 +35,7 @@ class UShape(nn.Module):
 
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
-        output: logits (B, out_channels, H, W), in both modes.
+        output: logits (B, out_channels, H, W).
     """
 
     def __init__(
@@ -98,6 +100,14 @@ class UNet(UShape):
     - the upsampling is plain, without the 2×2 "up-convolution" that halves the channels;
     - no dropout at the end of the contracting path, whose rate the paper does not give;
     - the picture is normalized inside the network.
+
+    Args:
+        in_channels: channels of the image.
+        out_channels: number of classes, the background included.
+
+    Shape:
+        input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
+        output: logits (B, out_channels, H, W), in both modes.
     """
 
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:
@@ -119,6 +129,14 @@ class InvertedNet(UShape):
     - He's normal start; logits of a softmax with the background as a class of its own, where the paper has a sigmoid
       map for each organ;
     - the picture is normalized inside the network, with ImageNet's grey mean and deviation in place of the set's.
+
+    Args:
+        in_channels: channels of the image.
+        out_channels: number of classes, the background included.
+
+    Shape:
+        input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
+        output: logits (B, out_channels, H, W), in both modes.
     """
 
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:

@@ -42,6 +42,9 @@ def model_card(text: str, name: str, metadata: Mapping[str, Any], run: TrainedRu
         text: ``docs/README.md`` of ``bundles/<name>``. Where it says ``<!-- repository -->`` … ``<!-- package`` …
             ``-->``, the second part, which a reader of the repository does not see, takes the place of the first,
             the weights' origin and figures that of ``{weights}`` in it, the pinned packages that of ``{packages}``.
+        name: of the bundle.
+        metadata: of the bundle.
+        run: the training of the weights.
     """
     text = _CHOICE.sub(lambda choice: choice[2], text)
     text = text.replace("{weights}", _weights(run)).replace("{packages}", _packages(metadata))

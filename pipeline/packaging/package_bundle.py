@@ -32,6 +32,14 @@ def package_bundle(bundle: Path, run: Path, output: Path) -> Path:
     the masks of its training were like) and, as the package ``scripts``, the code, with ``data_prep`` in it. Links are
     resolved. The model card and ``metadata.json`` tell where the weights come from and what they scored.
 
+    Args:
+        bundle: a bundle of this repository.
+        run: the folder of the training whose weights go into it.
+        output: folder to write to.
+
+    Returns:
+        The zip file.
+
     Raises:
         InputError: if one of the folders is none of these, or the weights are of another network than the bundle's.
     """

@@ -15,6 +15,9 @@ def check_components(*keys: str) -> None:
     Call it in an expression of the bundle: ``"$check_components('optimizer', 'train#dataloader')"``. What refers to one
     of them later gets what was made here.
 
+    Args:
+        keys: of the components.
+
     Raises:
         InputError: if one cannot be made; the message names it and the reason.
     """

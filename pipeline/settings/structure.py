@@ -29,6 +29,7 @@ def check_keys(config: Mapping[str, Any], unreferenced: Collection[str]) -> None
     stand there unused: a file laid over another takes out in this way what does not concern it.
 
     Args:
+        config: the merged configuration.
         unreferenced: top-level keys that are meant to be run or read from outside, such as ``"run"``.
 
     Raises:

@@ -33,7 +33,12 @@ _WIDTH = 24
 
 
 def usage(config: Mapping[str, Any], run_ids: Collection[str]) -> str:
-    """Return the help of a bundle: its run ids, and its settings with defaults, what each does and takes."""
+    """Return the help of a bundle: its run ids, and its settings with defaults, what each does and takes.
+
+    Args:
+        config: the merged configuration.
+        run_ids: from ``find_run_ids``.
+    """
     lines = [
         "python -m monai.bundle run <run id> --config_file <files> --<setting> <value> ...",
         f"run ids: {', '.join(run_ids)}",

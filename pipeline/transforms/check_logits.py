@@ -22,6 +22,7 @@ class CheckLogitsd(MapTransform):
     Args:
         keys: keys of the output, (2, *spatial).
         reference: key of what has the size that the output must have: (C, *spatial), the image or its mask.
+        allow_missing_keys: do not raise if a key is missing.
 
     Raises:
         InputError: if the output is something else.

@@ -32,6 +32,11 @@ def check_pair(image: Picture, image_path: PathLike, mask: Picture, mask_path: P
 class CheckMaskd(MapTransform):
     """Check that masks lie over their image, see :func:`check_pair`; put it right after loading, before any resizing.
 
+    Args:
+        keys: keys of the masks, channel-first, loaded by ``PictureReader``.
+        image_key: key of the image, channel-first, loaded by ``PictureReader``.
+        allow_missing_keys: do not raise if a key is missing.
+
     Raises:
         InputError: see :func:`check_pair`.
     """

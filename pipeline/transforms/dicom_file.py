@@ -34,7 +34,9 @@ def read_dicom(path: Path, tags: Sequence[str] | None = None, pixels: bool = Tru
     """Read a DICOM file, also one that lacks the preamble or the file meta information (PS3.10, 7.1).
 
     Args:
+        path: the file.
         tags: keywords of the elements to read, None for all.
+        pixels: read the pixels too.
 
     Returns:
         the data set, whose ``file_meta`` always has a transfer syntax: where the file does not name it, the one in

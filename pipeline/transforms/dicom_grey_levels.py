@@ -35,6 +35,12 @@ def grey_levels(stored: StoredValues, data: Dataset, little_endian: bool, notes:
 
     From stored values over modality LUT or rescale (PS3.3 C.11.1), then VOI LUT or the first window (C.11.2), to the
     full range of what the last of these can give; MONOCHROME1 is inverted after that (C.7.6.3.1.2).
+
+    Args:
+        stored: from :func:`read_stored_values`.
+        data: the data set.
+        little_endian: its byte order.
+        notes: gets a sentence for what was ignored, or contradicts itself.
     """
     measured = _modality(_Values(stored.values, stored.low, stored.high), data, little_endian, notes)
     shown = _values_of_interest(measured, data, little_endian, notes)

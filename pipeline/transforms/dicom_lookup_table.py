@@ -60,6 +60,8 @@ def read_descriptor(data: Dataset, keyword: str, signed: bool) -> Descriptor | N
     """Read the descriptor of a table, None where it is absent or has not three numbers.
 
     Args:
+        data: the data set or the item of a sequence that holds it.
+        keyword: of the descriptor.
         signed: whether values to be mapped may be negative, so that the first value mapped is signed. The other two
             numbers never are, and 0 entries are 65536.
     """
@@ -73,7 +75,12 @@ def read_descriptor(data: Dataset, keyword: str, signed: bool) -> Descriptor | N
 
 
 def unpack_words(content: Any, little_endian: bool) -> npt.NDArray[np.uint16]:
-    """Return the 16-bit words of an element, whose content is bytes (OW), or one or more numbers (US or SS)."""
+    """Return the 16-bit words of an element, whose content is bytes (OW), or one or more numbers (US or SS).
+
+    Args:
+        content: of the element; None or empty if it has none.
+        little_endian: byte order of bytes.
+    """
     if isinstance(content, bytes):
         return np.frombuffer(content[: len(content) // 2 * 2], "<u2" if little_endian else ">u2").astype(np.uint16)
     numbers = np.atleast_1d(np.asarray([] if content is None else content, dtype=np.int64))
@@ -86,7 +93,13 @@ def unpack_bytes(words: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
 
 
 def read_table(words: npt.NDArray[np.uint16], descriptor: Descriptor, notes: list[str]) -> LookupTable:
-    """Return the table of words (one at least) that hold one entry each, or two entries of 8 bits."""
+    """Return the table of words (one at least) that hold one entry each, or two entries of 8 bits.
+
+    Args:
+        words: of the table.
+        descriptor: of the table.
+        notes: gets a sentence if there are fewer entries than the descriptor says.
+    """
     packed = descriptor.bits <= 8 and len(words) == (descriptor.count + 1) // 2
     entries = unpack_bytes(words) if packed else words
     if len(entries) < descriptor.count:
@@ -136,6 +149,12 @@ class Palette:
 
 def read_palette(data: Dataset, signed: bool, little_endian: bool, notes: list[str]) -> Palette:
     """Read the palette of a data set, plain (PS3.3 C.7.6.3.1.5 and .6) or segmented (C.7.9.2).
+
+    Args:
+        data: the data set.
+        signed: whether its stored values are signed.
+        little_endian: byte order of the file.
+        notes: gets a sentence for a table that is too short.
 
     Raises:
         ValueError: if a color has no table, or one that cannot be expanded.

@@ -31,7 +31,12 @@ def _number(part: Any) -> float:
 
 
 def read_spacing(data: Dataset, notes: list[str]) -> tuple[float, float]:
-    """Return mm between rows and between columns: PixelSpacing, else ImagerPixelSpacing, else 1."""
+    """Return mm between rows and between columns: PixelSpacing, else ImagerPixelSpacing, else 1.
+
+    Args:
+        data: a DICOM data set.
+        notes: gets a sentence for each of the two that is there and is not two positive numbers.
+    """
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         spacing = read_numbers(data, keyword)
         if len(spacing) == 2 and all(math.isfinite(number) and number > 0 for number in spacing):

@@ -53,6 +53,11 @@ def read_stored_values(data: FileDataset, path: Path, notes: list[str]) -> Store
     ``SamplesPerPixel`` decides what is color; YBR becomes RGB. Bits outside of those that ``BitsStored`` and
     ``HighBit`` name are dropped after decoding, and signed values get their sign from the highest stored bit.
 
+    Args:
+        data: from :func:`read_dicom`.
+        path: its file, for messages.
+        notes: gets a sentence for what the file contradicts itself in.
+
     Raises:
         InputError: if there are no pixels, several frames, floating-point pixels, or a compression or color space that
             cannot be decoded.

@@ -14,6 +14,7 @@ def lost_in_window(values: npt.NDArray[Any], low: float, high: float) -> list[st
     """Return a sentence if a display window makes more than half of a picture black, or white.
 
     Args:
+        values: of the pixels, finite.
         low: value of black; what is less is black too.
         high: value of white; what is greater is white too.
     """

@@ -19,6 +19,10 @@ JSRT_MAXIMUM = 4095
 def read_jsrt_image(path: PathLike, shape: tuple[int, int] = JSRT_SHAPE) -> npt.NDArray[np.uint16]:
     """Read a raw ``.IMG`` file of the JSRT set: big-endian 16-bit pixels without a header, 12 bits used.
 
+    Args:
+        path: the file.
+        shape: its rows and columns.
+
     Returns:
         the values as stored, 0 to 4095, *low* values being the bright parts of the film: the picture that people look
         at is ``4095 - value``.

@@ -44,6 +44,7 @@ def list_folder(root: Path, leave_out: Collection[Path] = ()) -> FolderContent:
     opened, so that a pipe cannot block.
 
     Args:
+        root: the folder.
         leave_out: folders that are neither entered nor counted, as are links to them and into them. ``root`` and the
             folders that it lies in are no such folders.
     """

@@ -37,7 +37,12 @@ class MaskRange:
 
     @classmethod
     def of(cls, masks: Iterable[np.ndarray], weights: str) -> MaskRange:
-        """Measure masks, one or more."""
+        """Measure masks, one or more.
+
+        Args:
+            masks: as ``measure_mask`` takes them.
+            weights: the fingerprint.
+        """
         measured = [measure_mask(mask) for mask in masks]
         areas = [area for area, _ in measured if area > 0] or [0.0]
         return cls(weights, len(measured), (min(areas), max(areas)), max(parts for _, parts in measured))
@@ -48,6 +53,9 @@ def measure_mask(mask: np.ndarray) -> tuple[float, int]:
 
     Both hardly depend on the size to which the mask is scaled: a part is what is connected, over corners too, and
     covers at least 1/10,000 of the picture.
+
+    Args:
+        mask: (*spatial), foreground where it is not 0.
     """
     foreground = mask != 0
     sizes = np.bincount(label(foreground, connectivity=mask.ndim).ravel())[1:]

@@ -51,6 +51,7 @@ def palette_values(indices: npt.NDArray[Any], colors: npt.NDArray[Any], path: Pa
     Args:
         indices: (rows, columns), the stored ones.
         colors: (rows, columns, 3), those of the pixels.
+        path: of the mask.
 
     Raises:
         InputError: if color and index tell different foregrounds: a color other than black for the index 0, black for

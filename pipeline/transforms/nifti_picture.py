@@ -62,7 +62,12 @@ def decode_nifti_mask(path: Path) -> Picture:
 def nifti_orientation(
     affine: npt.NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return nibabel orientations: of (columns, rows, slice) as pictures are shown, and of a file's three axes."""
+    """Return nibabel orientations: of (columns, rows, slice) as pictures are shown, and of a file's three axes.
+
+    Args:
+        affine: of the file.
+        shape: of the file's array, with one slice.
+    """
     start = nib.io_orientation(affine)
     # an axis of one pixel is the slice; of several such axes the last
     flat = max((axis for axis, size in enumerate(_three(shape)) if size == 1), default=2)

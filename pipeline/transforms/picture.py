@@ -45,6 +45,9 @@ def plain_picture(
 
     Args:
         pixels: (C, rows, columns) in [0, 1]; three equal channels become one.
+        spacing: mm between rows and between columns.
+        notes: see :class:`Picture`.
+        exif_orientation: see :class:`Picture`.
     """
     if len(pixels) == 3 and np.array_equal(pixels[0], pixels[1]) and np.array_equal(pixels[0], pixels[2]):
         pixels = pixels[:1]

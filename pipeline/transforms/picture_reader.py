@@ -33,6 +33,7 @@ def read_picture(path: PathLike, channels: int | None = None) -> Picture:
     The format follows from the ending; a file with any other ending, or none, is taken as DICOM.
 
     Args:
+        path: the file.
         channels: 1 for grey, 3 for RGB, None for what the file holds. A colored file whose three channels are equal
             counts as grey; a grey file read with 3 channels has its channel repeated.
 
@@ -114,6 +115,7 @@ class PictureReader(ImageReader):
 
     Args:
         channels: 1 for grey, 3 for RGB, None for what the file holds. Must be 1 for masks.
+        mask: read a mask instead of a picture, see :func:`read_mask`.
     """
 
     def __init__(self, channels: int | None = 1, mask: bool = False) -> None:
@@ -139,6 +141,9 @@ class PictureReader(ImageReader):
 
     def get_data(self, img: Sequence[Path]) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
         """Decode one file.
+
+        Returns:
+            pixels (C, rows, columns) and metadata.
 
         Raises:
             InputError: see :func:`read_picture` and :func:`read_mask`; or if more than one file is given.
@@ -173,6 +178,7 @@ def to_original_orientation(
 
     Args:
         mask: (rows, columns), at the size that the file had, see ``spatial_shape``.
+        meta: metadata from :class:`PictureReader`.
 
     Returns:
         array and affine (4, 4) for ``nibabel.Nifti1Image``.

@@ -19,6 +19,10 @@ class TellNotesd(MapTransform):
     """Say in stderr what ``PictureReader`` noted on files, the first time for each kind of note.
 
     Put it after loading. Notes say where a file contradicts itself, or how it was read where it does not say how.
+
+    Args:
+        keys: keys of what ``PictureReader`` loaded.
+        allow_missing_keys: do not raise if a key is missing.
     """
 
     def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:

@@ -23,6 +23,10 @@ class ToFileLayoutd(MapTransform):
     A mask (1, rows, columns) becomes (1, columns, rows, 1), uint8, for DICOM, PNG and JPEG, and for NIfTI a volume of
     the file's own shape, in its own orientation. The picture's ``spatial_shape`` follows, so that MONAI Label does not
     resize the mask.
+
+    Args:
+        keys: the masks.
+        reference: key of the picture, with the metadata of ``PictureReader``.
     """
 
     def __init__(self, keys: KeysCollection, reference: str, allow_missing_keys: bool = False) -> None:

@@ -21,6 +21,8 @@ def check_images(images: object, subject: str, intensity_range: tuple[float, flo
     """Refuse images that are no float tensor (B, C, *spatial) within a range, as the networks and the attack take them.
 
     Args:
+        images: the images of a batch.
+        subject: what they are, the begin of the message.
         intensity_range: the lowest and the highest value that they may hold.
 
     Raises:
@@ -47,7 +49,11 @@ def check_masks(masks: object, count: int, subject: str, channels: int = 1, labe
     """Refuse masks that are no tensor (B, channels, *spatial) of whole numbers from 0 to ``labels``.
 
     Args:
+        masks: the masks of a batch.
         count: B, the number of its images.
+        subject: what they are, the begin of the message.
+        channels: how many they should have.
+        labels: the greatest number that they should hold.
 
     Raises:
         InputError: if they are something else; the message says what they are.
@@ -78,8 +84,10 @@ def check_logits(logits: object, count: int, spatial: Sequence[int], subject: st
     without a word.
 
     Args:
+        logits: the output for a batch.
         count: B, the number of images.
         spatial: size of the masks that it is compared with, or drawn as.
+        subject: what the output is for, the begin of the message.
         channels: how many it should have: one for each class, the background first.
 
     Raises:
@@ -107,6 +115,15 @@ def network_output(
 ) -> Any:
     """Run a network on a batch of images.
 
+    Args:
+        network: the network.
+        inferer: how it is run, one of MONAI's inferers.
+        images: (B, C, *spatial).
+        subject: what the images are, the begin of the message.
+
+    Returns:
+        What the network gives, which may be anything.
+
     Raises:
         InputError: if it cannot take the images, such as those with another number of channels.
     """
@@ -130,7 +147,11 @@ def describe_output(output: object) -> str:
 
 @contextmanager
 def explain_misfits(what: str) -> Iterator[None]:
-    """Turn what a network or a loss raises for tensors that it cannot take into an ``InputError``."""
+    """Turn what a network or a loss raises for tensors that it cannot take into an ``InputError``.
+
+    Args:
+        what: what goes wrong then, the begin of the message.
+    """
     try:
         yield
     except InputError:

@@ -34,7 +34,9 @@ class Progress:
     Of several processes only the first shows anything.
 
     Args:
+        title: what is done.
         total: how many units there are to do, those done earlier included.
+        unit: the name of one.
         bar: whether a bar is wanted; there are lines if not, and also where there is no terminal.
         done: how many units an earlier start has done.
         lines: whether to write a line at each tenth; without them only ``say`` writes lines.
@@ -99,7 +101,14 @@ _open: WeakSet[Progress] = WeakSet()
 
 
 def with_progress(items: Sequence[Item], title: str, unit: str, bar: bool = True) -> Iterator[Item]:
-    """Yield ``items``, and show by ``Progress`` how many of them are done."""
+    """Yield ``items``, and show by ``Progress`` how many of them are done.
+
+    Args:
+        items: what to do.
+        title: what is done.
+        unit: the name of one item.
+        bar: whether a bar is wanted.
+    """
     progress = Progress(title, len(items), unit, bar)
     try:
         for item in items:

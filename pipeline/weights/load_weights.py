@@ -52,6 +52,7 @@ def load_network(
     A name that ends in ``.safetensors`` is read as safetensors, any other as PyTorch's format.
 
     Args:
+        network: the network, changed in place.
         path: the file; None, which a setting may be, is refused.
         new: path components of the names (``["nlce"]``) that the file may lack; the network keeps its weights there.
         setting: the setting that names the file, for the message if it is missing.
@@ -80,6 +81,11 @@ def load_backbone_weights(backbone: nn.Module, path: str | os.PathLike[str], in_
 
     The classifier's weights (``fc.*``) are left out. For 1-channel images the first convolution, ``conv1``, is summed
     over RGB: a grey picture gives what its three equal channels would give.
+
+    Args:
+        backbone: its names are the file's.
+        path: the file.
+        in_channels: channels of the image.
 
     Raises:
         InputError: if the file is missing, is no state dict or is one of another network.
