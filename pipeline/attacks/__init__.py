@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .attack import Attack, attack_identity, describe
-from .attacked_network import GREY_LEVELS, AttackedNetwork, evaluation_mode
+from .attack import Attack
+from .attacked_network import GREY_LEVELS, AttackedNetwork
+from .evaluation_mode import evaluation_mode
 from .grey_levels import check_intensity_range
+from .identity import attack_identity, describe
 from .iterative_fgsm import IterativeFGSM
 from .objective import inverse_mask, objective
 from .output_classes import OutputClasses, Sigmoid, Softmax

@@ -11,7 +11,7 @@ from pipeline.utils import InputError
 from .attacked_network import AttackedNetwork
 from .grey_levels import Range, check_epsilons, check_picture, check_range, check_step, project
 from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, inverse_mask, objective
-from .uniform_noise import uniform_noise
+from .random_start import uniform_noise
 
 __all__ = ["PGD"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from .all_logits import AllLogits
 from .cdnn import CDNN
 from .freezing import freeze_except
 from .insert_nlce import insert_nlce
+from .invertednet import InvertedNet
 from .nlce import NLCE
-from .nlcen import NLCEN, AllLogits
+from .nlcen import NLCEN
 from .nwcn import NWCN
 from .slsdeep import SLSDeep
-from .u_shape import InvertedNet, UNet
+from .unet import UNet
 
 __all__ = [
     "CDNN",

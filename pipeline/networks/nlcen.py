@@ -17,8 +17,7 @@ from pipeline.weights import load_backbone_weights
 from .image_normalization import ImageNormalization
 from .nlce import NLCE
 
-__all__ = ["NLCEN", "AllLogits"]
-
+__all__ = ["NLCEN"]
 
 BACKBONES = {"resnet18": (resnet18, (64, 128, 256, 512)), "resnet50": (resnet50, (256, 512, 1024, 2048))}
 
@@ -177,27 +176,3 @@ class NLCEN(nn.Module):
 
     def _resize(self, x: torch.Tensor, size: list[int]) -> torch.Tensor:
         return F.interpolate(x, size=size, mode=self.interpolation, align_corners=False)
-
-
-class AllLogits(nn.Module):
-    """An NLCEN that gives all five predictions in evaluation mode too, for an attack on the whole loss (equation 5).
-
-    Args:
-        network: the network.
-
-    Shape:
-        input: as ``NLCEN``'s.
-        output: ``[refined, P2, P3, P4, P5]``, logits (B, out_channels, H, W) each.
-
-    Raises:
-        InputError: if the network has no such predictions.
-    """
-
-    def __init__(self, network: NLCEN) -> None:
-        super().__init__()
-        if not hasattr(network, "all_logits"):
-            raise InputError(f"AllLogits: {type(network).__name__} has one prediction only; attack the network itself.")
-        self.network = network
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        return self.network.all_logits(x)
