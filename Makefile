@@ -105,13 +105,15 @@ ui: .venv/.runtime
 
 # The versions that .venv has, which the tests ran with, with the hashes of all their files, for Python 3.11 or newer.
 # TORCH_WHEELS=<folder or page> takes the CPU build of torch from there instead of https://download.pytorch.org/whl/cpu.
-LOCK = $(BIN)/uv pip compile - --quiet --no-config --universal --python-version 3.11 --constraint .venv/versions.txt \
-	--generate-hashes --no-annotate --custom-compile-command "make lock"
-lock: .venv/.development
+LOCK = $(BIN)/uv pip compile - --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+lock: .venv/.development .venv/snakemake/.ready
 	$(BIN)/python -m pip freeze --exclude torch > .venv/versions.txt
-	$(LOCK) --output-file locks/linux-cuda.txt < requirements.txt
-	sed '/^torch==/s/$$/+cpu/' requirements.txt | $(LOCK) --output-file locks/linux-cpu.txt \
-		$(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS),--torch-backend cpu)
+	$(LOCK) --constraint .venv/versions.txt --output-file locks/linux-cuda.txt < requirements.txt
+	sed '/^torch==/s/$$/+cpu/' requirements.txt | $(LOCK) --constraint .venv/versions.txt \
+		--output-file locks/linux-cpu.txt $(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS),--torch-backend cpu)
+	.venv/snakemake/bin/python -m pip freeze > .venv/snakemake/versions.txt
+	$(LOCK) --constraint .venv/snakemake/versions.txt --output-file locks/snakemake.txt < experiments/requirements.txt
 
 clean:
 	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache
