@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
 from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
 from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
 __all__ = ["SystemMetrics"]
+
+logger = logging.getLogger(__name__)
 
 
 class SystemMetrics:
@@ -16,7 +20,10 @@ class SystemMetrics:
     def __init__(self) -> None:
         self._monitors: list[BaseMetricsMonitor] = [CPUMonitor()]
         if torch.cuda.is_available():
-            self._monitors.append(GPUMonitor())
+            try:
+                self._monitors.append(GPUMonitor())
+            except RuntimeError as error:  # no NVML, as for GPUs of others than NVIDIA
+                logger.warning("%s", error)
         self.sample()  # the use of the processor is that since the call before
 
     def sample(self) -> dict[str, float]:

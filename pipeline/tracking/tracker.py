@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 _MOST = {"params": 6000, "tags": 8000}  # characters that MLflow keeps
 
 
+@dataclass(eq=False)
 class Tracker:
     """Tracks one run in MLflow: all goes to a journal in its folder, and from there after each epoch to the store.
 
@@ -48,23 +50,15 @@ class Tracker:
         run_name: what MLflow shows; the folder's name if None.
     """
 
-    def __init__(
-        self,
-        run: RunDirectory,
-        experiment_name: str,
-        tracking_uri: str,
-        params: Mapping[str, Any],
-        tags: Mapping[str, Any] | None = None,
-        config: Mapping[str, Any] | None = None,
-        run_name: str | None = None,
-    ) -> None:
-        self.run = run
-        self.experiment_name = experiment_name
-        self.tracking_uri = tracking_uri
-        self.params = params
-        self.tags = tags or {}
-        self.config = config or {}
-        self.run_name = run_name
+    run: RunDirectory
+    experiment_name: str
+    tracking_uri: str
+    params: Mapping[str, Any]
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    run_name: str | None = None
+
+    def __post_init__(self) -> None:
         self._closed = False
         self._store_answers = True
         self._journal: Journal | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ _AT_ONCE = {"params": 100, "tags": 100, "metrics": 1000}  # what one request tak
 _ENDED = ("FINISHED", "FAILED", "KILLED", "DELETED")
 
 
+@dataclass
 class Upload:
     """Carries the journal of a run folder to its MLflow run and remembers in ``upload.json`` how far it has come.
 
@@ -35,14 +37,15 @@ class Upload:
     another MLflow run are sent again.
     """
 
-    def __init__(self, folder: Path, client: MlflowClient, run_id: str) -> None:
-        self.folder = folder
-        self.client = client
-        self.run_id = run_id
-        self._journal = folder / JOURNAL_NAME
-        self._note = folder / "upload.json"
+    folder: Path
+    client: MlflowClient
+    run_id: str
+
+    def __post_init__(self) -> None:
+        self._journal = self.folder / JOURNAL_NAME
+        self._note = self.folder / "upload.json"
         noted = json.loads(self._note.read_text()) if self._note.exists() else {}
-        same = noted.get("run_id") == run_id
+        same = noted.get("run_id") == self.run_id
         self._offset: int = noted["offset"] if same else 0
         self._status: str | None = noted["status"] if same else None
 
