@@ -49,12 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--only", metavar="PATTERN", action="append", help="cells with such names, and what they need")
     cell = commands.add_parser("cell", help="run one cell of the plan, or go on with it")
     cell.add_argument("name")
+    cell.add_argument("fingerprint", help="as the plan has it: another plan may have taken its place")
     cell.add_argument("--processes", type=int, default=1, help="processes that share it, by torchrun")
     report = commands.add_parser("report", help="make tables and figures of the plan's finished cells")
     draw = commands.add_parser("draw", help="make tables and figures again from a table of results alone")
     draw.add_argument("table", metavar="TABLE", type=Path, help="results.csv or results.parquet, costs.csv beside it")
     for command in (plan, cell, report, draw):
-        command.add_argument("--results", metavar="DIR", type=Path, required=True, help="folder of all results")
+        command.add_argument("--results", metavar="DIR", type=_folder, required=True, help="folder of all results")
     return parser
 
 
@@ -65,19 +66,28 @@ def _data(text: str) -> tuple[str, str]:
     return name, folder
 
 
+def _folder(text: str) -> Path:
+    return Path(text).absolute()
+
+
 def _plan(options: argparse.Namespace) -> None:
     from .matrix import read_matrix
     from .plan import make_plan, write_plan
 
     matrix = read_matrix(options.matrix, dict(options.data))
-    write_plan(make_plan(matrix, options.results.absolute(), options.only or ["*"]))
+    write_plan(make_plan(matrix, options.results, options.only or ["*"]))
 
 
 def _cell(options: argparse.Namespace) -> int:
     from .plan import read_plan
     from .run_cell import run_cell
 
-    return run_cell(read_plan(options.results.absolute()), options.name, options.processes)
+    plan = read_plan(options.results)
+    if options.name not in plan.cells or plan.cells[options.name].fingerprint != options.fingerprint:
+        raise InputError(
+            f"{options.results}: the plan has no such cell {options.name} any more; run the Snakefile anew."
+        )
+    return run_cell(plan, options.name, options.processes)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -86,7 +96,7 @@ def _report(options: argparse.Namespace) -> None:
     from .results import collect, write_table
     from .send_report import send_report
 
-    plan = read_plan(options.results.absolute())
+    plan = read_plan(options.results)
     table, costs, runs = collect(plan)
     write_table(table, costs, options.results)
     files = write_report(table, costs, options.results, runs)

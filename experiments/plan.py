@@ -53,29 +53,35 @@ class PlannedCell(Cell):
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells to run, none before those that it needs.
+    """The cells of a matrix, none before those that it needs.
 
     Attributes:
         results_dir: the folder of all results.
         experiment: the name of the matrix.
-        cells: by name.
+        cells: by name, those of the whole matrix whose data are there.
+        selected: the names of those to run.
     """
 
     results_dir: Path
     experiment: str
     cells: Mapping[str, PlannedCell]
+    selected: Sequence[str]
 
 
 def make_plan(matrix: Matrix, results_dir: Path, patterns: Sequence[str] = ("*",)) -> Plan:
-    """Plan the cells whose names match a pattern (``*``, ``?``, ``[...]``), and those that they need.
+    """Plan a matrix, and select the cells whose names match a pattern (``*``, ``?``, ``[...]``) and what these need.
 
     Raises:
         InputError: if a pattern matches nothing (the message has near names), or a configuration, the weights of a
-            backbone or data cannot be read.
+            backbone or the data of a selected cell cannot be read.
     """
     planned: dict[str, PlannedCell] = {}
-    for cell in _selected(make_cells(matrix), patterns):
+    cells = make_cells(matrix)
+    selected = _selected(cells, patterns)
+    for cell in cells:
         folder = ROOT / matrix.data[cell.labels["data"]].dataset_dir
+        if cell.name not in selected and not (folder / "datalist.json").exists():
+            continue
         data_fingerprint, description = _read_data(folder)
         content = {
             "run_id": cell.run_id,
@@ -93,15 +99,16 @@ def make_plan(matrix: Matrix, results_dir: Path, patterns: Sequence[str] = ("*",
             data_description=description,
             fingerprint=fingerprint_config(content, _IGNORED),
         )
-    return Plan(results_dir, matrix.name, planned)
+    return Plan(results_dir, matrix.name, planned, selected)
 
 
 def write_plan(plan: Plan) -> None:
     """Write ``plan.json`` into the folder of results."""
     plan.results_dir.mkdir(parents=True, exist_ok=True)
     cells = [{**asdict(cell), "finished": cell.finished} for cell in plan.cells.values()]
+    content = {"experiment": plan.experiment, "selected": plan.selected, "cells": cells}
     with atomic_path(plan.results_dir / _NAME) as file:
-        file.write_text(json.dumps({"experiment": plan.experiment, "cells": cells}, indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_plan(results_dir: Path) -> Plan:
@@ -113,7 +120,8 @@ def read_plan(results_dir: Path) -> Plan:
     try:
         content = json.loads((results_dir / _NAME).read_text(encoding="utf-8"))
         cells = [{key: value for key, value in cell.items() if key != "finished"} for cell in content["cells"]]
-        return Plan(results_dir, content["experiment"], {cell["name"]: PlannedCell(**cell) for cell in cells})
+        planned = {cell["name"]: PlannedCell(**cell) for cell in cells}
+        return Plan(results_dir, content["experiment"], planned, content["selected"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"{results_dir / _NAME} cannot be read ({error}); run the matrix into this folder.") from error
 
@@ -130,7 +138,7 @@ def work_folder(cell: PlannedCell, weights: Mapping[str, str]) -> str:
     return f"cells/{cell.name}/{name}"
 
 
-def _selected(cells: Sequence[Cell], patterns: Iterable[str]) -> list[Cell]:
+def _selected(cells: Sequence[Cell], patterns: Iterable[str]) -> list[str]:
     names = [cell.name for cell in cells]
     chosen: set[str] = set()
     for pattern in patterns:
@@ -142,7 +150,7 @@ def _selected(cells: Sequence[Cell], patterns: Iterable[str]) -> list[Cell]:
     for cell in reversed(cells):
         if cell.name in chosen:
             chosen |= set(cell.needs.values())
-    return [cell for cell in cells if cell.name in chosen]
+    return [name for name in names if name in chosen]
 
 
 @lru_cache

@@ -76,6 +76,7 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
         _say(sys.stdout, f"{name}: another process runs it; waiting for it.")
         lock.acquire(blocking=True)
     try:
+        status = 0
         if _result(folder) is None:
             locations = {
                 "dataset_dir": Path(cell.dataset_dir),
@@ -89,9 +90,11 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
             status = _run(name, bundle_command(cell, locations, processes), log)
             for gpu in gpus:
                 gpu.release()
-            if _result(folder) is None:
-                return status or 1
-        _write_finished(plan, cell, folder, needs)
+        run = _result(folder)
+        if run is None:
+            return status or 1
+        _write_finished(plan, cell, run, folder / "models" / "model.pt", needs)
+        _send_rest(run)
         return 0
     finally:
         lock.release()
@@ -135,16 +138,26 @@ def _result(folder: Path) -> Path | None:
     return files[-1].parent if files else None
 
 
-def _write_finished(plan: Plan, cell: PlannedCell, folder: Path, needs: dict[str, str]) -> None:
-    weights = folder / "models" / "model.pt"
+def _write_finished(plan: Plan, cell: PlannedCell, run: Path, weights: Path, needs: dict[str, str]) -> None:
     content: dict[str, Any] = {
-        "run": str(_result(folder).relative_to(plan.results_dir)),  # type: ignore[union-attr]
+        "run": str(run.relative_to(plan.results_dir)),
         "weights": str(weights.relative_to(plan.results_dir)),
         "sha256": fingerprint_file(weights) if weights.is_file() else None,
         "needs": needs,
     }
     with atomic_path(plan.results_dir / cell.finished) as file:
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _send_rest(run: Path) -> None:
+    """Send what MLflow has not got of a run that was killed after its result, or whose server was away."""
+    from pipeline.tracking import hide_credentials, upload_folder
+
+    try:
+        upload_folder(run)
+    # each kind of store has errors of its own, and none is a reason to run the cell again
+    except Exception as error:
+        print(f"{run}: MLflow has not got all of it ({hide_credentials(str(error))}).", file=sys.stderr, flush=True)
 
 
 def _run(name: str, command: list[str], log: Path) -> int:

@@ -9,11 +9,10 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
 from monai.utils.misc import path_to_sqlite_uri
 
 from pipeline.tracking import connect, find_or_create_run, hide_credentials, resolve_tracking_uri
-from pipeline.utils import InputError, atomic_path
+from pipeline.utils import atomic_path
 
 from .matrix import ROOT
 from .plan import Plan
@@ -29,10 +28,10 @@ def send_report(plan: Plan, files: Iterable[Path]) -> None:
     The store is ``MLFLOW_TRACKING_URI`` or else ``mlruns.db`` in the repository. One that does not answer is no reason
     to fail: the files are in the folder of results, and a warning says so.
     """
-    uri = resolve_tracking_uri(path_to_sqlite_uri(ROOT / "mlruns.db"))
     note = plan.results_dir / "report_run.json"
-    known = json.loads(note.read_text()) if note.is_file() else {}
     try:
+        uri = resolve_tracking_uri(path_to_sqlite_uri(ROOT / "mlruns.db"))
+        known = json.loads(note.read_text()) if note.is_file() else {}
         client, experiment_id = connect(uri, plan.experiment)
         run_id = find_or_create_run(
             client,
@@ -47,5 +46,6 @@ def send_report(plan: Plan, files: Iterable[Path]) -> None:
             folder = path.parent.relative_to(plan.results_dir).as_posix()
             client.log_artifact(run_id, str(path), None if folder == "." else folder)
         client.set_terminated(run_id, "FINISHED")
-    except (InputError, MlflowException) as error:
-        logger.warning("The report is in %s, but not in MLflow: %s", plan.results_dir, error)
+    # each kind of store has errors of its own
+    except Exception as error:
+        logger.warning("The report is in %s, but not in MLflow: %s", plan.results_dir, hide_credentials(str(error)))

@@ -11,7 +11,7 @@ from pipeline.utils import InputError
 from .attacked_network import AttackedNetwork
 from .grey_levels import Range, check_epsilons, check_picture, check_range, check_step, project
 from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, inverse_mask, objective
-from .random_start import uniform_noise
+from .random_start import check_seed, uniform_noise
 
 __all__ = ["PGD"]
 
@@ -65,6 +65,7 @@ class PGD:
         self.value_range = value_range
         self.unit = unit
         self.seed = seed
+        check_seed(seed)
         check_step(self.relative_step)
         check_range(value_range)
 
@@ -98,7 +99,7 @@ class PGD:
         self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor, reach: float, restart: int
     ) -> torch.Tensor:
         loss = objective(attacked, label, self.loss_function, self.target)
-        start = reach * uniform_noise(picture, self.seed + restart)
+        start = reach * uniform_noise(picture, self.seed, restart)
         delta = project(start, picture, reach, self.value_range)
         for _ in range(self.iterations):
             _, gradient = attacked.value_and_gradient(picture + delta, loss)

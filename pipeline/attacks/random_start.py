@@ -6,20 +6,38 @@ import hashlib
 
 import torch
 
-__all__ = ["uniform_noise"]
+from pipeline.utils import InputError
+
+__all__ = ["check_seed", "uniform_noise"]
 
 
-def uniform_noise(picture: torch.Tensor, seed: int) -> torch.Tensor:
+def check_seed(seed: int) -> None:
+    """Refuse a seed of which no random numbers can be made.
+
+    Raises:
+        InputError: if it is no whole number from 0 up.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed must be a whole number from 0 up, got {seed!r}.")
+
+
+def uniform_noise(picture: torch.Tensor, seed: int, number: int = 0) -> torch.Tensor:
     """Return noise from −1 to 1 of the shape of pictures (B, C, *spatial), the same for the same picture and seed.
 
     It is drawn on the CPU for each image by its content, so that it depends neither on the device nor on what else is
     in the batch.
+
+    Args:
+        picture: the pictures.
+        seed: another seed, another noise.
+        number: which of the noises of a seed.
     """
-    return torch.stack([_noise_of(image, seed) for image in picture]).to(picture)
+    return torch.stack([_noise_of(image, seed, number) for image in picture]).to(picture)
 
 
-def _noise_of(image: torch.Tensor, seed: int) -> torch.Tensor:
+def _noise_of(image: torch.Tensor, seed: int, number: int) -> torch.Tensor:
     content = image.detach().cpu().contiguous().numpy().tobytes()
-    digest = hashlib.sha256(seed.to_bytes(8, "little") + content).digest()
+    numbers = seed.to_bytes(8, "little") + number.to_bytes(8, "little")
+    digest = hashlib.sha256(numbers + content).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
     return 2 * torch.rand(image.shape, generator=generator, dtype=image.dtype) - 1

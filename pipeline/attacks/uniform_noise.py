@@ -8,7 +8,7 @@ import torch
 
 from .attacked_network import AttackedNetwork
 from .grey_levels import Range, check_epsilons, check_picture, check_range, project
-from .random_start import uniform_noise
+from .random_start import check_seed, uniform_noise
 
 __all__ = ["UniformNoise"]
 
@@ -25,7 +25,8 @@ class UniformNoise:
         unit: what ε counts, in grey levels of 255.
 
     Raises:
-        InputError: if the range does not rise, and, in a call, for an ε that is not above 0 or a pixel out of range.
+        InputError: if the seed is below 0 or the range does not rise, and, in a call, for an ε that is not above 0 or a
+            pixel out of range.
 
     Example:
         >>> noisy = UniformNoise()(AttackedNetwork(network), 255 * image, label, [2.0, 8.0])
@@ -36,6 +37,7 @@ class UniformNoise:
         self.seed = seed
         self.value_range = value_range
         self.unit = unit
+        check_seed(seed)
         check_range(value_range)
 
     def check(self, epsilons: Sequence[float]) -> None:

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from pipeline.networks import NWCN
 from pipeline.utils import InputError
+from pipeline.weights import bare_network
 
 __all__ = ["NetworkWiseTraining"]
 
@@ -40,7 +41,7 @@ class NetworkWiseTraining:
         scheduler: LRScheduler | ReduceLROnPlateau,
         max_epochs: int,
     ) -> None:
-        bare = network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
+        bare = bare_network(network)
         if not isinstance(bare, NWCN):
             raise InputError(f"NetworkWiseTraining: network must be an NWCN, got {type(bare).__name__}.")
         if max_epochs < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from pipeline.utils import InputError, atomic_path
 
 __all__ = ["SweepResults"]
+
+logger = logging.getLogger(__name__)
 
 Scores = dict[float, tuple[float, float]]
 
@@ -55,6 +58,7 @@ class SweepResults:
         try:
             content = json.loads(path.read_text())
             if content["conditions"] != self.conditions:
+                logger.warning("%s is of another attack or network; the sweep starts anew.", path)
                 return
             for name, entry in content["images"].items():
                 scores = {float(epsilon): (dic, jsc) for epsilon, (dic, jsc) in entry["scores"].items()}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
-from pipeline.attacks import AttackedNetwork, UniformNoise
+from pipeline.attacks import PGD, AttackedNetwork, UniformNoise
+from pipeline.attacks.random_start import uniform_noise
+from pipeline.utils import InputError
 
 ATTACKED = AttackedNetwork(nn.Conv2d(1, 2, 1))
 
@@ -44,3 +47,16 @@ def test_the_same_picture_has_the_same_noise_in_any_batch_and_another_picture_an
     assert not torch.equal(noise(pictures, [8.0], seed=1)[8.0], together)
     scaled = noise(pictures, [2.0, 8.0], value_range=None)
     assert torch.allclose((scaled[8.0] - pictures), 4 * (scaled[2.0] - pictures), atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True])
+def test_a_seed_that_is_none(seed: int) -> None:
+    for attack in (UniformNoise, PGD):
+        with pytest.raises(InputError, match="^seed must be a whole number from 0 up"):
+            attack(seed=seed)
+
+
+def test_the_next_noise_of_a_seed_is_not_that_of_the_next_seed() -> None:
+    picture = torch.rand(1, 1, 9, 9)
+    noises = [uniform_noise(picture, seed, number) for seed in (0, 1) for number in (0, 1)]
+    assert len({tuple(noise.flatten().tolist()) for noise in noises}) == 4

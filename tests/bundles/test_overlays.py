@@ -184,6 +184,9 @@ def test_reading_transfer_loads_the_other_network(tmp_path: Path, nlce: bool) ->
     assert type(config.get_parsed_content("network")).__name__ == "UNet"
     state = handler.attacked.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in other.state_dict().items())
+    # an interrupted evaluation does not go on with another surrogate
+    assert "fingerprint_network(@loaded_surrogate)" in config["run_dir"]["config"]
+    assert handler.attacked is config.get_parsed_content("loaded_surrogate")
 
 
 def test_readings_that_are_trained_anew() -> None:

@@ -53,8 +53,9 @@ class Project:
 
     def run(self, *names: str) -> list[int]:
         """Run cells of the plan, all if none is named; their exit statuses."""
-        names = names or tuple(read_plan(self.results).cells)
-        return [main(["cell", name, "--results", str(self.results)]) for name in names]
+        cells = read_plan(self.results).cells
+        chosen = [cells[name] for name in names or cells]
+        return [main(["cell", cell.name, cell.fingerprint, "--results", str(self.results)]) for cell in chosen]
 
     def run_folder(self, name: str) -> Path:
         """The folder of a finished cell's run."""

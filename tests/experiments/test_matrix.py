@@ -330,8 +330,10 @@ def test_several_processes_share_a_cell() -> None:
 
 
 def test_selected_cells_and_those_that_they_need(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(project.plan("--only", "*transfer*").cells) == [CELLS[0], CELLS[1], CELLS[5]]
-    assert list(project.plan("--only", "*fine_tuned*", "--only", CELLS[0]).cells) == CELLS[:4]
+    assert project.plan("--only", "*transfer*").selected == [CELLS[0], CELLS[1], CELLS[5]]
+    plan = project.plan("--only", "*fine_tuned*", "--only", CELLS[0])
+    # the others stay in the plan, for the report
+    assert plan.selected == CELLS[:4] and list(plan.cells) == CELLS
     with pytest.raises(AssertionError):
         project.plan("--only", "*", "--only", "lungs-nlcn-seed0")
     assert capsys.readouterr().err == (

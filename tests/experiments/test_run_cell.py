@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from experiments import gpus
+from experiments.__main__ import main
 from experiments.plan import work_folder
 from experiments.run_cell import read_finished
 from pipeline.runs import FolderLock
@@ -95,6 +96,25 @@ def test_weights_that_are_gone_or_not_there_yet(project: Project, capsys: pytest
     assert capsys.readouterr().err.endswith(".json is damaged; remove it, and run the matrix again.\n")
 
 
+def test_a_cell_of_another_plan_is_refused(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    old = project.plan().cells[WITH]
+    project.change(settings={"max_epochs": 4})
+    project.plan()
+    for name, fingerprint in ((WITH, old.fingerprint), ("nosuch", old.fingerprint)):
+        assert main(["cell", name, fingerprint, "--results", str(project.results)]) == 2
+        assert name in capsys.readouterr().err
+    assert project.calls == []
+
+
+def test_what_a_finished_cell_owes_mlflow_is_sent(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Path] = []
+    monkeypatch.setattr("pipeline.tracking.upload_folder", sent.append)
+    project.plan()
+    assert project.run(WITH) == [0] and sent == [project.run_folder(WITH)]
+    monkeypatch.setattr("pipeline.tracking.upload_folder", lambda run: 1 / 0)
+    assert project.run(WITHOUT) == [0]
+
+
 def test_a_failed_cell_leaves_no_file(project: Project) -> None:
     plan = project.plan()
     project.broken.add(WITH)
@@ -139,7 +159,7 @@ def module(name, **_):
 
 runpy.run_module = module
 os.chdir({folder!r})
-sys.exit(main(["cell", {name!r}, "--results", {results!r}]))
+sys.exit(main(["cell", {name!r}, {fingerprint!r}, "--results", {results!r}]))
 """
 
 
@@ -157,9 +177,10 @@ sys.exit(main(["cell", {name!r}, "--results", {results!r}]))
 def test_the_end_of_a_bundle_is_that_of_its_cell(
     project: Project, interpreter: Interpreter, behavior: str, status: int, said: str, logged: str
 ) -> None:
-    project.plan()
+    cell = project.plan().cells[WITH]
+    places = {"folder": str(project.folder), "results": str(project.results)}
     program = interpreter.start(
-        _PROGRAM.format(behavior=behavior, folder=str(project.folder), name=WITH, results=str(project.results))
+        _PROGRAM.format(behavior=behavior, name=cell.name, fingerprint=cell.fingerprint, **places)
     )
     assert program.wait() == status
     assert f"{WITH}: {said}" in program.output and "it begins" not in program.output

@@ -34,6 +34,8 @@ def test_a_report_is_one_run_beside_those_of_the_cells(
 def test_a_store_that_does_not_answer_stops_no_report(
     project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    send_report(project.plan(), [])
-    assert "http://127.0.0.1:9" in caplog.text and str(project.results) in caplog.text
+    for uri in ("http://me:SECRET@127.0.0.1:9", "file:///tmp"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        send_report(project.plan(), [])
+    assert caplog.text.count(str(project.results)) == 2
+    assert "127.0.0.1:9" in caplog.text and "SECRET" not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -587,6 +588,13 @@ def test_transmission_comes_before_the_prediction(tmp_path: Path) -> None:
     assert np.array_equal(np.load(tmp_path / "image0.npz")["prediction"][2], prediction[0].numpy())
 
 
+def enclosing(factor: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    def loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return sum((factor * channel.sum() for channel in logits), torch.zeros(()))
+
+    return loss
+
+
 def test_losses_are_told_apart() -> None:
     losses = [
         PixelCrossEntropy("sum"),
@@ -595,8 +603,14 @@ def test_losses_are_told_apart() -> None:
         DeepSupervisionLoss(PixelCrossEntropy("mean"), weights=[0.5]),
         lambda logits, target: logits.sum(),
         lambda logits, target: logits.softmax(1).sum(),
+        *(functools.partial(torch.nn.functional.cross_entropy, label_smoothing=smoothing) for smoothing in (0.0, 0.1)),
+        *(torch.nn.CrossEntropyLoss(weight=torch.tensor(weights)) for weights in ([1.0, 2.0], [2.0, 1.0])),
+        *(enclosing(factor) for factor in (1.0, 2.0)),
+        *((lambda logits, target, factor=factor: factor * logits.sum()) for factor in (1.0, 2.0)),
     ]
     assert len({describe(loss) for loss in losses}) == len(losses)
+    # the address of nested code, which every process has its own of, tells nothing
+    assert describe(enclosing(1.0)) == describe(enclosing(1.0))
     assert describe(PixelCrossEntropy("sum")) == describe(PixelCrossEntropy("sum").eval())
 
 
