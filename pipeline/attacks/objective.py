@@ -12,7 +12,7 @@ from pipeline.utils import InputError
 
 from .attacked_network import AttackedNetwork
 
-__all__ = ["Loss", "Target", "inverse_mask", "objective"]
+__all__ = ["Loss", "Target", "at", "inverse_mask", "objective"]
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 Target = Callable[[torch.Tensor], torch.Tensor]
@@ -52,3 +52,8 @@ def objective(
         return lambda logits: -loss_function(logits, masks)
     wanted = target(masks)
     return lambda logits: loss_function(logits, wanted)
+
+
+def at(loss_function: Loss, progress: float) -> Loss:
+    """Return the loss for a part of an attack's steps, from 0 to 1: itself, or what a ``Scheduled`` one says."""
+    return loss_function.at(progress) if hasattr(loss_function, "at") else loss_function

@@ -10,7 +10,7 @@ from pipeline.utils import InputError
 
 from .attacked_network import AttackedNetwork
 from .grey_levels import Range, check_epsilons, check_picture, check_range, check_step, project
-from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, inverse_mask, objective
+from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, at, inverse_mask, objective
 from .random_start import check_seed, uniform_noise
 
 __all__ = ["PGD"]
@@ -27,7 +27,7 @@ class PGD:
         relative_step: size of a step, as a part of ε; 2.5 / iterations by default, so that a try can cross the ball.
         restarts: tries for each ε, from different random starts.
         loss_function: from logits and masks to the number that the attack lowers; the sum of the pixels'
-            cross-entropies by default.
+            cross-entropies by default. A ``Scheduled`` one changes with the steps.
         target: see :func:`objective`; the paper's inverse mask by default, None for away from the true mask, which more
             than two classes need.
         value_range: the picture's grey levels are kept in it; None for no limit.
@@ -98,10 +98,10 @@ class PGD:
     def _descend(
         self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor, reach: float, restart: int
     ) -> torch.Tensor:
-        loss = objective(attacked, label, self.loss_function, self.target)
         start = reach * uniform_noise(picture, self.seed, restart)
         delta = project(start, picture, reach, self.value_range)
-        for _ in range(self.iterations):
+        for step in range(self.iterations):
+            loss = objective(attacked, label, at(self.loss_function, step / self.iterations), self.target)
             _, gradient = attacked.value_and_gradient(picture + delta, loss)
             delta = project(delta - self.relative_step * reach * gradient.sign(), picture, reach, self.value_range)
         return picture + delta

@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
+from .attack_losses import (
+    BalancedMaskedCrossEntropy,
+    CosPGDLoss,
+    GrowLoss,
+    JensenShannon,
+    Margin,
+    MaskedCrossEntropy,
+    Scheduled,
+    SegPGDLoss,
+    ShrinkLoss,
+    Tsallis,
+)
 from .end_point_error import CrossEntropyEndPointError, EndPointError
 from .pixel_cross_entropy import PixelCrossEntropy
 
-__all__ = ["CrossEntropyEndPointError", "EndPointError", "PixelCrossEntropy"]
+__all__ = [
+    "BalancedMaskedCrossEntropy",
+    "CosPGDLoss",
+    "CrossEntropyEndPointError",
+    "EndPointError",
+    "GrowLoss",
+    "JensenShannon",
+    "Margin",
+    "MaskedCrossEntropy",
+    "PixelCrossEntropy",
+    "Scheduled",
+    "SegPGDLoss",
+    "ShrinkLoss",
+    "Tsallis",
+]

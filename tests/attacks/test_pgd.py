@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from monai.losses import DiceLoss
 from torch import nn
 
 from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, UniformNoise
-from pipeline.losses import PixelCrossEntropy
+from pipeline.losses import GrowLoss, PixelCrossEntropy, SegPGDLoss, ShrinkLoss
 from pipeline.utils import InputError
 
 
@@ -92,6 +93,34 @@ def test_an_image_is_attacked_alike_in_any_batch() -> None:
     together = PGD(5, restarts=2)(AttackedNetwork(network), pictures, label, [8.0])[8.0]
     alone = PGD(5, restarts=2)(AttackedNetwork(network), pictures[1:2], label[1:2], [8.0])[8.0]
     assert torch.allclose(together[1:2], alone, atol=1e-6)
+
+
+def test_a_scheduled_loss_is_asked_for_each_step() -> None:
+    asked: list[float] = []
+
+    class Noting(SegPGDLoss):
+        def at(self, progress: float) -> SegPGDLoss:
+            asked.append(progress)
+            return super().at(progress)
+
+    network = make_network()
+    pictures, label = make_data(network)
+    PGD(4, restarts=2, loss_function=Noting(), target=None)(AttackedNetwork(network), pictures, label, [8.0])
+    assert asked == [0.0, 0.25, 0.5, 0.75] * 2
+
+
+def test_losses_that_couple_pixels_or_know_one_direction_do_what_they_say() -> None:
+    network = make_network()
+    pictures, label = make_data(network)
+    attacked = AttackedNetwork(network)
+    before = attacked.predict(pictures, label) > 0
+    for loss, direction in ((ShrinkLoss(), -1), (GrowLoss(), 1)):
+        found = PGD(10, loss_function=loss, target=None)(attacked, pictures, label, [8.0])[8.0]
+        after = attacked.predict(found, label) > 0
+        assert direction * (after.sum() - before.sum()) > 0
+    dice = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, reduction="sum")
+    found = PGD(10, loss_function=dice, target=None)(attacked, pictures, label, [8.0])[8.0]
+    assert (dic(network, found, label) < dic(network, pictures, label)).all()
 
 
 def test_more_than_two_classes_need_an_attack_without_target() -> None:
