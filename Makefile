@@ -12,6 +12,9 @@ CORES ?= $(shell nproc)
 PAPER_CONFIG = matrix=$(MATRIX) $(if $(DATA)$(SKIN),'data={$(if $(DATA),jsrt: $(DATA)$(COMMA)) $(if $(SKIN),isbi2016: $(SKIN))}' \
 	'only=[$(if $(DATA),"jsrt-*"$(COMMA)) $(if $(SKIN),"isbi2016-*")]')
 PORT ?= 5000
+COMPARISON = .venv/snakemake/bin/snakemake --snakefile experiments/Snakefile --profile experiments/profiles/local \
+	--directory $(RESULTS) --cores $(CORES) --set-threads cell=$$(( $(CORES) > $(JOBS) ? $(CORES) / $(JOBS) : 1 )) \
+	--config $(PAPER_CONFIG)
 DEMO_SETTINGS := --dataset_dir $(DEMO)/phantoms --output_dir $(DEMO)/runs --ckpt_dir $(DEMO)/models \
 	--experiment_name demo --max_epochs 16 --panels 2
 
@@ -59,13 +62,15 @@ ifeq ($(DATA)$(SKIN),)
 	$(BIN)/python -m data_prep phantoms --output $(DEMO)/paper/chest --count 16 --size 96 --seed 0
 	$(BIN)/python -m data_prep phantoms --kind skin --output $(DEMO)/paper/skin --count 16 --size 96 --seed 0
 endif
-	@# timeout has a process group of its own, which Ctrl-C does not reach without the trap
 	@mkdir -p $(RESULTS)
-	@$(if $(MINUTES),timeout $(MINUTES)m) .venv/snakemake/bin/snakemake --snakefile experiments/Snakefile \
-		--profile experiments/profiles/local --directory $(RESULTS) --cores $(CORES) \
-		--set-threads cell=$$(( $(CORES) > $(JOBS) ? $(CORES) / $(JOBS) : 1 )) --config $(PAPER_CONFIG) & \
-	trap "kill $$!" INT TERM; wait $$! || wait $$! || { status=$$?; \
-	[ $$status != 124 ] || echo "The time is up. Type the same command again to go on."; exit $$status; }
+ifdef MINUTES
+	@# timeout tells the cells, too; it has a process group of its own, which Ctrl-C does not reach without the trap
+	@timeout $(MINUTES)m $(COMPARISON) & trap "kill $$!" INT TERM; \
+	while wait $$!; status=$$?; kill -0 $$! 2>/dev/null; do :; done; \
+	[ $$status != 124 ] || echo "The time is up. Type the same command again to go on."; exit $$status
+else
+	@$(COMPARISON)
+endif
 	@echo "Tables and figures: $(RESULTS)/summary.md"
 
 # weights trained on phantoms, once for each bundle; the file is there when training and attack are finished
