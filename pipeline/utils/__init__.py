@@ -6,9 +6,10 @@ from .contract import check_images, check_logits, check_masks, describe_output, 
 from .errors import InputError, explain_input_errors, find_input_error, innermost_cause, say_if_interrupted
 from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path, check_folder
+from .first_process import is_first_process
 from .notes import Notes, note_kind
 from .processes import batch_size_per_process, parallel_network
-from .progress import Progress, draws_bars, is_first_process, with_progress
+from .progress import Progress, draws_bars, with_progress
 
 __all__ = [
     "InputError",

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from types import TracebackType
 
-import ignite.distributed as idist
 import torch.distributed as dist
 
-from .progress import close_bars, is_first_process
+from .first_process import is_first_process
+from .progress import close_bars
 
 __all__ = [
     "INTERRUPTED_STATUS",
@@ -79,7 +79,7 @@ def explain_input_errors() -> None:
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         close_bars()
         if isinstance(error, KeyboardInterrupt):
-            if idist.get_rank() == 0:
+            if is_first_process():
                 print(f"\n{interruption_sentence()}", file=sys.stderr)
             raise SystemExit(INTERRUPTED_STATUS)
         cause = find_input_error(error)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 from weakref import WeakSet
 
-import ignite.distributed as idist
 from tqdm import tqdm
 
-__all__ = ["Progress", "close_bars", "draws_bars", "is_first_process", "with_progress"]
+from .first_process import is_first_process
+
+__all__ = ["Progress", "close_bars", "draws_bars", "with_progress"]
 
 
 Item = TypeVar("Item")
@@ -25,7 +25,7 @@ def draws_bars(wanted: bool) -> bool:
 
     A bar is drawn over and over. In a file, or wherever else stderr goes, each time would be a line.
     """
-    return wanted and idist.get_rank() == 0 and sys.stderr.isatty()
+    return wanted and is_first_process() and sys.stderr.isatty()
 
 
 class Progress:
@@ -53,7 +53,7 @@ class Progress:
         self.done = done
         self.has_bar = draws_bars(bar)
         self._lines = lines and not self.has_bar
-        self._shows = idist.get_rank() == 0
+        self._shows = is_first_process()
         self._bar = tqdm(total=total, initial=done, desc=title, unit=unit, disable=not self.has_bar)
         self._start, self._skipped = time.monotonic(), done
         _open.add(self)
@@ -116,11 +116,3 @@ def with_progress(items: Sequence[Item], title: str, unit: str, bar: bool = True
             progress.update()
     finally:
         progress.close()
-
-
-def is_first_process() -> bool:
-    """Return whether this is the first of the processes that torchrun started, or the only one.
-
-    This is known before the processes have found each other, unlike Ignite's rank.
-    """
-    return int(os.environ.get("RANK", "0")) == 0

@@ -65,6 +65,11 @@ def test_a_program_that_is_interrupted_says_where_it_was(interpreter):
     assert program.status == 130
 
 
+def test_of_processes_that_do_not_know_each_other_the_first_says_it(interpreter):
+    before = "os.environ['RANK'] = '1'"
+    assert interpreter.start(INTERRUPT.format(before=before)).finish() == "files are closed\n"
+
+
 def test_an_open_bar_does_not_follow_the_last_words(interpreter):
     """Python would draw it once more when it cleans up."""
     before = "import sys; sys.stderr.isatty = lambda: True; progress = Progress('attack', 3, 'gradient')"
