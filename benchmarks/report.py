@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pipeline.runs import describe_environment
+from pipeline.runs import describe_device, describe_environment
 from pipeline.utils import atomic_path
 
 from .figure import Figure
@@ -23,7 +23,7 @@ __all__ = ["circumstances", "table", "write_json"]
 
 def circumstances(options: Options) -> dict[str, Any]:
     """When, where and with what the figures are measured."""
-    environment = describe_environment()
+    environment = describe_environment() | describe_device(torch.device(options.device))
     changed = environment.get("git.dirty") == "True"
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
 from pipeline.figures import mean_scores, save_epsilon_curve, save_panel
-from pipeline.runs import read_cost, write_result
+from pipeline.runs import device_name, read_cost, write_result
 from pipeline.tracking import Tracker
-from pipeline.utils import atomic_path, named_by
+from pipeline.utils import atomic_path, is_first_process, named_by
 
 from .adversarial_evaluation import AdversarialEvaluation
 from .robustness_summary import robustness_summary
@@ -28,7 +27,7 @@ class RobustnessReport:
     ``summary.csv``, ``per_image.csv``, ``epsilon_curve.png`` and one ``panel_<name>.png`` for each saved picture go to
     ``output_dir`` and to the tracker; the summary is printed too, and ``robustness_summary`` of it are metrics. Last of
     all comes ``result.json``: ``facts``, what the run has cost, the gradients per image, the iterations for each ε, and
-    with which code and on which machine. A run folder that holds it holds everything.
+    with which code and on which devices. A run folder that holds it holds everything.
 
     Args:
         adversarial: the handler that attacks, attached to the same evaluator before this one.
@@ -68,7 +67,7 @@ class RobustnessReport:
         Args:
             engine: the evaluator.
         """
-        if idist.get_rank() > 0:
+        if not is_first_process():
             return
         table = self.adversarial.table
         summary = mean_scores(table)
@@ -89,7 +88,7 @@ class RobustnessReport:
                 self.tracker.log_artifact(panel, "panels")
         if len(summary) > 1:
             self._log_summary(summary)
-        self._write_result()
+        self._write_result(engine.state)
 
     def _log_summary(self, summary: Sequence[Mapping[str, float]]) -> None:
         """Log the few numbers by which a table of many runs can be sorted."""
@@ -99,9 +98,11 @@ class RobustnessReport:
         if "eps_half_DIC" not in found:
             self.tracker.log_tags({"robustness.eps_half_DIC": f"not up to {summary[-1]['epsilon']:g}"})
 
-    def _write_result(self) -> None:
+    def _write_result(self, state: Any) -> None:
         found = {
             **self.facts,
+            "device": device_name(state.device),
+            # with the devices of earlier processes too
             **({} if self.cost_file is None else read_cost(self.cost_file)),
             "gradients_per_image": self.adversarial.gradients,
             "iterations": {epsilon: self.adversarial.attack.steps(epsilon) for epsilon in self.adversarial.epsilons},

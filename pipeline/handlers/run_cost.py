@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from pipeline.runs import add_cost
+from pipeline.runs import add_cost, device_name
+from pipeline.utils import is_first_process
 
 __all__ = ["RunCost"]
 
@@ -24,7 +24,8 @@ class RunCost:
 
     ``path`` becomes a JSON file with ``<phase>_seconds``, the time of the engine's iterations added up, and
     ``peak_memory_mb``: the greatest memory that PyTorch held on the CUDA device or, without one, that the whole process
-    held. 1 MB is 10⁶ bytes. Several engines of one run can share the file.
+    held. 1 MB is 10⁶ bytes. ``device`` names all the devices on which it was. Several engines of one run can share the
+    file.
 
     Args:
         path: the file.
@@ -63,8 +64,8 @@ class RunCost:
         """Add the time since the last call to the file."""
         now = time.monotonic()
         elapsed, self._counted, self._saved = now - self._counted, now, now
-        if idist.get_rank() == 0:
-            add_cost(self.path, self.phase, elapsed, _peak_memory(self.device) / 1e6)
+        if is_first_process():
+            add_cost(self.path, self.phase, elapsed, _peak_memory(self.device) / 1e6, device_name(self.device))
 
 
 def _peak_memory(device: torch.device) -> int:

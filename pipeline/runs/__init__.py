@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from .environment import describe_code, describe_environment
+from .environment import describe_code, describe_device, describe_environment, device_name
 from .fingerprint import IGNORED_KEYS, fingerprint_config
 from .folder_lock import FolderLock
 from .packaged_code import SOURCE, code_digest, packaged_code
 from .result import add_cost, read_cost, write_result
-from .run_directory import RunDirectory, lock_run, open_run, read_runs
+from .run_directory import RunDirectory, is_live, lock_run, open_run, read_run, read_runs
 
 __all__ = [
     "IGNORED_KEYS",
@@ -19,12 +19,16 @@ __all__ = [
     "add_cost",
     "code_digest",
     "describe_code",
+    "describe_device",
     "describe_environment",
+    "device_name",
     "fingerprint_config",
+    "is_live",
     "lock_run",
     "open_run",
     "packaged_code",
     "read_cost",
+    "read_run",
     "read_runs",
     "write_result",
 ]

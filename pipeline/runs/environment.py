@@ -14,27 +14,36 @@ import torch
 
 from .packaged_code import packaged_code
 
-__all__ = ["describe_code", "describe_environment"]
+__all__ = ["describe_code", "describe_device", "describe_environment", "device_name"]
 
 _CODE = (":/pipeline", ":/bundles")  # what a run is made of, from the checkout's root
 _PACKAGES = {"monai": "monai", "ignite": "pytorch-ignite", "numpy": "numpy"}
 
 
 def describe_environment() -> dict[str, str]:
-    """Return with what a run is made: code, packages and machine; of the host's name a hash only.
+    """Return with what a run is made: code, packages and host, of whose name a hash only.
 
     ``git.commit`` and ``git.dirty`` are those of ``describe_code``, absent where there is no commit.
     """
     # torch's own word: its package, unlike it, does not always say for which CUDA it was built
     found = {"versions.python": platform.python_version(), "versions.torch": str(torch.__version__)}
     found |= {f"versions.{name}": version(package) for name, package in _PACKAGES.items()}
-    found["device.name"] = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor_name()
-    found["device.count"] = str(torch.cuda.device_count() or os.cpu_count())
     found["host.id"] = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
     code = describe_code()
     if code["commit"]:
         found |= {"git.commit": code["commit"], "git.dirty": str(code["dirty"])}
     return found
+
+
+def describe_device(device: torch.device) -> dict[str, str]:
+    """Return the name of the device on which a run is, and how many of its kind the machine has."""
+    count = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count()
+    return {"device.name": device_name(device), "device.count": str(count)}
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a GPU, or of the processor for any other device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor_name()
 
 
 def describe_code() -> dict[str, Any]:
@@ -52,11 +61,12 @@ def describe_code() -> dict[str, Any]:
         built_from = os.environ.get("NLCEN_COMMIT", "")
         return {"commit": built_from.removesuffix("+dirty") or None, "dirty": built_from.endswith("+dirty")}
     changes = ("--untracked-files=no",), ("--", *_CODE)
-    return {"commit": commit, "dirty": any(_git("status", "--porcelain", *each) for each in changes)}
+    # without an answer nothing says that it is clean
+    return {"commit": commit, "dirty": any(_git("status", "--porcelain", *each) != "" for each in changes)}
 
 
 def _git(*arguments: str) -> str | None:
-    """The output of a git command in the folder of this file; None if there is no git, no checkout or no commit."""
+    """The output of a git command in the folder of this file; None if it fails: no git, no checkout, no commit."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

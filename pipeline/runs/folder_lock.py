@@ -24,10 +24,15 @@ class FolderLock:
         # the process holds it, whichever thread asks; without flock there is no lock that ends with its process
         self._lock = FileLock(Path(folder) / name, thread_local=False, fallback_to_soft=False)
 
-    def acquire(self, blocking: bool = False) -> bool:
-        """Take the lock; while another holds it, in this process or any other, return False at once or wait."""
+    def acquire(self, blocking: bool = False, seconds: float = 0.0) -> bool:
+        """Take the lock, and return whether that was possible.
+
+        Args:
+            blocking: whether to wait as long as another holds it, in this process or any other.
+            seconds: how long to wait otherwise.
+        """
         try:
-            self._lock.acquire(blocking=blocking)
+            self._lock.acquire(timeout=-1 if blocking else seconds)
         except Timeout:
             return False
         _held.add(self._lock)

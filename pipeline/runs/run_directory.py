@@ -14,13 +14,15 @@ from typing import Any
 
 import torch.distributed
 
-from pipeline.utils import InputError, atomic_path
+from pipeline.utils import InputError, atomic_path, is_first_process
 
 from .environment import describe_code
 from .fingerprint import fingerprint_config
 from .folder_lock import FolderLock
 
-__all__ = ["RunDirectory", "lock_run", "open_run", "read_runs"]
+__all__ = ["RunDirectory", "is_live", "lock_run", "open_run", "read_run", "read_runs"]
+
+_LOOKING = 1.0  # seconds, far more than `is_live` holds the lock
 
 
 @dataclass
@@ -74,7 +76,7 @@ def open_run(output_dir: str | os.PathLike[str], kind: str, config: Mapping[str,
         return _open(*arguments)
     shared: list[Any] = [None]
     run = None
-    if torch.distributed.get_rank() == 0:
+    if is_first_process():
         try:
             run = _open(*arguments)
             shared = [(run.path, run.record, run.resumed)]
@@ -89,17 +91,35 @@ def open_run(output_dir: str | os.PathLike[str], kind: str, config: Mapping[str,
 
 def read_runs(output_dir: Path) -> Iterator[RunDirectory]:
     """Yield all runs in ``output_dir``, the newest first, unlocked."""
-    runs = [RunDirectory(file.parent, _read_record(file)) for file in output_dir.glob("*/run.json")]
+    runs = [read_run(file.parent) for file in output_dir.glob("*/run.json")]
     yield from sorted(runs, key=lambda run: (run.record["started"], run.name), reverse=True)
+
+
+def read_run(path: Path) -> RunDirectory:
+    """Return the run in folder ``path``, unlocked."""
+    return RunDirectory(path, _read_record(path / "run.json"))
 
 
 def lock_run(path: Path) -> RunDirectory | None:
     """Return the run in folder ``path``, locked, or None if its process lives."""
     lock = FolderLock(path)
-    if not lock.acquire():
+    # a process that only looks whether the run lives does not count as the run's own
+    if not lock.acquire(seconds=_LOOKING):
         return None
-    # read after locking: the run may have gone on until then
-    return RunDirectory(path, _read_record(path / "run.json"), lock)
+    try:
+        # read after locking: the run may have gone on until then
+        return RunDirectory(path, _read_record(path / "run.json"), lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def is_live(path: Path) -> bool:
+    """Return whether a process has the run in folder ``path``, and leave the run free."""
+    lock = FolderLock(path)
+    free = lock.acquire()
+    lock.release()
+    return not free
 
 
 def _open(output_dir: Path, kind: str, fingerprint: str) -> RunDirectory:

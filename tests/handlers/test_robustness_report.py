@@ -15,7 +15,7 @@ import torch
 from pipeline.figures import mean_scores
 from pipeline.handlers import AdversarialEvaluation, RobustnessReport, RunCost
 from pipeline.handlers.robustness_summary import eps_half_lost, robustness_summary
-from pipeline.runs import describe_environment
+from pipeline.runs import add_cost, device_name
 
 from .engines import make_data, make_evaluator, make_network
 
@@ -121,10 +121,13 @@ def test_report_without_a_sweep(tmp_path: Path) -> None:
     assert [row["epsilon"] for row in read(tmp_path / "report" / "summary.csv")] == ["0.0"]
 
 
-def test_result(tmp_path: Path) -> None:
+def test_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a GPU that the run does not use
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "a GPU")
+    add_cost(tmp_path / "cost.json", "evaluation", 1.0, 0.0, "elsewhere")
     report(tmp_path, (2.0, 8.0))
     result = json.loads((tmp_path / "report" / "result.json").read_text())
-    environment = describe_environment()
     assert result == {
         "network": "Tiny",
         "seed": 3,
@@ -135,8 +138,8 @@ def test_result(tmp_path: Path) -> None:
         # all with which the run was made, not only what is there at its end
         "commit": "abc and unknown",
         "dirty": True,
-        "device": environment["device.name"],
-        "torch": environment["versions.torch"],
+        "device": f"elsewhere and {device_name(torch.device('cpu'))}",
+        "torch": torch.__version__,
     }
     assert result["evaluation_seconds"] > 0
 

@@ -12,6 +12,7 @@ import torch
 from ignite.engine import Engine
 
 from pipeline.handlers import RunCost
+from pipeline.runs import add_cost, read_cost
 from pipeline.utils import InputError
 
 
@@ -30,7 +31,7 @@ def test_seconds_add_up_over_processes_and_phases(tmp_path: Path) -> None:
     path = tmp_path / "cost.json"
     run(path, "training", 0.02)
     first = json.loads(path.read_text())
-    assert first.keys() == {"training_seconds", "peak_memory_mb"} and first["training_seconds"] >= 0.06
+    assert first.keys() == {"training_seconds", "peak_memory_mb", "device"} and first["training_seconds"] >= 0.06
     run(path, "training", 0.02)
     run(path, "evaluation", 0.01)
     cost = json.loads(path.read_text())
@@ -38,6 +39,13 @@ def test_seconds_add_up_over_processes_and_phases(tmp_path: Path) -> None:
     assert cost["evaluation_seconds"] >= 0.03
     # an interpreter with torch is above 50 MB and below 50 GB
     assert 50 < first["peak_memory_mb"] <= cost["peak_memory_mb"] < 50_000
+
+
+def test_a_run_that_goes_on_elsewhere_names_both_devices(tmp_path: Path) -> None:
+    path = tmp_path / "cost.json"
+    for device in ("A", "A 2", "A", "A 2"):
+        add_cost(path, "training", 1.5, 10.0, device)
+    assert read_cost(path) == {"training_seconds": 6.0, "peak_memory_mb": 10.0, "device": "A and A 2"}
 
 
 def test_what_has_passed_before_an_interruption_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -11,15 +12,24 @@ import monai
 import pytest
 import torch
 
-from pipeline.runs import describe_environment, environment
+from pipeline.runs import describe_code, describe_device, describe_environment, environment
 
 
-def test_versions_and_device_are_there() -> None:
+def test_versions_are_there() -> None:
     tags = describe_environment()
     assert tags["versions.python"] == platform.python_version()
     assert tags["versions.torch"] == torch.__version__
     assert tags["versions.monai"] == monai.__version__
-    assert {"versions.ignite", "versions.numpy", "device.name", "device.count"} <= tags.keys()
+    assert {"versions.ignite", "versions.numpy"} <= tags.keys()
+
+
+def test_the_device_is_that_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 7)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {torch.device(device).index}")
+    assert describe_device(torch.device("cuda:3")) == {"device.name": "GPU 3", "device.count": "7"}
+    on_cpu = describe_device(torch.device("cpu"))
+    assert on_cpu["device.count"] == str(os.cpu_count()) and "GPU" not in on_cpu["device.name"]
 
 
 def test_nothing_identifies_a_host() -> None:
@@ -76,3 +86,9 @@ def test_commit_and_dirty_flag(module: Path, tmp_path: Path) -> None:
     assert describe_environment()["git.dirty"] == "False"
     module.write_text("2")
     assert describe_environment()["git.dirty"] == "True"
+    git(tmp_path, "checkout", ".")
+    assert not describe_code()["dirty"]
+
+    # git knows the commit, but cannot tell whether this is it
+    (tmp_path / ".git" / "index").write_text("damaged")
+    assert describe_code() == {"commit": tags["git.commit"], "dirty": True}

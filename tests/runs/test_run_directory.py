@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
-from pipeline.runs import open_run, run_directory
+from pipeline.runs import FolderLock, is_live, lock_run, open_run, run_directory
 from pipeline.utils import InputError
 from tests.interpreter import Interpreter, wait_until
 
@@ -107,6 +108,30 @@ def test_a_foreign_record_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             open_run(tmp_path, "training", {})
         assert str(error.value) == (f"{file}: is not the record of a run. Remove this file or give another output_dir.")
+
+
+def test_a_damaged_record_leaves_no_lock(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "training", {})
+    run.release()
+    (run.path / "run.json").write_text("")
+    with pytest.raises(InputError):
+        lock_run(run.path)
+    assert FolderLock(run.path).acquire()
+
+
+def test_looking_whether_a_run_lives_takes_it_from_nobody(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "training", {})
+    assert is_live(run.path)
+    run.release()
+    assert not is_live(run.path)
+    # one that starts in the very moment in which another looks
+    looking = FolderLock(run.path)
+    looking.acquire()
+    timer = threading.Timer(0.2, looking.release)
+    timer.start()
+    resumed = open_run(tmp_path, "training", {})
+    timer.join()
+    assert resumed.resumed and resumed.path == run.path
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
