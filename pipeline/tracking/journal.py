@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.utils import InputError
 
-__all__ = ["JOURNAL_NAME", "Journal", "read_journal"]
+__all__ = ["JOURNAL_NAME", "Journal", "read_journal", "starts_line"]
 
 JOURNAL_NAME = "journal.jsonl"
 
@@ -52,3 +52,12 @@ def read_journal(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], 
                 ) from None
             offset += len(line)
             yield entry, offset
+
+
+def starts_line(path: Path, offset: int) -> bool:
+    """Return whether the file has this many bytes or more, and a line of it starts behind them."""
+    if offset == 0 or not path.exists():
+        return offset == 0
+    with open(path, "rb") as file:
+        file.seek(offset - 1)
+        return file.read(1) == b"\n"

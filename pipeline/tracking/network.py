@@ -54,13 +54,14 @@ def log_network(client: MlflowClient, run_id: str, folder: Path, what: Mapping[s
 
     if client.search_model_versions(f"name = '{what['name']}' and run_id = '{run_id}'"):
         return
+    for name in (_WEIGHTS, _CONFIG):
+        (folder / name).open("rb").close()  # MLflow's error for a file that is gone would be one of the store
     channels, *size = what["shape"]
     number = np.dtype(np.float32)
     # MLflow finds the store by its global address only, and leaves that in the environment
     variable = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(client.tracking_uri)
     try:
-        # its status is that of the journal again when the journal goes on
         with mlflow.start_run(run_id=run_id):
             mlflow.pyfunc.log_model(
                 name="network",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,8 @@ from typing import Any
 
 import torch
 
-from pipeline.runs import RunDirectory
-from pipeline.utils import atomic_path
+from pipeline.runs import RunDirectory, describe_device
+from pipeline.utils import atomic_path, is_first_process
 
 from .close_at_exit import close_at_exit
 from .journal import JOURNAL_NAME, Journal, read_journal
@@ -37,7 +38,7 @@ class Tracker:
 
     The journal is the truth. A store that goes away stops nothing: after a failure nothing more is sent until the
     close, and what is missing then by the next start in the same ``output_dir`` or ``python -m pipeline.tracking``.
-    A resumed run goes on in its MLflow run and repeats no point that the journal has. A run that ends without ``close``
+    A resumed run goes on in its MLflow run and repeats no point of the same value. A run that ends without ``close``
     is FAILED, or KILLED after SIGTERM or SIGINT. Under ``torch.distributed`` only rank 0 tracks.
 
     Args:
@@ -63,11 +64,14 @@ class Tracker:
         self._store_answers = True
         self._journal: Journal | None = None
         self._known: dict[str, dict[str, str]] = {"params": {}, "tags": {}}
-        self._known_steps: dict[str, set[int]] = {}
+        self._known_points: dict[tuple[str, int], float] = {}
+        self._status: str | None = None
+        self._differs = False
+        self._samples = 0
 
     def start(self) -> None:
         """Create or resume the MLflow run, and log what is known of it; raises what ``connect`` does."""
-        if self._journal is not None or not _is_first_rank():
+        if self._journal is not None or not is_first_process():
             return
         uri = resolve_tracking_uri(self.tracking_uri)
         client, experiment_id = connect(uri, self.experiment_name)
@@ -91,17 +95,20 @@ class Tracker:
         with atomic_path(self.run.path / "config.json") as file:
             file.write_text(hide_credentials(json.dumps(self.config, indent=4, default=str)) + "\n")
         self.log_artifact(self.run.path / "config.json")
-        try:
-            upload_leftovers(self.run.path.parent, client, address["tracking_uri"])
-        # whatever the store's client raises, the run goes on
-        except Exception as error:
-            self._store_answers = False
-            logger.warning("Figures of earlier runs are not all in MLflow yet: %s", short_reason(error))
+        upload_leftovers(self.run.path.parent, client, address["tracking_uri"])
         self._send()
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int, timestamp: int | None = None) -> None:
-        """Log numbers, also tensors of one element, measured at ``timestamp`` (milliseconds since 1970) or now."""
-        new = {key: float(value) for key, value in metrics.items() if step not in self._known_steps.get(key, ())}
+        """Log numbers, also tensors of one element, measured at ``timestamp`` (milliseconds since 1970) or now.
+
+        What a resumed run repeats is left out if it is the same. MLflow keeps another value too, and shows it last.
+        """
+        values = {key: float(value) for key, value in metrics.items()}
+        known = {key: self._known_points[key, step] for key in values if (key, step) in self._known_points}
+        new = {key: value for key, value in values.items() if key not in known or not _same(known[key], value)}
+        if not self._differs and known.keys() & new.keys():
+            self._differs = True
+            logger.warning("%s repeats step %d and comes to another value; MLflow keeps both.", self.run.name, step)
         if new:
             self._append("metrics", step=int(step), time=_now() if timestamp is None else timestamp, values=new)
 
@@ -109,6 +116,10 @@ class Tracker:
         """Log tags; a later value replaces an earlier one."""
         if tags:
             self._append("tags", values={key: _text("tags", value) for key, value in tags.items()})
+
+    def log_device(self, device: torch.device) -> None:
+        """Note on which device the run is."""
+        self._log_once("tags", describe_device(device))
 
     def log_artifact(self, path: str | os.PathLike[str], folder: str = "") -> None:
         """Put a file or folder into ``folder`` of the artifacts. It is read when it is sent: leave it where it is."""
@@ -123,27 +134,28 @@ class Tracker:
 
     def log_network(self, name: str, network: torch.nn.Module, shape: Sequence[int]) -> None:
         """Register the trained network of ``config`` by ``name``; ``shape`` is that of a picture, channels first."""
-        if _is_first_rank():
+        if is_first_process():
             folder = self.run.path / "network"
             self._append("network", name=name, path=folder.name, **save_network(folder, network, self.config, shape))
 
     def end_epoch(self) -> None:
         """Take the system metrics and send what is in the journal, unless the store has failed before."""
-        if _is_first_rank():
+        if is_first_process():
             values = self._system.sample()
-            steps = self._known_steps.setdefault(next(iter(values)), set())
-            steps.add(step := max(steps, default=0) + 1)
-            self._append("metrics", step=step, time=_now(), values=values)
+            self._samples += 1
+            self._append("metrics", step=self._samples, time=_now(), values=values)
             self._send()
 
     def close(self, status: str = "FINISHED") -> None:
         """End the run as FINISHED, FAILED or KILLED and send the rest, unless it has ended or was never started."""
         if self._journal is None or self._closed:
             return
-        self._append("status", value=status, time=_now())
+        # a signal in the middle of this calls it again, with another status
+        self._status = self._status or status
+        self._append("status", value=self._status, time=_now())
+        self.run.update(status=self._status)
         self._closed = True
         self._journal.close()
-        self.run.update(status=status)
         self._store_answers = True
         self._send()
         self.run.release()
@@ -169,8 +181,10 @@ class Tracker:
         """Read what the journal of a resumed run holds already."""
         for entry, _ in read_journal(self.run.path / JOURNAL_NAME):
             if entry["type"] == "metrics":
-                for key in entry["values"]:
-                    self._known_steps.setdefault(key, set()).add(entry["step"])
+                for key, value in entry["values"].items():
+                    self._known_points[key, entry["step"]] = value
+                    if key.startswith("system/"):
+                        self._samples = max(self._samples, entry["step"])
             elif entry["type"] in self._known:
                 self._known[entry["type"]].update(entry["values"])
 
@@ -187,16 +201,11 @@ class Tracker:
             self.log_tags({f"changed.{key}": text for key, text in changed.items()})
 
     def _append(self, type: str, **fields: Any) -> None:
-        if not _is_first_rank():
+        if not is_first_process():
             return
         if self._journal is None or self._closed:
             raise RuntimeError(f"{self.run.name}: the tracker is {'closed' if self._closed else 'not started'}.")
         self._journal.append({"type": type, **fields})
-
-
-def _is_first_rank() -> bool:
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return not distributed or torch.distributed.get_rank() == 0
 
 
 def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -209,6 +218,10 @@ def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _text(kind: str, value: Any) -> str:
     text = hide_credentials(str(value))
     return text if len(text) <= _MOST[kind] else text[: _MOST[kind] - 3] + "..."
+
+
+def _same(first: float, second: float) -> bool:
+    return first == second or (math.isnan(first) and math.isnan(second))
 
 
 def _now() -> int:

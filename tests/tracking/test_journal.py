@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking.journal import Journal, read_journal
+from pipeline.tracking.journal import Journal, read_journal, starts_line
 from pipeline.utils import InputError
 
 
@@ -56,6 +56,14 @@ def test_a_damaged_line_is_an_error_that_says_where(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         list(read_journal(path))
     assert str(error.value) == f"{path}: the line at byte 18 is not JSON. Remove it to send the rest."
+
+
+@pytest.mark.parametrize(("offset", "starts"), [(0, True), (1, False), (3, True), (4, False), (6, True), (7, False)])
+def test_where_lines_start(tmp_path: Path, offset: int, starts: bool) -> None:
+    path = tmp_path / "journal.jsonl"
+    assert starts_line(path, offset) is (offset == 0)
+    path.write_bytes(b"{}\n{}\n")
+    assert starts_line(path, offset) is starts
 
 
 def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:

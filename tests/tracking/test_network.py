@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from mlflow import MlflowClient
 
 from pipeline.networks import UNet, insert_nlce
 from pipeline.tracking import Tracker, upload_folder
+
+from .store import mlflow_run, points
 
 CONFIG = {
     "imports": ["$import os", "$from pipeline.networks import insert_nlce"],
@@ -34,6 +37,29 @@ np.savez("logits.npz", **{name: model.predict(picture) for name, picture in pict
 import pipeline
 print(pipeline.__file__)
 """
+
+
+def test_the_status_is_that_of_the_journal_and_a_network_that_is_gone_is_left_out(
+    new_tracker: Callable[..., Tracker], store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = new_tracker(config=CONFIG)
+    network = insert_nlce(UNet(1, 2), ["bottleneck"])
+    tracker.log_network("lungs", network, (1, 32, 32))
+    tracker.end_epoch()
+    client, run = mlflow_run(tracker)
+    assert run.info.status == "RUNNING" and len(client.search_model_versions("name = 'lungs'")) == 1
+    for name in ("hearts", "livers"):
+        tracker.log_network(name, network, (1, 32, 32))
+        file = tracker.run.path / "network" / "model.safetensors"
+        shutil.rmtree(file.parent) if name == "hearts" else file.unlink()
+        tracker.log_metrics({name: 1}, step=1)
+        tracker.end_epoch()
+        assert points(tracker, name) == [(1, 1)]
+        assert client.search_model_versions(f"name = '{name}'") == []
+        assert mlflow_run(tracker)[1].info.status == "RUNNING"
+    assert f"{tracker.run.path / 'network'}: is gone" in caplog.text and "MLflow refuses" in caplog.text
+    tracker.close()
+    assert mlflow_run(tracker)[1].info.status == "FINISHED"
 
 
 def test_a_registered_network_gives_the_same_elsewhere(
