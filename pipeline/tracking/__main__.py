@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.utils import InputError
 
+from .store import hide_credentials
 from .ui import serve_ui
 from .upload import upload_folder
 
@@ -31,8 +32,8 @@ def main() -> int:
             return serve_ui(options.store, options.port)
         for folder in options.folders:
             print(f"{folder}: all figures are in the MLflow run {upload_folder(folder)}")
-    except (InputError, MlflowException) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, MlflowException, OSError) as error:
+        print(f"error: {hide_credentials(str(error))}", file=sys.stderr)
         return 1
     return 0
 

@@ -42,8 +42,8 @@ def resolve_tracking_uri(tracking_uri: str) -> str:
     if "://" not in uri or uri.startswith("file:"):
         source = "the environment variable MLFLOW_TRACKING_URI" if variable else "tracking_uri"
         raise InputError(
-            f"{source}: MLflow no longer keeps runs in plain folders such as {uri!r}. "
-            "Give a SQLite file (sqlite:///<path>/mlruns.db) or the address of an MLflow server (http://...)."
+            f"{source}: runs cannot be tracked in {hide_credentials(uri)!r}; give the address of a SQLite file, "
+            "sqlite:///<path>/mlruns.db, or of an MLflow server, http(s)://<server>."
         )
     return path_to_sqlite_uri(_sqlite_file(uri)) if uri.startswith(_SQLITE) else uri
 

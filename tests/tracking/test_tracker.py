@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
 
-from pipeline.runs import RunDirectory, open_run
+from pipeline.runs import RunDirectory, device_name, open_run
 from pipeline.tracking import Tracker, resolve_tracking_uri
 from pipeline.utils import InputError
 
@@ -93,6 +94,28 @@ def test_starting_and_closing_twice_is_starting_and_closing_once(new_tracker: Ne
     assert len(client.search_runs([run.info.experiment_id])) == 1
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_signal_in_the_middle_of_the_close_changes_no_status(
+    new_tracker: NewTracker, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    tracker = new_tracker()
+    journal: Any = tracker._journal
+    append = journal.append
+
+    def interrupted(entry: dict[str, object]) -> None:
+        monkeypatch.setattr(journal, "append", append)
+        if not before:
+            append(entry)
+        raise SystemExit(143)
+
+    monkeypatch.setattr(journal, "append", interrupted)
+    with pytest.raises(SystemExit):
+        tracker.close()
+    tracker.close("KILLED")  # as the end of the program does
+    assert json.loads((tracker.run.path / "run.json").read_text())["status"] == "FINISHED"
+    assert mlflow_run(tracker)[1].info.status == "FINISHED"
+
+
 def test_more_values_at_once_than_mlflow_takes(new_tracker: NewTracker) -> None:
     params = {f"param{number}": str(number) for number in range(250)}
     tracker = new_tracker(params=params, tags={f"tag{number}": "x" * 7000 for number in range(250)})
@@ -125,6 +148,41 @@ def test_a_resumed_run_goes_on_in_its_mlflow_run_without_doubled_points(new_trac
     assert {key: value for key, value in run.data.tags.items() if key.startswith("changed.")} == {
         "changed.num_workers": "2"
     }
+
+
+def test_a_resumed_run_with_other_values_keeps_both_and_says_so_once(
+    new_tracker: NewTracker, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = new_tracker()
+    for step in range(4):
+        first.log_metrics({"loss": step, "nothing": math.nan, "much": math.inf}, step=step)
+    first.close("KILLED")
+    for _ in range(2):
+        again = new_tracker()
+        for step in range(4):
+            again.log_metrics({"loss": step + 0.5 * (step > 1), "nothing": math.nan, "much": math.inf}, step=step)
+        again.close("KILLED")
+    assert points(again, "loss") == [(0, 0), (1, 1), (2, 2), (2, 2.5), (3, 3), (3, 3.5)]
+    assert mlflow_run(again)[1].data.metrics["loss"] == 3.5
+    assert len(points(again, "nothing")) == len(points(again, "much")) == 4
+    text = f"{again.run.name} repeats step 2 and comes to another value; MLflow keeps both."
+    assert [record.getMessage() for record in caplog.records if "repeats" in record.getMessage()] == [text]
+
+
+def test_the_device_of_a_run_and_that_of_its_continuation(
+    new_tracker: NewTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    first = new_tracker()
+    first.log_device(torch.device("cuda:0"))
+    first.close("KILLED")
+    second = new_tracker()
+    second.log_device(torch.device("cpu"))
+    second.close()
+    tags = mlflow_run(second)[1].data.tags
+    assert (tags["device.name"], tags["device.count"]) == ("a GPU", "3")
+    assert tags["changed.device.name"] == device_name(torch.device("cpu"))
 
 
 def test_a_resumed_run_whose_store_is_gone_starts_a_new_one_with_everything(
@@ -174,16 +232,20 @@ def test_user_and_password_of_an_address_are_kept_nowhere(new_tracker: NewTracke
 
 @pytest.mark.parametrize(
     ("source", "uri"),
-    [("tracking_uri", "/data/mlruns"), ("the environment variable MLFLOW_TRACKING_URI", "file:///data/mlruns")],
+    [
+        ("tracking_uri", "/data/mlruns"),
+        ("the environment variable MLFLOW_TRACKING_URI", "file:///data/mlruns"),
+        ("the environment variable MLFLOW_TRACKING_URI", "databricks"),
+    ],
 )
-def test_a_plain_folder_is_refused(monkeypatch: pytest.MonkeyPatch, uri: str, source: str) -> None:
+def test_what_is_no_store_is_refused(monkeypatch: pytest.MonkeyPatch, uri: str, source: str) -> None:
     if source != "tracking_uri":
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(InputError) as error:
         resolve_tracking_uri(uri)
     assert str(error.value) == (
-        f"{source}: MLflow no longer keeps runs in plain folders such as {uri!r}. Give a SQLite file "
-        "(sqlite:///<path>/mlruns.db) or the address of an MLflow server (http://...)."
+        f"{source}: runs cannot be tracked in {uri!r}; give the address of a SQLite file, sqlite:///<path>/mlruns.db, "
+        "or of an MLflow server, http(s)://<server>."
     )
 
 
