@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 
 from pipeline.tracking import Tracker
@@ -23,16 +24,20 @@ _AT_EPSILON = re.compile(r"(?P<metric>.+)_eps_(?P<epsilon>\d+(\.\d+)?(e-?\d+)?)"
 class TrackRun:
     """Logs what an Ignite engine computes to a ``Tracker``.
 
-    - Each iteration: ``loss`` of the engine's output and, if the engine has an optimizer, its rate ``lr`` (``lr_0``,
-      ``lr_1``... for several parameter groups), at the iteration's number. Losses stay where they were computed until
-      64 have come together or the epoch ends: reading each at once would stop a GPU at every iteration.
+    - At the start: the device, of an engine whose state has it.
+    - Each iteration: ``loss`` of the engine's output, of several processes the mean of theirs, and, if the engine has
+      an optimizer, its rate ``lr`` (``lr_0``, ``lr_1``... for several parameter groups), at the iteration's number.
+      Losses stay where they were computed until 64 have come together or the epoch ends: reading each at once would
+      stop a GPU at every iteration.
     - Each epoch: the scalars of ``engine.state.metrics``, at the epoch's number. Put this handler behind those that
       compute metrics.
     - Metrics at an intensity, such as ``DIC_eps_00.5``, as the curve ``DIC_vs_eps`` only, whose step is 10 times
-      epsilon and whose step 0 is the clean ``DIC``.
+      epsilon and whose step 0 is the clean ``DIC``. Steps are whole numbers: where ε has two decimals, the metric stays
+      one of its own.
     - At each epoch's end the tracker sends what it has.
     - An exception ends the run as FAILED (KILLED for KeyboardInterrupt and SystemExit) and is raised again. Handlers
-      that save something at an exception must stand before this one.
+      that save something at an exception must stand before this one. Of several processes one may be alone with it:
+      then losses that are held are not logged.
 
     The run goes on when the engine has completed: close the tracker when all engines have.
 
@@ -54,7 +59,7 @@ class TrackRun:
         self.iteration_metrics = iteration_metrics
         self.prefix = prefix
         self.step = step
-        self._held: list[tuple[int, int, Any]] = []
+        self._held: list[tuple[int, int, torch.Tensor]] = []
 
     def attach(self, engine: Engine) -> None:
         """
@@ -68,8 +73,12 @@ class TrackRun:
         engine.add_event_handler(Events.COMPLETED, self.flush)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self.exception_raised)
 
-    def start(self) -> None:
+    def start(self, engine: Engine) -> None:
         self.tracker.start()
+        # MONAI's engines have it, others may not
+        device = getattr(engine.state, "device", None)
+        if device is not None:
+            self.tracker.log_device(device)
 
     def iteration_completed(self, engine: Engine) -> None:
         now = int(time.time() * 1000)
@@ -87,7 +96,7 @@ class TrackRun:
         self.flush()
         scalars = {key: value for key, value in engine.state.metrics.items() if _is_scalar(value)}
         step = engine.state.epoch if self.step is None else self.step(engine)
-        plain = {f"{self.prefix}{key}": value for key, value in scalars.items() if not _AT_EPSILON.fullmatch(key)}
+        plain = {f"{self.prefix}{key}": value for key, value in scalars.items() if _on_curve(key) is None}
         self.tracker.log_metrics(plain, step=step)
         for key, points in _curves(scalars).items():
             for at, value in sorted(points.items()):
@@ -95,27 +104,34 @@ class TrackRun:
         self.tracker.end_epoch()
 
     def flush(self) -> None:
-        """Log the losses held so far."""
+        """Log the losses held so far; all processes must come here together."""
         held, self._held = self._held, []
-        tensors = [loss for _, _, loss in held if isinstance(loss, torch.Tensor)]
+        if not held:
+            return
+        losses = torch.stack([loss for _, _, loss in held])
+        if _processes() > 1:
+            dist.all_reduce(losses)
         # one transfer for all of them
-        values = iter(torch.stack(tensors).tolist() if tensors else [])
-        for iteration, time_, loss in held:
-            value = next(values) if isinstance(loss, torch.Tensor) else loss
+        for (iteration, time_, _), value in zip(held, (losses / _processes()).tolist(), strict=True):
             self.tracker.log_metrics({f"{self.prefix}loss": value}, step=iteration, timestamp=time_)
 
     def exception_raised(self, engine: Engine, error: BaseException) -> None:
-        self.flush()
+        if _processes() == 1:
+            self.flush()
         self.tracker.close("KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED")
         # with a handler for EXCEPTION_RAISED, Ignite leaves this to it
         raise error
 
 
-def _loss(output: Any) -> Any:
+def _processes() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _loss(output: Any) -> torch.Tensor:
     """The loss of an engine's output, of which MONAI makes a list of one per image with the loss in each."""
     item = output[0] if isinstance(output, list) else output
     loss = item["loss"] if isinstance(item, Mapping) else item
-    return loss.detach().reshape(()) if isinstance(loss, torch.Tensor) else loss
+    return loss.detach().reshape(()) if isinstance(loss, torch.Tensor) else torch.tensor(loss, dtype=torch.float64)
 
 
 def _is_scalar(value: Any) -> bool:
@@ -128,12 +144,18 @@ def _curves(scalars: Mapping[str, Any]) -> dict[str, dict[int, Any]]:
     """Curves against epsilon: name to step to value."""
     curves: dict[str, dict[int, Any]] = {}
     for key, value in scalars.items():
-        match = _AT_EPSILON.fullmatch(key)
-        step = round(10 * float(match["epsilon"]), 6) if match else 0.5
-        # MLflow's steps are whole numbers: an intensity with two decimals has no place on the curve
-        if match and step.is_integer():
-            curve = curves.setdefault(f"{match['metric']}_vs_eps", {})
-            curve[int(step)] = value
-            if match["metric"] in scalars:
-                curve[0] = scalars[match["metric"]]
+        place = _on_curve(key)
+        if place is not None:
+            metric, step = place
+            curve = curves.setdefault(f"{metric}_vs_eps", {})
+            curve[step] = value
+            if metric in scalars:
+                curve[0] = scalars[metric]
     return curves
+
+
+def _on_curve(key: str) -> tuple[str, int] | None:
+    """The metric and the step of one at an intensity; None for others, and where the step were no whole number."""
+    match = _AT_EPSILON.fullmatch(key)
+    step = round(10 * float(match["epsilon"]), 6) if match else 0.5
+    return (match["metric"], int(step)) if match and step.is_integer() else None

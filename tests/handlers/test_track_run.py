@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedTrainer
 from monai.transforms import Identityd
 
 from pipeline.handlers.track_run import TrackRun
+
+from .processes import start_processes
 
 
 class Recorder:
@@ -23,9 +29,13 @@ class Recorder:
         self.points: dict[str, list[tuple[int, float]]] = {}
         self.times: dict[str, list[int | None]] = {}
         self.statuses: list[str] = []
+        self.devices: list[torch.device] = []
 
     def start(self) -> None:
         self.starts += 1
+
+    def log_device(self, device: torch.device) -> None:
+        self.devices.append(device)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int, timestamp: int | None = None) -> None:
         for key, value in metrics.items():
@@ -117,6 +127,39 @@ def test_monais_trainer(recorder: Recorder, decollate: bool) -> None:
     ).run()
     assert recorder.points["loss"] == list(enumerate(losses, 1))
     assert recorder.points["lr"] == [(iteration, 0.1) for iteration in range(1, 7)]
+    assert recorder.devices == [torch.device("cpu")]
+
+
+def _track(rank: int, folder: Path, fails: int | None) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+
+    def process(engine: Engine) -> dict[str, torch.Tensor]:
+        if rank == fails and engine.state.iteration == 66:
+            raise ValueError("broken")
+        return {"loss": torch.tensor(float(engine.state.iteration + 10 * rank))}
+
+    recorder = Recorder()
+    engine = engine_of(process)
+    TrackRun(recorder).attach(engine)  # type: ignore[arg-type]
+    with nullcontext() if fails is None else pytest.raises(ValueError, match="broken"):
+        engine.run(range(70))
+    (folder / f"{rank}.json").write_text(json.dumps(recorder.points["loss"]))
+
+
+def test_the_loss_of_several_processes_is_their_mean(tmp_path: Path) -> None:
+    assert start_processes(_track, 2, tmp_path, None) == [0, 0]
+    assert json.loads((tmp_path / "0.json").read_text()) == [[step, step + 5.0] for step in range(1, 71)]
+
+
+def test_a_process_that_fails_waits_for_no_other(tmp_path: Path) -> None:
+    def fail(rank: int) -> list[list[float]]:
+        folder = tmp_path / str(rank)
+        folder.mkdir()
+        start_processes(_track, 2, folder, rank)
+        return list(json.loads((folder / f"{rank}.json").read_text()))
+
+    # what is not the mean is not logged
+    assert fail(0) == fail(1) == [[step, step + 5.0] for step in range(1, 65)]
 
 
 def test_scalars_of_an_epoch_and_nothing_else(recorder: Recorder) -> None:
@@ -156,6 +199,8 @@ def test_metrics_against_epsilon_are_one_curve_each(recorder: Recorder) -> None:
     engine.run([0])
     assert recorder.points == {
         "test/DIC": [(1, 0.97)],
+        # MLflow's steps are whole numbers
+        "test/DIC_eps_0.25": [(1, 0.965)],
         "test/JSC": [(1, 0.94)],
         "test/DIC_vs_eps": [(0, 0.97), (5, 0.96), (80, 0.4), (320, 0.1)],
         "test/JSC_vs_eps": [(0, 0.94), (80, 0.3)],
