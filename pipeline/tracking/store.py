@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -85,7 +87,7 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
     """
     from mlflow.exceptions import MlflowException
 
-    try:
+    with _explain_silence(uri):
         client = open_client(uri)
         if client.get_experiment_by_name(experiment_name) is None:
             artifacts = path_to_uri(_sqlite_file(uri).parent / "mlruns") if uri.startswith(_SQLITE) else None
@@ -96,12 +98,6 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
         experiment: Any = client.get_experiment_by_name(experiment_name)
-    # each kind of store raises errors of its own
-    except Exception as error:
-        raise InputError(
-            f"tracking_uri: the MLflow store {hide_credentials(uri)} does not answer ({short_reason(error)}). Start "
-            "the server, give another tracking_uri, or unset MLFLOW_TRACKING_URI if it names the wrong one."
-        ) from error
     if experiment.lifecycle_stage != "active":
         raise InputError(
             f"experiment_name: {experiment_name!r} has been deleted in {hide_credentials(uri)}. Restore it with "
@@ -124,18 +120,18 @@ def find_or_create_run(
     """
     from mlflow.exceptions import MlflowException
 
-    if run_id is not None:
-        try:
-            if client.get_run(run_id).info.lifecycle_stage == "active":
-                return run_id
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-    # a process killed between the creation and its note in run.json leaves a run of this folder
-    found = client.search_runs([experiment_id], filter_string=f"tags.`{_FOLDER_TAG}` = '{folder}'", max_results=1)
-    if found:
-        return str(found[0].info.run_id)
-    return str(client.create_run(experiment_id, run_name=run_name or folder, tags={_FOLDER_TAG: folder}).info.run_id)
+    with _explain_silence(client.tracking_uri):
+        if run_id is not None:
+            try:
+                if client.get_run(run_id).info.lifecycle_stage == "active":
+                    return run_id
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        # a process killed between the creation and its note in run.json leaves a run of this folder
+        found = client.search_runs([experiment_id], filter_string=f"tags.`{_FOLDER_TAG}` = '{folder}'", max_results=1)
+        run = found[0] if found else client.create_run(experiment_id, None, {_FOLDER_TAG: folder}, run_name or folder)
+        return str(run.info.run_id)
 
 
 def short_reason(error: Exception) -> str:
@@ -144,6 +140,18 @@ def short_reason(error: Exception) -> str:
     line = text[0].split(". ")[0] if text else type(error).__name__
     known = next((words for sign, words in _CAUSES.items() if sign in text[0]), None) if text else None
     return known or (line if len(line) <= 200 else line[:197] + "...")
+
+
+@contextmanager
+def _explain_silence(uri: str) -> Iterator[None]:
+    try:
+        yield
+    # each kind of store raises errors of its own
+    except Exception as error:
+        raise InputError(
+            f"tracking_uri: the MLflow store {hide_credentials(uri)} does not answer ({short_reason(error)}). Start "
+            "the server, give another tracking_uri, or unset MLFLOW_TRACKING_URI if it names the wrong one."
+        ) from error
 
 
 def _configure_mlflow(has_credentials: bool) -> None:

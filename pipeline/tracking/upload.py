@@ -52,6 +52,7 @@ class Upload:
         same = noted.get("run_id") == self.run_id and starts_line(self._journal, noted["offset"])
         self._offset: int = noted["offset"] if same else 0
         self._status: str | None = noted["status"] if same else None
+        self._gave_up = False
 
     def send(self) -> None:
         """Send all entries that are in the journal now; after an error the next call goes on where this one was.
@@ -60,7 +61,7 @@ class Upload:
         has been deleted, one warning says so, and the journal counts as sent. Only a store that does not answer raises.
         Another process that sends the same at this moment is waited for.
         """
-        if self._status == "DELETED":
+        if self._gave_up:
             return
         lock = FolderLock(self.folder, _LOCK)
         if not lock.acquire(seconds=_PATIENCE):
@@ -77,7 +78,7 @@ class Upload:
         nothing before the lock is free, and then, once more, that the run is RUNNING.
         """
         self._send_journal(is_dead=True)
-        return self._status != "DELETED"
+        return not self._gave_up
 
     @property
     def is_settled(self) -> bool:
@@ -86,6 +87,8 @@ class Upload:
         return self._status == "DELETED" or (self._status in _ENDED and self._offset == size)
 
     def _send_journal(self, is_dead: bool) -> None:
+        if self._status == "DELETED":
+            self._status = None  # whoever sends it nonetheless has restored it
         try:
             for kind, pairs in groupby(read_journal(self._journal, self._offset), key=lambda pair: pair[0]["type"]):
                 if kind in _AT_ONCE:
@@ -102,6 +105,7 @@ class Upload:
                 self._send("status", [{"value": "KILLED", "time": None}])
                 self._remember(self._offset, "KILLED")
         except _RunDeletedError:
+            self._gave_up = True
             self._remember(self._offset, "DELETED")
             logger.warning("%s: the MLflow run %s has been deleted; the journal stays.", self.folder, self.run_id)
 

@@ -129,8 +129,11 @@ def test_an_mlflow_run_that_is_gone_is_said_once_and_stops_nothing(
         upload_folder(tracker.run.path)
     if lacks == "deleted":
         MlflowClient(store).restore_run(run_id)
+        # as if its process had died before its end
+        journal = tracker.run.path / "journal.jsonl"
+        journal.write_text("".join(line for line in journal.open() if '"status"' not in line))
         assert upload_folder(tracker.run.path) == run_id
-        assert mlflow_run(tracker)[1].info.status == "FINISHED"
+        assert mlflow_run(tracker)[1].info.status == "KILLED"
 
 
 def test_a_live_run_deleted_in_the_store_is_said_once(
