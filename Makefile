@@ -91,7 +91,7 @@ FORCE:
 
 test: .venv/.runtime .venv/snakemake/.ready
 	@# as many threads as processes: more would wait for each other
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 check: .venv/.development
 	$(BIN)/ruff check .

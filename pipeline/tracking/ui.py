@@ -31,7 +31,8 @@ def serve_ui(store: str, port: int) -> int:
         raise InputError(f"port: {port} is taken; give another, such as PORT=5001.") from error
     (newest,) = open_client(store).search_experiments(order_by=["creation_time DESC"], max_results=1)
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--backend-store-uri", store]
-    command += ["--registry-store-uri", store, "--uvicorn-opts", "--log-level warning"]
+    # one worker: each takes seconds to start
+    command += ["--registry-store-uri", store, "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     server = subprocess.Popen(command, env=os.environ | _QUIET)
     address = f"http://127.0.0.1:{port}"

@@ -62,6 +62,7 @@ def test_the_status_is_that_of_the_journal_and_a_network_that_is_gone_is_left_ou
     assert mlflow_run(tracker)[1].info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_registered_network_gives_the_same_elsewhere(
     new_tracker: Callable[..., Tracker], store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

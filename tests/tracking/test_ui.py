@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 COMMAND = [sys.executable, "-m", "pipeline.tracking", "ui"]
 
 
+@pytest.mark.slow
 def test_the_address_of_the_newest_experiment_is_printed_when_the_server_answers(store: str) -> None:
     MlflowClient(store).create_experiment("older")
     newest = MlflowClient(store).create_experiment("newest")
