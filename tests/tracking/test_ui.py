@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 
+import pytest
 from mlflow import MlflowClient
 
 COMMAND = [sys.executable, "-m", "pipeline.tracking", "ui"]
