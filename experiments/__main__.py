@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     cell = commands.add_parser("cell", help="run one cell of the plan, or go on with it")
     cell.add_argument("name")
     cell.add_argument("fingerprint", help="as the plan has it: another plan may have taken its place")
-    cell.add_argument("--processes", type=int, default=1, help="processes that share it, by torchrun")
+    cell.add_argument("--processes", type=_count, default=1, help="processes that share it, by torchrun")
     report = commands.add_parser("report", help="make tables and figures of the plan's finished cells")
     draw = commands.add_parser("draw", help="make tables and figures again from a table of results alone")
     draw.add_argument("table", metavar="TABLE", type=Path, help="results.csv or results.parquet, costs.csv beside it")
@@ -64,6 +64,12 @@ def _data(text: str) -> tuple[str, str]:
     if not (name and sign and folder):
         raise argparse.ArgumentTypeError(f"{text!r} must have the form NAME=FOLDER")
     return name, folder
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 up")
+    return int(text)
 
 
 def _folder(text: str) -> Path:

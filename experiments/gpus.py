@@ -17,13 +17,11 @@ from pipeline.utils import InputError
 __all__ = ["take_gpus"]
 
 
-def take_gpus(count: int) -> list[FolderLock]:
+def take_gpus(count: int) -> None:
     """Make only ``count`` GPUs that no other cell of this user has taken visible to this process; wait for them.
 
-    With no GPU, or as many as asked for, nothing is changed: a batch system has chosen already.
-
-    Returns:
-        The locks, held until this process ends.
+    They are this process's until it ends. With no GPU, or as many as asked for, nothing is changed: a batch system has
+    chosen already.
 
     Raises:
         InputError: if there are GPUs, but fewer than ``count``.
@@ -32,7 +30,7 @@ def take_gpus(count: int) -> list[FolderLock]:
     if 0 < len(visible) < count:
         raise InputError(f"processes {count}: a process needs a GPU of its own, and {len(visible)} can be seen here.")
     if len(visible) <= count:
-        return []
+        return
     locks = {gpu: FolderLock(_folder(gpu)) for gpu in visible}
     while True:
         taken = [gpu for gpu, lock in locks.items() if lock.acquire()]
@@ -40,7 +38,7 @@ def take_gpus(count: int) -> list[FolderLock]:
             locks[gpu].release()
         if len(taken) >= count:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken[:count])
-            return [locks[gpu] for gpu in taken[:count]]
+            return
         time.sleep(1)
 
 

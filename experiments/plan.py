@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +30,7 @@ _NAME = "plan.json"
 _IGNORED = IGNORED_KEYS | {"description", "tracker"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlannedCell(Cell):
     """A cell and what its result depends on.
 
@@ -41,13 +40,13 @@ class PlannedCell(Cell):
         fingerprint: of its configuration, settings and data, and the same of the cells whose weights it takes.
     """
 
-    dataset_dir: str = ""
-    data_description: str = ""
-    fingerprint: str = ""
+    dataset_dir: str
+    data_description: str
+    fingerprint: str
 
     @property
     def finished(self) -> str:
-        """The file, in the folder of results, that is written last and says where the cell's result is."""
+        """The file in the folder of results that is written last, and says where the result is."""
         return f"cells/{self.name}/{self.fingerprint}.json"
 
 
@@ -105,7 +104,7 @@ def make_plan(matrix: Matrix, results_dir: Path, patterns: Sequence[str] = ("*",
 def write_plan(plan: Plan) -> None:
     """Write ``plan.json`` into the folder of results."""
     plan.results_dir.mkdir(parents=True, exist_ok=True)
-    cells = [{**asdict(cell), "finished": cell.finished} for cell in plan.cells.values()]
+    cells = [asdict(cell) for cell in plan.cells.values()]
     content = {"experiment": plan.experiment, "selected": plan.selected, "cells": cells}
     with atomic_path(plan.results_dir / _NAME) as file:
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -119,23 +118,10 @@ def read_plan(results_dir: Path) -> Plan:
     """
     try:
         content = json.loads((results_dir / _NAME).read_text(encoding="utf-8"))
-        cells = [{key: value for key, value in cell.items() if key != "finished"} for cell in content["cells"]]
-        planned = {cell["name"]: PlannedCell(**cell) for cell in cells}
+        planned = {cell["name"]: PlannedCell(**cell) for cell in content["cells"]}
         return Plan(results_dir, content["experiment"], planned, content["selected"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"{results_dir / _NAME} cannot be read ({error}); run the matrix into this folder.") from error
-
-
-def work_folder(cell: PlannedCell, weights: Mapping[str, str]) -> str:
-    """Return where a cell keeps its runs, which other weights of the cells that it needs must never enter.
-
-    Args:
-        cell: the cell.
-        weights: the fingerprints of the files that it takes, by setting.
-    """
-    text = json.dumps([cell.fingerprint, sorted(weights.items())])
-    name = hashlib.sha256(text.encode()).hexdigest()[:16] if weights else cell.fingerprint
-    return f"cells/{cell.name}/{name}"
 
 
 def _selected(cells: Sequence[Cell], patterns: Iterable[str]) -> list[str]:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from pipeline.utils import InputError, atomic_path
 
+from .finished import read_finished
 from .plan import Plan
-from .run_cell import read_finished
 
 __all__ = ["COLUMNS", "collect", "describe_commits", "read_table", "write_table"]
 

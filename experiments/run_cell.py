@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import runpy
@@ -11,41 +10,23 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from pipeline.runs import FolderLock
-from pipeline.utils import InputError, atomic_path
 from pipeline.weights import fingerprint_file
 
 from .bundle_command import bundle_command
+from .finished import find_result, weights_of, work_folder, write_finished
 from .gpus import take_gpus
-from .plan import Plan, PlannedCell, work_folder
+from .plan import Plan
 
-__all__ = ["Finished", "read_finished", "run_cell"]
+__all__ = ["run_cell"]
 
 _PROMPT = "$ python -m "
 _TAIL = 65536  # bytes of a log that hold its last error
 _ERROR = re.compile(r"error: |[\w.]*(Error|Exception|Interrupt)\b")
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a finished cell leaves.
-
-    Attributes:
-        run: the run folder that holds the result.
-        weights: the file of its weights, which may be gone when it has served.
-        sha256: of the weights; None of a cell that only evaluates.
-        needs: the SHA-256 of the weights that it took, by setting.
-    """
-
-    run: Path
-    weights: Path
-    sha256: str | None
-    needs: dict[str, str]
 
 
 def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
@@ -66,7 +47,7 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
         InputError: if weights that it takes are gone or changed, or there are fewer GPUs than processes.
     """
     cell = plan.cells[name]
-    weights = {setting: _weights_of(plan, need) for setting, need in cell.needs.items()}
+    weights = {setting: weights_of(plan, need) for setting, need in cell.needs.items()}
     needs = {setting: fingerprint_file(file) for setting, file in weights.items()}
     folder = plan.results_dir / work_folder(cell, needs)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +58,7 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
         lock.acquire(blocking=True)
     try:
         status = 0
-        if _result(folder) is None:
+        if find_result(folder) is None:
             locations = {
                 "dataset_dir": Path(cell.dataset_dir),
                 "output_dir": folder / "runs",
@@ -86,67 +67,16 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
                 "experiment_name": plan.experiment,
                 "run_name": f"$@title + ' · {cell.labels['data']} · seed {cell.labels['seed']}'",
             }
-            gpus = take_gpus(processes)
+            take_gpus(processes)
             status = _run(name, bundle_command(cell, locations, processes), log)
-            for gpu in gpus:
-                gpu.release()
-        run = _result(folder)
+        run = find_result(folder)
         if run is None:
             return status or 1
-        _write_finished(plan, cell, run, folder / "models" / "model.pt", needs)
+        write_finished(plan, cell, run, folder / "models" / "model.pt", needs)
         _send_rest(run)
         return 0
     finally:
         lock.release()
-
-
-def read_finished(plan: Plan, cell: PlannedCell) -> Finished | None:
-    """Return what a cell has left; None if it is not finished, or took weights that have been made anew since.
-
-    Raises:
-        InputError: if its file is damaged.
-    """
-    file = plan.results_dir / cell.finished
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        paths = {key: plan.results_dir / content[key] for key in ("run", "weights")}
-        finished = Finished(**paths, sha256=content["sha256"], needs=dict(content["needs"]))
-    except FileNotFoundError:
-        return None
-    except (ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{file} is damaged; remove it, and run the matrix again.") from error
-    for setting, name in cell.needs.items():
-        need = read_finished(plan, plan.cells[name])
-        if need is None or need.sha256 != finished.needs.get(setting):
-            return None
-    return finished
-
-
-def _weights_of(plan: Plan, name: str) -> Path:
-    finished = read_finished(plan, plan.cells[name])
-    if finished is None:
-        raise InputError(f"{name} is not finished; run it first.")
-    if not finished.weights.is_file() or fingerprint_file(finished.weights) != finished.sha256:
-        file = plan.results_dir / plan.cells[name].finished
-        raise InputError(f"{finished.weights} is gone or changed; remove {file} and {finished.run} to make it anew.")
-    return finished.weights
-
-
-def _result(folder: Path) -> Path | None:
-    """The run folder with the result, which a bundle writes last of all."""
-    files = sorted(folder.glob("runs/*/result.json"), key=lambda file: file.stat().st_mtime)
-    return files[-1].parent if files else None
-
-
-def _write_finished(plan: Plan, cell: PlannedCell, run: Path, weights: Path, needs: dict[str, str]) -> None:
-    content: dict[str, Any] = {
-        "run": str(run.relative_to(plan.results_dir)),
-        "weights": str(weights.relative_to(plan.results_dir)),
-        "sha256": fingerprint_file(weights) if weights.is_file() else None,
-        "needs": needs,
-    }
-    with atomic_path(plan.results_dir / cell.finished) as file:
-        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _send_rest(run: Path) -> None:

@@ -12,9 +12,10 @@ import pandas as pd
 from pipeline.figures import Curve, CurvePanel, save_comparison_curves
 
 from .condition import METRICS, SCRATCH_STAGES, STAGES, UNET_UNCHANGED, Condition, by_condition, claim_trios
+from .drawn_figure import DrawnFigure
 from .paper_sets import ReportedData
 
-__all__ = ["DrawnFigure", "draw_curves"]
+__all__ = ["draw_curves"]
 
 MARKER_LABEL = "NLCEN in the paper"
 
@@ -23,22 +24,6 @@ NETWORK_LINES = {name: line for line, name in enumerate(("nlcen", "slsdeep", "nw
 WITH, WITHOUT, FROM_SCRATCH = 0, 6, 7
 STAGE_LINES = {"scratch_without_nl": 1, "scratch_without_ce": 3, "without_nl": 2, "without_ce": 4, "frozen": 5}
 STAGE_LINES["fine_tuned"] = 0
-
-
-@dataclass(frozen=True)
-class DrawnFigure:
-    """A figure of the report.
-
-    Args:
-        section: the part of the page that it belongs to: ``"pictures"``, ``"networks"``, ``"nlce"``, ``"ablation"`` or
-            ``"claim"``.
-        caption: what it shows.
-        files: the same figure as PNG and PDF.
-    """
-
-    section: str
-    caption: str
-    files: list[Path]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from experiments.results import describe_commits
 
 from .condition import CONDITION, METRICS, STAGES, UNET_UNCHANGED, Condition, by_condition, claim_trios
-from .curves import DrawnFigure
+from .drawn_figure import DrawnFigure
 from .paper_sets import ReportedData
 from .statistics import MIN_SEEDS
 
-__all__ = ["write_page"]
+__all__ = ["make_page"]
 
 SHOWN_EPSILONS = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 NOTHING_LEARNED = 0.1  # a mean DIC on clean pictures below it
@@ -37,7 +37,7 @@ COSTS = {
 Table = dict[str, Any]  # of the template's macro ``table``: header and rows
 
 
-def write_page(
+def make_page(
     table: pd.DataFrame,
     summary: pd.DataFrame,
     differences: pd.DataFrame,

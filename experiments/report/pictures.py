@@ -14,7 +14,7 @@ from pipeline.figures import AttackedPicture, save_attack_panel, save_prediction
 from pipeline.utils import InputError, named_by
 
 from .condition import Condition, by_condition
-from .curves import DrawnFigure
+from .drawn_figure import DrawnFigure
 from .paper_sets import ReportedData
 
 __all__ = ["draw_pictures"]

@@ -12,7 +12,7 @@ from pipeline.utils import atomic_path
 
 from .condition import CONDITION, METRICS, Condition
 from .curves import draw_curves
-from .page import write_page
+from .page import make_page
 from .pairs import differences
 from .paper_sets import ReportedData, describe_data
 from .pictures import draw_pictures
@@ -62,7 +62,7 @@ def write_report(
         *(file for drawn in figures.values() for figure in drawn for file in figure.files),
     ]
     with atomic_path(results_dir / "summary.md") as path:
-        path.write_text(write_page(table, summary, compared, costs, data_sets, figures), encoding="utf-8")
+        path.write_text(make_page(table, summary, compared, costs, data_sets, figures), encoding="utf-8")
     return [*written, results_dir / "summary.md"]
 
 

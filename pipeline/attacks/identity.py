@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.losses import Scheduled
+
 from .attack import Attack
 
 __all__ = ["attack_identity", "describe"]
@@ -60,8 +62,8 @@ def _plain_code(code: CodeType) -> tuple[object, ...]:
 
 def _shown(value: object) -> str:
     if isinstance(value, torch.Tensor):
-        content = value.detach().cpu().contiguous()
-        return f"{tuple(content.shape)} {hashlib.sha256(content.numpy().tobytes()).hexdigest()[:16]}"
+        content = value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+        return f"{tuple(value.shape)} {hashlib.sha256(content).hexdigest()[:16]}"
     return describe(value) if callable(value) else re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
@@ -77,4 +79,4 @@ def _plain(value: Any) -> Any:
         return [_plain(entry) for entry in value]
     if hasattr(value, "gradients"):  # an attack that another one uses
         return attack_identity(value)
-    return describe(value) if callable(value) else value
+    return describe(value) if callable(value) or isinstance(value, Scheduled) else value

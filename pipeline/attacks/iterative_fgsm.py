@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from pipeline.losses import Scheduled
+from pipeline.utils import InputError
+
 from .attacked_network import AttackedNetwork
 from .grey_levels import Range, check_epsilons, check_range, check_step
 from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, inverse_mask, objective
@@ -55,6 +58,10 @@ class IterativeFGSM:
         self.unit = unit
         check_step(step)
         check_range(value_range)
+        if isinstance(loss_function, Scheduled):
+            raise InputError(
+                "IterativeFGSM: its intensities share their steps, so that no loss can change with them; give PGD."
+            )
 
     def check(self, epsilons: Sequence[float]) -> None:
         check_epsilons(epsilons)

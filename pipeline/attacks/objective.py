@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from pipeline.losses import PixelCrossEntropy
+from pipeline.losses import PixelCrossEntropy, Scheduled
 from pipeline.utils import InputError
 
 from .attacked_network import AttackedNetwork
 
-__all__ = ["Loss", "Target", "at", "inverse_mask", "objective"]
+__all__ = ["Loss", "Target", "inverse_mask", "objective"]
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 Target = Callable[[torch.Tensor], torch.Tensor]
@@ -37,9 +37,9 @@ def inverse_mask(label: torch.Tensor) -> torch.Tensor:
 
 
 def objective(
-    attacked: AttackedNetwork, label: torch.Tensor, loss_function: Loss, target: Target | None
-) -> Callable[[Any], torch.Tensor]:
-    """Return what an attack lowers, as a function of the logits.
+    attacked: AttackedNetwork, label: torch.Tensor, loss_function: Loss | Scheduled, target: Target | None
+) -> Callable[..., torch.Tensor]:
+    """Return what an attack lowers, a function of the logits and of ``progress``, the part of its steps from 0 to 1.
 
     Args:
         attacked: what is attacked.
@@ -48,12 +48,11 @@ def objective(
         target: from the true masks to those that the network is driven towards; None drives it away from the true ones.
     """
     masks = attacked.classes.target(label)
-    if target is None:
-        return lambda logits: -loss_function(logits, masks)
-    wanted = target(masks)
-    return lambda logits: loss_function(logits, wanted)
+    wanted = masks if target is None else target(masks)
 
+    def lowered(logits: Any, progress: float = 0.0) -> torch.Tensor:
+        loss = loss_function.at(progress) if isinstance(loss_function, Scheduled) else loss_function
+        value = loss(logits, wanted)
+        return -value if target is None else value
 
-def at(loss_function: Loss, progress: float) -> Loss:
-    """Return the loss for a part of an attack's steps, from 0 to 1: itself, or what a ``Scheduled`` one says."""
-    return loss_function.at(progress) if hasattr(loss_function, "at") else loss_function
+    return lowered

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
 
+from pipeline.losses import Scheduled
 from pipeline.utils import InputError
 
 from .attacked_network import AttackedNetwork
 from .grey_levels import Range, check_epsilons, check_picture, check_range, check_step, project
-from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, at, inverse_mask, objective
+from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, inverse_mask, objective
 from .random_start import check_seed, uniform_noise
 
 __all__ = ["PGD"]
@@ -47,7 +49,7 @@ class PGD:
         iterations: int = 20,
         relative_step: float | None = None,
         restarts: int = 1,
-        loss_function: Loss | None = None,
+        loss_function: Loss | Scheduled | None = None,
         target: Target | None = inverse_mask,
         value_range: Range = (0.0, 255.0),
         unit: float = 1.0,
@@ -98,10 +100,11 @@ class PGD:
     def _descend(
         self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor, reach: float, restart: int
     ) -> torch.Tensor:
+        lowered = objective(attacked, label, self.loss_function, self.target)
         start = reach * uniform_noise(picture, self.seed, restart)
         delta = project(start, picture, reach, self.value_range)
         for step in range(self.iterations):
-            loss = objective(attacked, label, at(self.loss_function, step / self.iterations), self.target)
+            loss = functools.partial(lowered, progress=step / self.iterations)
             _, gradient = attacked.value_and_gradient(picture + delta, loss)
             delta = project(delta - self.relative_step * reach * gradient.sign(), picture, reach, self.value_range)
         return picture + delta

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 __all__ = ["eps_half_lost", "robustness_summary"]
 
 
@@ -21,8 +23,8 @@ def robustness_summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     attacked = rows[1:]
     chosen = {"weakest": attacked[0], "middle": attacked[(len(attacked) - 1) // 2], "strongest": attacked[-1]}
     summary = {f"{metric}_{at}": row[metric] for metric in ("DIC", "JSC") for at, row in chosen.items()}
-    trapezoids = ((b["epsilon"] - a["epsilon"]) * (a["DIC"] + b["DIC"]) / 2 for a, b in pairwise(rows))
-    summary["DIC_area"] = sum(trapezoids) / rows[-1]["epsilon"]
+    epsilons = [row["epsilon"] for row in rows]
+    summary["DIC_area"] = float(np.trapezoid([row["DIC"] for row in rows], epsilons)) / epsilons[-1]
     half = eps_half_lost(rows)
     return summary if half is None else summary | {"eps_half_DIC": half}
 

@@ -10,9 +10,11 @@ from .attack_losses import (
     Margin,
     MaskedCrossEntropy,
     Scheduled,
-    SegPGDLoss,
+    SegPGDSchedule,
     ShrinkLoss,
     Tsallis,
+    TsallisSweep,
+    WeightedCrossEntropy,
 )
 from .end_point_error import CrossEntropyEndPointError, EndPointError
 from .pixel_cross_entropy import PixelCrossEntropy
@@ -28,7 +30,9 @@ __all__ = [
     "MaskedCrossEntropy",
     "PixelCrossEntropy",
     "Scheduled",
-    "SegPGDLoss",
+    "SegPGDSchedule",
     "ShrinkLoss",
     "Tsallis",
+    "TsallisSweep",
+    "WeightedCrossEntropy",
 ]

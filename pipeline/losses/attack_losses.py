@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from .check_target import check_target
 
 __all__ = [
     "BalancedMaskedCrossEntropy",
@@ -18,19 +22,22 @@ __all__ = [
     "Margin",
     "MaskedCrossEntropy",
     "Scheduled",
-    "SegPGDLoss",
+    "SegPGDSchedule",
     "ShrinkLoss",
     "Tsallis",
+    "TsallisSweep",
+    "WeightedCrossEntropy",
 ]
 
 
+@runtime_checkable
 class Scheduled(Protocol):
     """A loss that changes during an attack: ``at(progress)`` is the one for a part of the steps from 0 to 1."""
 
     def at(self, progress: float) -> nn.Module: ...
 
 
-class _PixelLoss(nn.Module):
+class _PixelLoss(nn.Module, ABC):
     """The sum over all pixels of a value of each, which keeps the images of a batch independent.
 
     Shape:
@@ -43,14 +50,12 @@ class _PixelLoss(nn.Module):
     """
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        expected = (input.shape[0], 1, *input.shape[2:])
-        if tuple(target.shape) != expected:
-            raise ValueError(f"{type(self).__name__}: target must have shape {expected}, got {tuple(target.shape)}.")
+        check_target(self, input, target)
         return self.of_pixels(input, target.squeeze(1).long()).sum()
 
+    @abstractmethod
     def of_pixels(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Return the value of each pixel, (B, *spatial), for labels of that shape."""
-        raise NotImplementedError
 
 
 class Margin(_PixelLoss):
@@ -90,43 +95,49 @@ class JensenShannon(_PixelLoss):
 
 
 class Tsallis(_PixelLoss):
-    """(1 − p^(1 − q)) / (1 − q) of the true class's probability p: q says which pixels pull.
+    """(1 − p^(1 − q)) / (1 − q) of the true class's probability p: ``q`` says which pixels pull.
 
-    q = 1 is the cross-entropy, at which wrong pixels pull most; the lower q, the more pull those that are right. During
-    an attack q rises from ``first`` to ``last`` (TsallisPGD, arXiv 2605.03405).
+    q = 1 is the cross-entropy, at which wrong pixels pull most; the lower q, the more pull those that are right.
     """
 
-    def __init__(self, first: float = -2.0, last: float = 1.0) -> None:
+    def __init__(self, q: float) -> None:
         super().__init__()
-        self.first, self.last = first, last
-        self.q = last
-
-    def at(self, progress: float) -> Tsallis:
-        loss = Tsallis(self.first, self.last)
-        loss.q = self.first + progress * (self.last - self.first)
-        return loss
+        self.q = q
 
     def of_pixels(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         entropy = F.cross_entropy(logits, label, reduction="none")  # −log p
         return entropy if self.q == 1 else -torch.expm1((self.q - 1) * entropy) / (1 - self.q)
 
 
-class SegPGDLoss(_PixelLoss):
-    """Cross-entropy, 1 − λ of the pixels that are right and λ of those that are wrong (Gu et al., ECCV 2022).
+@dataclass(frozen=True)
+class TsallisSweep:
+    """``Tsallis`` with q from ``first`` to ``last`` during an attack (TsallisPGD, arXiv 2605.03405)."""
 
-    λ rises from 0 to ½ during an attack.
-    """
+    first: float = -2.0
+    last: float = 1.0
 
-    def __init__(self, wrong: float = 0.5) -> None:
+    def at(self, progress: float) -> Tsallis:
+        return Tsallis(self.first + progress * (self.last - self.first))
+
+
+class WeightedCrossEntropy(_PixelLoss):
+    """Cross-entropy, 1 − ``wrong`` of the pixels that are right and ``wrong`` of those that are wrong."""
+
+    def __init__(self, wrong: float) -> None:
         super().__init__()
         self.wrong = wrong
-
-    def at(self, progress: float) -> SegPGDLoss:
-        return SegPGDLoss(progress / 2)
 
     def of_pixels(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         weight = torch.where(_is_right(logits, label), 1 - self.wrong, self.wrong)
         return F.cross_entropy(logits, label, reduction="none") * weight
+
+
+@dataclass(frozen=True)
+class SegPGDSchedule:
+    """``WeightedCrossEntropy`` whose part of wrong pixels rises from 0 to ½ (SegPGD: Gu et al., ECCV 2022)."""
+
+    def at(self, progress: float) -> WeightedCrossEntropy:
+        return WeightedCrossEntropy(progress / 2)
 
 
 class CosPGDLoss(_PixelLoss):

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.modules.loss import _Loss
 
+from .check_target import check_target
 from .pixel_cross_entropy import PixelCrossEntropy
 
 __all__ = ["CrossEntropyEndPointError", "EndPointError"]
@@ -34,9 +35,7 @@ class EndPointError(_Loss):
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         if input.ndim != 4 or input.shape[1] != 2:
             raise ValueError(f"EndPointError: input must have shape (B, 2, H, W), got {tuple(input.shape)}.")
-        expected = (input.shape[0], 1, *input.shape[2:])
-        if tuple(target.shape) != expected:
-            raise ValueError(f"EndPointError: target must have shape {expected}, got {tuple(target.shape)}.")
+        check_target(self, input, target)
         difference = torch.softmax(input, dim=1)[:, 1:] - target.to(input.dtype)
         # the derivative is linear: that of the difference is the difference of both
         return (_sobel(difference).square() + _sobel(difference.mT).mT.square() + 1e-12).sqrt().mean()

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch.nn.modules.loss import _Loss
 
+from .check_target import check_target
+
 __all__ = ["PixelCrossEntropy"]
 
 
@@ -28,7 +30,5 @@ class PixelCrossEntropy(_Loss):
         super().__init__(reduction=reduction)
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        expected = (input.shape[0], 1, *input.shape[2:])
-        if tuple(target.shape) != expected:
-            raise ValueError(f"PixelCrossEntropy: target must have shape {expected}, got {tuple(target.shape)}.")
+        check_target(self, input, target)
         return F.cross_entropy(input, target.squeeze(1).long(), reduction=self.reduction)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from monai.losses import DiceLoss
 from torch import nn
 
-from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, UniformNoise
-from pipeline.losses import GrowLoss, PixelCrossEntropy, SegPGDLoss, ShrinkLoss
+from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, UniformNoise, attack_identity
+from pipeline.losses import GrowLoss, PixelCrossEntropy, SegPGDSchedule, ShrinkLoss, TsallisSweep
 from pipeline.utils import InputError
 
 
@@ -98,8 +100,8 @@ def test_an_image_is_attacked_alike_in_any_batch() -> None:
 def test_a_scheduled_loss_is_asked_for_each_step() -> None:
     asked: list[float] = []
 
-    class Noting(SegPGDLoss):
-        def at(self, progress: float) -> SegPGDLoss:
+    class Noting(SegPGDSchedule):
+        def at(self, progress: float) -> nn.Module:
             asked.append(progress)
             return super().at(progress)
 
@@ -107,6 +109,10 @@ def test_a_scheduled_loss_is_asked_for_each_step() -> None:
     pictures, label = make_data(network)
     PGD(4, restarts=2, loss_function=Noting(), target=None)(AttackedNetwork(network), pictures, label, [8.0])
     assert asked == [0.0, 0.25, 0.5, 0.75] * 2
+    with pytest.raises(InputError, match="give PGD"):
+        IterativeFGSM(loss_function=TsallisSweep())
+    identities = {json.dumps(attack_identity(PGD(loss_function=loss))) for loss in (SegPGDSchedule(), TsallisSweep())}
+    assert len(identities | {json.dumps(attack_identity(PGD(loss_function=TsallisSweep(first=0.0))))}) == 3
 
 
 def test_losses_that_couple_pixels_or_know_one_direction_do_what_they_say() -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -11,8 +12,7 @@ import torch
 
 from experiments import gpus
 from experiments.__main__ import main
-from experiments.plan import work_folder
-from experiments.run_cell import read_finished
+from experiments.finished import read_finished, work_folder
 from pipeline.runs import FolderLock
 from pipeline.utils import InputError
 from pipeline.weights import fingerprint_file
@@ -191,29 +191,43 @@ def test_the_end_of_a_bundle_is_that_of_its_cell(
 
 
 def test_each_cell_takes_gpus_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
+    made: dict[str, FolderLock] = {}
+
+    class Noting(FolderLock):
+        def acquire(self, *arguments: object, **options: object) -> bool:
+            taken = super().acquire(*arguments, **options)  # type: ignore[arg-type]
+            if taken:
+                made[self.gpu] = self
+            return taken
+
+    def lock(folder: Path) -> Noting:
+        own = Noting(folder)
+        own.gpu = folder.name  # type: ignore[attr-defined]
+        return own
+
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(gpus, "_folder", lambda gpu: _made(tmp_path / gpu))
+    monkeypatch.setattr(gpus, "FolderLock", lock)
 
-    def take(count: int) -> tuple[list[FolderLock], str]:
+    def take(count: int) -> str:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
-        return gpus.take_gpus(count), gpus.os.environ["CUDA_VISIBLE_DEVICES"]
+        gpus.take_gpus(count)
+        return os.environ["CUDA_VISIBLE_DEVICES"]
 
-    first, its = take(1)
-    second, others = take(2)
-    assert (its, others) == ("4", "5,7")
+    assert (take(1), take(2)) == ("4", "5,7")
     sleeps: list[float] = []
 
     def sleep(seconds: float) -> None:
         sleeps.append(seconds)
-        first[0].release()
+        made["4"].release()
 
     monkeypatch.setattr(time, "sleep", sleep)
-    third, same = take(1)
-    assert same == "4" and len(sleeps) == 1 and len(second) == 2 and len(third) == 1
+    assert take(1) == "4" and len(sleeps) == 1
     with pytest.raises(InputError):
         take(4)
-    assert take(3) == ([], "4,5,7")
+    assert take(3) == "4,5,7"
+    for each in made.values():
+        each.release()
 
 
 def _made(folder: Path) -> Path:

@@ -37,7 +37,7 @@ if command == "cell":
     if behavior.exists():
         exec(behavior.read_text())
     cell = next(cell for cell in json.loads((results / "plan.json").read_text())["cells"] if cell["name"] == name)
-    (results / cell["finished"]).write_text("{{}}")
+    (results / "cells" / name / (cell["fingerprint"] + ".json")).write_text("{{}}")
 """
 
 

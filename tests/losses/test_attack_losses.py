@@ -15,9 +15,10 @@ from pipeline.losses import (
     JensenShannon,
     Margin,
     MaskedCrossEntropy,
-    SegPGDLoss,
+    SegPGDSchedule,
     ShrinkLoss,
     Tsallis,
+    TsallisSweep,
 )
 
 Formula = Callable[[list[float], int], float]
@@ -60,11 +61,11 @@ FORMULAS: list[tuple[nn.Module, Formula]] = [
     (Margin(), margin),
     (MaskedCrossEntropy(), lambda z, y: entropy(z, y) if is_right(z, y) else 0.0),
     (JensenShannon(), divergence),
-    (Tsallis().at(1.0), entropy),
-    (Tsallis().at(0.0), lambda z, y: (1 - softmax(z)[y] ** 3) / 3),
-    (Tsallis().at(0.5), lambda z, y: (1 - softmax(z)[y] ** 1.5) / 1.5),
-    (SegPGDLoss().at(0.4), lambda z, y: entropy(z, y) * (0.8 if is_right(z, y) else 0.2)),
-    (SegPGDLoss().at(0.0), lambda z, y: entropy(z, y) if is_right(z, y) else 0.0),
+    (TsallisSweep().at(1.0), entropy),
+    (TsallisSweep().at(0.0), lambda z, y: (1 - softmax(z)[y] ** 3) / 3),
+    (TsallisSweep().at(0.5), lambda z, y: (1 - softmax(z)[y] ** 1.5) / 1.5),
+    (SegPGDSchedule().at(0.4), lambda z, y: entropy(z, y) * (0.8 if is_right(z, y) else 0.2)),
+    (SegPGDSchedule().at(0.0), lambda z, y: entropy(z, y) if is_right(z, y) else 0.0),
     (CosPGDLoss(), lambda z, y: entropy(z, y) * cosine(z, y)),
     (ShrinkLoss(), lambda z, y: margin(z, y) if y > 0 else 0.0),
     (GrowLoss(), lambda z, y: margin(z, y) if y == 0 else 0.0),
@@ -87,9 +88,9 @@ PULLS: list[tuple[nn.Module, Callable[[float], float]]] = [
     (Margin(), lambda p: 1),
     (MaskedCrossEntropy(), lambda p: (1 - p) * (p > 0.5)),
     (JensenShannon(), lambda p: p * (1 - p) * math.log((1 + p) / p) / 2),
-    (Tsallis().at(0.0), lambda p: p**3 * (1 - p)),
-    (Tsallis().at(1.0), lambda p: 1 - p),
-    (SegPGDLoss().at(1.0), lambda p: (1 - p) / 2),
+    (TsallisSweep().at(0.0), lambda p: p**3 * (1 - p)),
+    (TsallisSweep().at(1.0), lambda p: 1 - p),
+    (SegPGDSchedule().at(1.0), lambda p: (1 - p) / 2),
     (CosPGDLoss(), lambda p: (1 - p) * p / math.sqrt(p**2 + (1 - p) ** 2)),
 ]
 
@@ -122,7 +123,7 @@ def test_every_class_of_an_image_weighs_as_much_as_another() -> None:
     assert both[0].tolist() == pytest.approx(pixels[0].tolist())
 
 
-@pytest.mark.parametrize("loss", [Margin(), Tsallis(), CosPGDLoss()], ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize("loss", [Margin(), Tsallis(0), CosPGDLoss()], ids=lambda loss: type(loss).__name__)
 def test_another_shape_is_refused(loss: nn.Module) -> None:
     with pytest.raises(ValueError, match=rf"^{type(loss).__name__}: target must have shape \(2, 1, 4, 6\), got"):
         loss(torch.zeros(2, 2, 4, 6), torch.zeros(2, 4, 6))
