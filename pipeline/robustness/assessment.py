@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that was found about a network: what the report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .checks import CheckResult
+
+__all__ = ["Assessment", "Criterion", "GalleryPicture"]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """An acceptance criterion, fixed beforehand: the mean of a metric in the worst case at an ε is at least a bound."""
+
+    epsilon: float
+    at_least: float
+    metric: str = "DIC"
+
+
+@dataclass(frozen=True)
+class GalleryPicture:
+    """One failure as pictures: of a volume the slice with the largest part of the true mask.
+
+    Attributes:
+        image, epsilon, attack, DIC, clean_DIC: what is shown.
+        picture, adversarial: (C, H, W) in grey levels of 0 to 255, C = 1 or 3.
+        label, clean_prediction, prediction: class numbers (H, W); of overlapping labels the highest one.
+    """
+
+    image: str
+    epsilon: float
+    attack: str
+    DIC: float
+    clean_DIC: float
+    picture: np.ndarray
+    adversarial: np.ndarray
+    label: np.ndarray
+    clean_prediction: np.ndarray
+    prediction: np.ndarray
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What was found about a network.
+
+    Attributes:
+        scores: one row for each image, ε and attack, see ``pipeline.robustness.scores``.
+        epsilons: the intensities that were attacked, rising.
+        checks: what the checks found.
+        corruptions: one row for each image, ``corruption``, ``severity`` (1 to 5): ``DIC``, ``JSC``.
+        convergence: ``epsilon``, ``gradients`` (for each image so far at this ε), ``DIC`` (mean worst case then).
+        floor: DIC of the best constant mask, of each image; None where there is none, ``floor_reason`` says why.
+        ceiling: for each ε the mean DIC that no network can be above (an estimate); None where there is none.
+        sameness: mean DIC between the clean predictions for different images (of one size): near 1 for a network that
+            ignores its picture; None where it cannot be told.
+        criteria: acceptance criteria, fixed beforehand; may be empty.
+        gallery: the worst failures.
+        gradients: how many gradients were computed for each image; ``check_gradients``: those of the checks;
+            ``queries``: forward passes of attacks without gradients.
+        facts: strings and numbers by name: network, data, commit, budget, intensity_range, range_source ("stated" or
+            "taken from the pictures"), classes, precision, seed, device, weights_sha256, data_sha256, code_sha256,
+            command, date, machine, versions (a dict), images (count), attacks (a dict from name to one sentence),
+            title, description, tolerance (pixels, of NSD).
+    """
+
+    scores: pd.DataFrame
+    epsilons: tuple[float, ...]
+    checks: Sequence[CheckResult] = ()
+    corruptions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    convergence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    floor: Mapping[str, float] | None = None
+    floor_reason: str = ""
+    ceiling: Mapping[float, float] | None = None
+    ceiling_reason: str = ""
+    sameness: float | None = None
+    criteria: Sequence[Criterion] = ()
+    gallery: Sequence[GalleryPicture] = ()
+    gradients: int = 0
+    check_gradients: int = 0
+    queries: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of scores, image × ε × attack, and what follows from it: the worst case of each image at each ε."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+__all__ = ["CLEAN", "COLUMNS", "NOISE", "attack_names", "worst_case"]
+
+# names in the column "attack" that are no attacks: the untouched picture (ε = 0), and noise without any intent
+CLEAN = "clean"
+NOISE = "noise"
+
+# DIC and JSC from 0 to 1; HD95 in pixels or voxels and NSD from 0 to 1, NaN where a mask is empty; moved: the most that
+# a grey level was changed, as a part of ε
+COLUMNS = ("image", "epsilon", "attack", "DIC", "JSC", "HD95", "NSD", "moved")
+
+
+def attack_names(scores: pd.DataFrame) -> list[str]:
+    """Return the attacks of a table, in its order, without the clean picture and the noise."""
+    return [name for name in scores["attack"].unique() if name not in (CLEAN, NOISE)]
+
+
+def worst_case(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return of each image at each ε the row with the lowest DIC of all attacks, of that ε and of smaller ones.
+
+    What is within a smaller ε is within a larger one, too, so that the worst case never rises with ε. The clean picture
+    is within every ε. Noise counts: it is within ε like anything else.
+
+    Args:
+        scores: a table with ``COLUMNS``.
+
+    Returns:
+        A table with the same columns, sorted by image and ε, whose ``epsilon`` is the one allowed and whose ``attack``
+        says who found it.
+
+    Example:
+        >>> worst_case(scores).groupby("epsilon")["DIC"].mean()
+    """
+    epsilons = sorted(epsilon for epsilon in scores["epsilon"].unique() if epsilon > 0)
+    rows = []
+    for _, of_image in scores.groupby("image", sort=True):
+        for epsilon in epsilons:
+            allowed = of_image[of_image["epsilon"] <= epsilon]
+            rows.append(allowed.loc[allowed["DIC"].idxmin()].to_dict() | {"epsilon": epsilon})
+    return pd.DataFrame(rows, columns=list(scores.columns))
