@@ -9,7 +9,7 @@ import torch
 
 from .attacked_network import AttackedNetwork
 
-__all__ = ["Attack"]
+__all__ = ["Attack", "ContinuingAttack"]
 
 
 class Attack(Protocol):
@@ -43,3 +43,22 @@ class Attack(Protocol):
 
     def gradients(self, epsilons: Sequence[float]) -> int:
         """Return how many gradients it computes for each batch, which share them."""
+
+
+class ContinuingAttack(Attack, Protocol):
+    """An attack that can go on from pictures that were found before."""
+
+    def __call__(
+        self,
+        attacked: AttackedNetwork,
+        picture: torch.Tensor,
+        label: torch.Tensor,
+        epsilons: Sequence[float],
+        start: torch.Tensor | None = None,
+    ) -> dict[float, torch.Tensor]:
+        """Return adversarial pictures for each ε, see ``Attack``.
+
+        Args:
+            attacked, picture, label, epsilons: see ``Attack``.
+            start: pictures within the smallest ε from which the search begins.
+        """

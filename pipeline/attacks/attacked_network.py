@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import torch
-from monai.inferers import SimpleInferer
+from monai.inferers import SimpleInferer, SlidingWindowInferer
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from pipeline.metrics import dic_jsc
 from pipeline.utils import check_logits, describe_output, explain_misfits, network_output
@@ -16,9 +19,17 @@ from .evaluation_mode import evaluation_mode
 from .grey_levels import check_intensity_range
 from .output_classes import OutputClasses, Softmax
 
-__all__ = ["GREY_LEVELS", "AttackedNetwork"]
+__all__ = ["GREY_LEVELS", "AttackedNetwork", "Slope"]
 
 GREY_LEVELS = 255
+
+
+class Slope(NamedTuple):
+    """What a loss is at some pictures, its gradient there, and what the network gave."""
+
+    value: torch.Tensor
+    gradient: torch.Tensor
+    output: Any
 
 
 class AttackedNetwork:
@@ -31,11 +42,14 @@ class AttackedNetwork:
     Args:
         network: from images (B, C, *spatial) in its own range to an output as ``classes`` has it.
         inferer: how it is run: ``inferer(images, network)``, one of MONAI's; ``SimpleInferer`` by default. Where it
-            joins windows, gradients are those of the joined output.
+            joins windows, gradients are those of the joined output, and of each window only the input is kept.
         classes: how the output becomes classes: two by softmax by default.
         intensity_range: what of the input's values is grey level 0 and 255.
         batch_statistics: see :func:`evaluation_mode`; for gradients only.
+        precision: number type of the network's passes for gradients, such as ``torch.bfloat16``; None for the
+            network's own. Predictions are always made in the network's own.
         on_gradient: called before each gradient, for a progress bar.
+        on_pictures: called with all pictures that go through the network.
         subject: what is attacked, the begin of messages.
 
     Raises:
@@ -54,18 +68,28 @@ class AttackedNetwork:
         intensity_range: tuple[float, float] = (0.0, 1.0),
         *,
         batch_statistics: bool = False,
+        precision: torch.dtype | None = None,
         on_gradient: Callable[[], object] | None = None,
+        on_pictures: Callable[[torch.Tensor], object] | None = None,
         subject: str = "The attacked network",
     ) -> None:
         self.network = network
-        self.inferer = SimpleInferer() if inferer is None else inferer
+        self.inferer: Callable[..., Any] = SimpleInferer() if inferer is None else inferer
         self.classes: OutputClasses = Softmax() if classes is None else classes
         check_intensity_range(intensity_range)
         low, high = intensity_range
         self._low, self._scale = low, GREY_LEVELS / (high - low)
         self.batch_statistics = batch_statistics
+        self.precision = precision
         self.on_gradient = on_gradient
+        self.on_pictures = on_pictures
         self.subject = subject
+
+    def like(self, network: nn.Module) -> AttackedNetwork:
+        """Return another network that is run like this one, and counted with it."""
+        other = copy.copy(self)
+        other.network = network
+        return other
 
     def grey_levels(self, images: torch.Tensor) -> torch.Tensor:
         """Return images in grey levels, of such in the network's own range."""
@@ -75,9 +99,7 @@ class AttackedNetwork:
         """Return pictures in grey levels in the network's own range."""
         return pictures / self._scale + self._low
 
-    def value_and_gradient(
-        self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def value_and_gradient(self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor]) -> Slope:
         """Return a loss of the logits in evaluation mode, and the gradient of its sum with respect to the pictures.
 
         Args:
@@ -90,9 +112,13 @@ class AttackedNetwork:
         """
         if self.on_gradient is not None:
             self.on_gradient()
+        self._show(pictures)
         with evaluation_mode(self.network, batch_statistics=self.batch_statistics), torch.enable_grad():
             pictures = pictures.detach().requires_grad_()
-            output = network_output(self.network, self.inferer, self.images(pictures), self.subject)
+            with self._autocast(pictures.device):
+                output = network_output(self.network, self._infer_frugally, self.images(pictures), self.subject)
+            if self.precision is not None and isinstance(output, torch.Tensor):
+                output = output.float()
             with explain_misfits(
                 f"{self.subject}: the attack's loss cannot be computed from {describe_output(output)}, which the "
                 "attacked network gives"
@@ -103,20 +129,42 @@ class AttackedNetwork:
             raise FloatingPointError(
                 "The attack's gradient is not finite; the network or the loss overflows on this image."
             )
-        return value.detach(), gradient
+        return Slope(value.detach(), gradient, output.detach() if isinstance(output, torch.Tensor) else output)
 
-    def predict(self, pictures: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        """Return the masks that the network predicts for pictures in grey levels, of the shape of the true ones.
+    def output(self, pictures: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """Return what the network gives for pictures in grey levels, without a gradient.
 
         Raises:
             InputError: if the network does not take the pictures, or gives something else than finite logits of the
-                classes.
+                classes, of the size of the masks.
         """
+        self._show(pictures)
         with evaluation_mode(self.network), torch.no_grad():
             output = network_output(self.network, self.inferer, self.images(pictures), self.subject)
         check_logits(output, len(label), label.shape[2:], self.subject, self.classes.channels)
-        return self.classes.decide(output)
+        return output
+
+    def predict(self, pictures: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """Return the masks that the network predicts, of the shape of the true ones; see :meth:`output`."""
+        return self.classes.decide(self.output(pictures, label))
 
     def scores(self, prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Return DIC and JSC of each image, (B, 2), the mean over the classes, see :func:`dic_jsc`."""
         return dic_jsc(self.classes.foreground(prediction), self.classes.foreground(label))
+
+    def _show(self, pictures: torch.Tensor) -> None:
+        if self.on_pictures is not None:
+            self.on_pictures(pictures)
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        return nullcontext() if self.precision is None else torch.autocast(device.type, self.precision)
+
+    def _infer_frugally(self, images: torch.Tensor, network: nn.Module) -> Any:
+        """Infer; what a network has inside for a window is computed anew in the backward pass, instead of kept."""
+        if not isinstance(self.inferer, SlidingWindowInferer):
+            return self.inferer(images, network)
+
+        def frugal(window: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            return checkpoint(network, window, *args, use_reentrant=False, **kwargs)
+
+        return self.inferer(images, frugal)

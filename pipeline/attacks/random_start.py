@@ -8,7 +8,7 @@ import torch
 
 from pipeline.utils import InputError
 
-__all__ = ["check_seed", "uniform_noise"]
+__all__ = ["check_seed", "image_generator", "uniform_noise"]
 
 
 def check_seed(seed: int) -> None:
@@ -35,9 +35,12 @@ def uniform_noise(picture: torch.Tensor, seed: int, number: int = 0) -> torch.Te
     return torch.stack([_noise_of(image, seed, number) for image in picture]).to(picture)
 
 
-def _noise_of(image: torch.Tensor, seed: int, number: int) -> torch.Tensor:
+def image_generator(image: torch.Tensor, seed: int, number: int = 0) -> torch.Generator:
+    """Return a generator of random numbers on the CPU that depends on an image's content, a seed and a number only."""
     content = image.detach().cpu().contiguous().numpy().tobytes()
-    numbers = seed.to_bytes(8, "little") + number.to_bytes(8, "little")
-    digest = hashlib.sha256(numbers + content).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
-    return 2 * torch.rand(image.shape, generator=generator, dtype=image.dtype) - 1
+    digest = hashlib.sha256(seed.to_bytes(8, "little") + number.to_bytes(8, "little") + content).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def _noise_of(image: torch.Tensor, seed: int, number: int) -> torch.Tensor:
+    return 2 * torch.rand(image.shape, generator=image_generator(image, seed, number), dtype=image.dtype) - 1

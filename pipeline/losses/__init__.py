@@ -18,6 +18,7 @@ from .attack_losses import (
 )
 from .end_point_error import CrossEntropyEndPointError, EndPointError
 from .pixel_cross_entropy import PixelCrossEntropy
+from .soft_dice import SoftDice
 
 __all__ = [
     "BalancedMaskedCrossEntropy",
@@ -32,6 +33,7 @@ __all__ = [
     "Scheduled",
     "SegPGDSchedule",
     "ShrinkLoss",
+    "SoftDice",
     "Tsallis",
     "TsallisSweep",
     "WeightedCrossEntropy",

@@ -38,12 +38,12 @@ class Scheduled(Protocol):
 
 
 class _PixelLoss(nn.Module, ABC):
-    """The sum over all pixels of a value of each, which keeps the images of a batch independent.
+    """The sum over an image's pixels of a value of each.
 
     Shape:
         input: logits (B, C, *spatial), C ≥ 2 classes that exclude each other, background first.
         target: class indices (B, 1, *spatial), of any number type.
-        output: a scalar, higher for worse predictions.
+        output: one number for each image, (B,), higher for worse predictions.
 
     Raises:
         ValueError: if ``target`` is not (B, 1, *spatial) of the input's size.
@@ -51,7 +51,7 @@ class _PixelLoss(nn.Module, ABC):
 
     def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         check_target(self, input, target)
-        return self.of_pixels(input, target.squeeze(1).long()).sum()
+        return self.of_pixels(input, target.squeeze(1).long()).flatten(1).sum(1)
 
     @abstractmethod
     def of_pixels(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .dic_jsc import dic_jsc
+from .surface_scores import surface_scores
 
-__all__ = ["dic_jsc"]
+__all__ = ["dic_jsc", "surface_scores"]

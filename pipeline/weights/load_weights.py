@@ -47,7 +47,7 @@ def load_network(
     new: str | Collection[str] = (),
     setting: str = "ckpt_path",
 ) -> nn.Module:
-    """Load the weights of ``path``, a state dict or a checkpoint of ``TrainingCheckpoint``, and return the network.
+    """Load the weights of ``path``, a state dict or a checkpoint of ``TrainingCheckpoint`` or MONAI's ``CheckpointSaver``, and return the network.
 
     A name that ends in ``.safetensors`` is read as safetensors, any other as PyTorch's format.
 
@@ -67,7 +67,7 @@ def load_network(
     bare = bare_network(network)
     parts = {new} if isinstance(new, str) else set(new)
     kept = {name: value for name, value in bare.state_dict().items() if not parts.isdisjoint(name.split("."))}
-    load_weights(bare, kept | content.get("network", content), path)
+    load_weights(bare, kept | content.get("network", content.get("model", content)), path)
     return network
 
 

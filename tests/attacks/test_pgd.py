@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
@@ -32,23 +33,32 @@ def dic(network: nn.Module, pictures: torch.Tensor, label: torch.Tensor) -> torc
     return 2 * (prediction * label).sum((1, 2, 3)) / (prediction + label).sum((1, 2, 3))
 
 
-def test_it_is_gradient_descent_on_the_sign_projected_to_the_ball_and_the_range() -> None:
+@pytest.mark.parametrize("cosine", [False, True])
+def test_it_is_gradient_descent_on_the_sign_projected_to_the_ball_and_the_range(cosine: bool) -> None:
     network = make_network()
     pictures, label = make_data(network)
     epsilon, iterations, step = 6.0, 7, 0.3
-    (start,) = UniformNoise(seed=5)(AttackedNetwork(network), pictures, label, [epsilon]).values()
-    x = start.clone()
-    for _ in range(iterations):
+    (x,) = UniformNoise(seed=5)(AttackedNetwork(network), pictures, label, [epsilon]).values()
+    path = [x]
+    for number in range(iterations):
         x = x.detach().requires_grad_()
         loss = nn.functional.cross_entropy(network(x / 255), 1 - label[:, 0].long(), reduction="sum")
         (gradient,) = torch.autograd.grad(loss, x)
-        x = x.detach() - step * epsilon * gradient.sign()
+        part = math.cos(math.pi * number / iterations / 2) ** 2 if cosine else 1
+        x = x.detach() - step * part * epsilon * gradient.sign()
         x = torch.minimum(torch.maximum(x, pictures - epsilon), pictures + epsilon).clamp(0, 255)
-    attack = PGD(iterations=iterations, relative_step=step, seed=5)
-    found = attack(AttackedNetwork(network), pictures, label, [epsilon])[epsilon]
+        path.append(x)
+    scores = torch.stack([dic(network, each, label) for each in path])
+    worst = torch.stack(path)[scores.argmin(0), torch.arange(len(pictures))]
+    attack = PGD(iterations, step, cosine, seed=5)
+    seen: list[torch.Tensor] = []
+    attacked = AttackedNetwork(network, on_pictures=lambda each: seen.append(each.clone()))
+    found = attack(attacked, pictures, label, [epsilon])[epsilon]
     assert attack.gradients([epsilon]) == iterations
-    assert (dic(network, x, label) < 1).all()  # so that no image keeps its clean picture
-    torch.testing.assert_close(found, x, rtol=0, atol=1e-3)
+    assert (scores.amin(0) < 1).all()  # so that no image keeps its clean picture
+    torch.testing.assert_close(torch.stack(seen[1:]), torch.stack(path), rtol=0, atol=1e-3)
+    assert dic(network, found, label).tolist() == pytest.approx(scores.amin(0).tolist(), abs=1e-6)
+    assert (dic(network, worst, label) == dic(network, found, label)).all()
 
 
 def test_it_stays_in_the_ball_and_does_more_harm_than_noise() -> None:

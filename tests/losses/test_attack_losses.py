@@ -80,7 +80,9 @@ def test_equals_its_formula_on_every_pixel(loss: nn.Module, formula: Formula, sh
     label = torch.randint(0, shape[1], (shape[0], 1, *shape[2:]), generator=generator).float()
     pixels = logits.double().movedim(1, -1).flatten(0, -2).tolist()
     expected = sum(formula(pixel, int(truth)) for pixel, truth in zip(pixels, label.flatten().tolist(), strict=True))
-    assert loss(logits, label).item() == pytest.approx(expected, rel=1e-5)
+    values = loss(logits, label)
+    assert values.shape == shape[:1]
+    assert values.sum().item() == pytest.approx(expected, rel=1e-5)
 
 
 # of two classes, by p = σ(m), the true class's probability: how much a pixel pulls

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worst picture that was found for each image so far."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from .attacked_network import AttackedNetwork
+
+__all__ = ["WorstFound"]
+
+
+class WorstFound:
+    """Of each image the picture with the lowest DIC: not the highest loss, which is only the way there.
+
+    Args:
+        attacked: the network.
+        picture: pictures (B, C, *spatial) in grey levels to begin with.
+        label: their masks.
+        prediction: what the network predicts for them; it is asked if none is given.
+
+    Attributes:
+        picture: the worst pictures so far.
+        dic: their DIC, (B,).
+    """
+
+    def __init__(
+        self,
+        attacked: AttackedNetwork,
+        picture: torch.Tensor,
+        label: torch.Tensor,
+        prediction: torch.Tensor | None = None,
+    ) -> None:
+        self.attacked = attacked
+        self.label = label
+        self.picture = picture
+        self.dic = self._dic(picture, prediction)
+
+    def copy(self) -> WorstFound:
+        """Return another that is kept from now on by itself."""
+        return copy.copy(self)
+
+    def offer(self, picture: torch.Tensor, prediction: torch.Tensor | None = None) -> None:
+        """Keep of each image ``picture`` if its DIC is lower; the network is asked if no prediction is given."""
+        self._keep(picture, self._dic(picture, prediction))
+
+    def merge(self, other: WorstFound) -> None:
+        """Keep of each image the other's worst picture if its DIC is lower."""
+        self._keep(other.picture, other.dic)
+
+    def _keep(self, picture: torch.Tensor, dic: torch.Tensor) -> None:
+        better = (dic < self.dic).view(-1, *[1] * (picture.ndim - 1))
+        self.picture, self.dic = torch.where(better, picture, self.picture), torch.minimum(dic, self.dic)
+
+    def _dic(self, picture: torch.Tensor, prediction: torch.Tensor | None) -> torch.Tensor:
+        prediction = self.attacked.predict(picture, self.label) if prediction is None else prediction
+        return self.attacked.scores(prediction, self.label)[:, 0]
