@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from .adversarial_batch import AdversarialBatch
+
+__all__ = ["AdversarialBatch"]
