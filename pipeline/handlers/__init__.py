@@ -6,6 +6,7 @@ from .adversarial_evaluation import AdversarialEvaluation, epsilon_name
 from .epoch_seed import EpochSeed, first_seed
 from .first_batch import check_evaluation, check_training
 from .network_wise_training import NetworkWiseTraining
+from .robustness_assessment import RobustnessAssessment
 from .robustness_report import RobustnessReport
 from .run_cost import RunCost
 from .stop_at_divergence import StopAtDivergence
@@ -18,6 +19,7 @@ __all__ = [
     "AdversarialEvaluation",
     "EpochSeed",
     "NetworkWiseTraining",
+    "RobustnessAssessment",
     "RobustnessReport",
     "RunCost",
     "StopAtDivergence",

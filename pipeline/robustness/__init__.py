@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from .assess_robustness import assess_robustness
 from .assessment import Assessment, Criterion, GalleryPicture
+from .assessor import Assessor
+from .battery import Battery, Finding
+from .budgets import BUDGETS, Budget, budget_epsilons, find_budget
+from .read_batch import find_classes, image_names, measure_range, whole_masks
+from .recipes import RECIPES, Recipe
 from .scores import CLEAN, COLUMNS, NOISE, attack_names, worst_case
 
 __all__ = [
+    "BUDGETS",
     "CLEAN",
     "COLUMNS",
     "NOISE",
+    "RECIPES",
     "Assessment",
+    "Assessor",
+    "Battery",
+    "Budget",
     "Criterion",
+    "Finding",
     "GalleryPicture",
+    "Recipe",
+    "assess_robustness",
     "attack_names",
+    "budget_epsilons",
+    "find_budget",
+    "find_classes",
+    "image_names",
+    "measure_range",
+    "whole_masks",
     "worst_case",
 ]

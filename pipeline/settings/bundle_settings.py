@@ -49,6 +49,11 @@ SETTINGS: dict[str, Setting] = {
     "epsilons": Setting(
         list_of(number(above=0), example="[2.0,8.0]", empty=False), "intensities of the attack in grey levels"
     ),
+    "budget": Setting(one_of("quick", "standard", "full"), "how many gradients the battery may spend"),
+    "intensity_range": Setting(
+        or_null(list_of(number(), 2, "[0.0,1.0]")), "values that are grey level 0 and 255; null: see docs/robustness.md"
+    ),
+    "robustness_dir": Setting(text(), "folder for the battery's report"),
     "step": Setting(number(above=0), "of one iteration of the attack in grey levels"),
     "value_range": Setting(
         or_null(list_of(number(), 2, "[0.0,255.0]")), "grey levels that the attack keeps to; null: no limit"

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The battery on the evaluator of any MONAI segmentation bundle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine, Events
+from monai.utils import convert_to_tensor
+
+from pipeline.attacks import AttackedNetwork
+from pipeline.robustness import Assessor, Criterion, find_classes, image_names, measure_range, whole_masks
+from pipeline.tracking import Tracker
+from pipeline.utils import InputError, with_progress
+
+__all__ = ["RobustnessAssessment"]
+
+
+class RobustnessAssessment:
+    """Assess the network of an evaluator on each of its batches, and write the report at the end.
+
+    The network is judged in its own space, on the images and masks that the data loader gives, before any
+    postprocessing. It takes the evaluator's network, inferer, device and ``prepare_batch``; the evaluator itself need
+    do nothing with a batch (``iteration_update``).
+
+    Args:
+        output_dir: folder for the report.
+        budget, epsilons, tolerance, seed, gallery, progress: see :class:`Assessor`.
+        intensity_range: what of the images' values is grey level 0 and 255; None for [0, 1] if all values are in it,
+            and else their range, which is said.
+        sigmoid: whether masks are made of the network's output by a sigmoid: labels that may overlap.
+        training_data: items whose ``label`` makes the best constant mask: a sequence of dictionaries; None for none.
+        criteria: acceptance criteria, fixed beforehand: dictionaries of ``epsilon``, ``at_least`` and ``metric``.
+        facts: what the report is to say, see :class:`Assessment`.
+        tracker: a tracker that is given the files and figures; None for none.
+
+    Raises:
+        InputError: in a run, see :class:`Assessor`; if several processes share the images, or batches have no masks.
+
+    Example:
+        >>> RobustnessAssessment("robustness", budget="quick").attach(evaluator)
+        >>> evaluator.run()
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        budget: str = "standard",
+        epsilons: Sequence[float] | None = None,
+        intensity_range: Sequence[float] | None = None,
+        sigmoid: bool = False,
+        training_data: Sequence[Mapping[str, Any]] | None = None,
+        criteria: Sequence[Mapping[str, Any]] = (),
+        facts: Mapping[str, Any] | None = None,
+        tracker: Tracker | None = None,
+        **settings: Any,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.budget = budget
+        self.epsilons = epsilons
+        self.intensity_range = intensity_range
+        self.sigmoid = sigmoid
+        self.training_data = training_data
+        self.criteria = [Criterion(**criterion) for criterion in criteria]
+        self.facts = dict(facts or {})
+        self.tracker = tracker
+        self.settings = settings
+        self.report: dict[str, Any] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: a MONAI evaluator.
+        """
+        if not engine.has_event_handler(self.start, Events.STARTED):
+            engine.add_event_handler(Events.STARTED, self.start)
+            # before the iteration: MONAI's engines take the batch apart at its end
+            engine.add_event_handler(Events.ITERATION_STARTED, self.add_batch)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
+
+    def start(self, engine: Engine) -> None:
+        """Find out what the bundle's images and classes are."""
+        if self.tracker is not None:
+            self.tracker.start()
+        if idist.get_world_size() > 1:
+            raise InputError("robustness: the battery runs in one process; start it without torchrun.")
+        evaluator: Any = engine
+        measured = self.intensity_range is None
+        low, high = self.intensity_range or measure_range(evaluator.data_loader)
+        batch = next(iter(evaluator.data_loader))
+        image, label = self._prepare(evaluator, batch)
+        attacked = AttackedNetwork(evaluator.network, evaluator.inferer, subject=type(evaluator.network).__name__)
+        classes = find_classes(attacked, image, label, self.sigmoid)
+        masks = None
+        if self.training_data is not None:
+            masks = [
+                whole_masks(convert_to_tensor(item["label"])[None], classes)[0][0].to(torch.uint8)
+                for item in with_progress(self.training_data, "training masks", "mask")
+            ]
+        taken = measured and (low, high) != (0.0, 1.0)
+        self._assessor = Assessor(
+            evaluator.network,
+            self.output_dir,
+            inferer=evaluator.inferer,
+            classes=classes,
+            intensity_range=(low, high),
+            budget=self.budget,
+            epsilons=self.epsilons,
+            training_masks=masks,
+            criteria=self.criteria,
+            facts={"range_source": "taken from the pictures" if taken else "stated", **self.facts},
+            images=len(getattr(evaluator.data_loader, "dataset", [])) or None,
+            **self.settings,
+        )
+        self._seen = 0
+
+    def add_batch(self, engine: Engine) -> None:
+        """Attack the images of ``engine.state.batch``."""
+        state: Any = engine.state
+        image, label = self._prepare(engine, state.batch)
+        label, cut = whole_masks(label, self._assessor.classes)
+        self._assessor.cut_masks += cut * len(label)
+        self._assessor.add(image, label, image_names(state.batch, len(image), self._seen))
+        self._seen += len(image)
+
+    def finish(self, engine: Engine) -> None:
+        """Write the report, show what it begins with, and give it to the tracker."""
+        self.report = self._assessor.finish()
+        print("\n".join(["", *self.report["findings"], "", f"Report: {self.output_dir / 'report.html'}"]))
+        print("    ε     DIC     JSC   worst case")
+        for epsilon, worst in self.report["worst_case"].items():
+            print(f"{epsilon:>5}  {worst['DIC']:.4f}  {worst['JSC']:.4f}")
+        if self.tracker is not None:
+            self._track(self.tracker)
+
+    def _track(self, tracker: Tracker) -> None:
+        tracker.log_metrics(
+            {
+                f"robustness/{metric}_worst_eps_{float(epsilon):04.1f}": worst[metric]
+                for epsilon, worst in self.report["worst_case"].items()
+                for metric in ("DIC", "JSC")
+            },
+            step=0,
+        )
+        for name in ("report.html", "report.json", "scores.parquet", "curves.png"):
+            tracker.log_artifact(self.output_dir / name, "robustness")
+        tracker.close()
+
+    def _prepare(self, engine: Any, batch: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        image, label, *_ = engine.prepare_batch(batch, engine.state.device or engine.device, engine.non_blocking)
+        if label is None:
+            raise InputError("robustness: the batches have no key 'label'; a network is attacked against true masks.")
+        return convert_to_tensor(image), convert_to_tensor(label)

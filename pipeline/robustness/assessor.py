@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The assessment of a network: battery, corruptions and bounds for each image, checks at the end, and the report."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from monai.utils import convert_to_tensor
+from torch import nn
+
+from pipeline.attacks import GREY_LEVELS, AttackedNetwork, OutputClasses, Softmax, describe, fast_precision
+from pipeline.attacks.grey_levels import check_epsilons
+from pipeline.metrics import dic_jsc, surface_scores
+from pipeline.runs import describe_code, describe_environment, device_name
+from pipeline.utils import InputError, Progress, check_images, check_masks, say_if_interrupted
+from pipeline.weights import fingerprint_network
+
+from .assessment import Assessment, Criterion
+from .battery import PAPER, REFINED, Battery, Finding
+from .bounds import ConstantMask, ceiling, why_no_ceiling
+from .budgets import Budget, find_budget
+from .checks import CHECKS, CheckResult, Evidence
+from .corruptions import corrupted_scores
+from .gallery import Failure, Gallery
+from .image_results import ImageResults
+from .recipes import RECIPES
+from .report import write_report
+from .scores import CLEAN, COLUMNS, NOISE
+
+__all__ = ["Assessor"]
+
+_CHECKED = 4  # images that the checks look at
+
+_OTHER_ATTACKS = {
+    PAPER: "the paper's attack: fixed steps towards the inverse mask from the clean picture",
+    REFINED: "goes on from the worst of all, each image with the losses that harmed it most",
+    "square": "a random search on soft Dice that needs no gradient",
+    "transfer": "the pictures of a surrogate",
+    NOISE: "uniform noise of the same ε, the control",
+}
+
+
+class Assessor:
+    """Tell how robust a segmentation network is: attack it, check whether the attack can be trusted, and report.
+
+    ``add`` takes the batches of the test set one by one and keeps what it finds in ``output_dir``; ``finish`` runs the
+    checks and writes the report. An assessment that was interrupted goes on: give it the same batches again.
+
+    Args:
+        network: from images (B, C, *spatial) to logits of the masks' size.
+        output_dir: folder for ``report.html``, ``report.json``, ``scores.parquet`` and pictures.
+        inferer: how the network is run, see ``AttackedNetwork``.
+        classes: how its output becomes classes: two by softmax by default.
+        intensity_range: what of the images' values is grey level 0 and 255.
+        budget: ``"quick"``, ``"standard"``, ``"full"``, or a :class:`Budget`.
+        epsilons: intensities instead of the budget's, in grey levels, rising.
+        training_masks: masks (C, *spatial) for the best constant mask; None where there are none.
+        surrogate: another network for the same task, see :class:`Battery`.
+        criteria: acceptance criteria, fixed beforehand.
+        gallery: how many failures are shown.
+        tolerance: of NSD, in pixels or voxels.
+        seed: of all random starts.
+        facts: what else the report is to say, see :class:`Assessment`.
+        progress: whether a progress bar is wanted.
+        images: how many images there are, for the progress.
+
+    Attributes:
+        cut_masks: how many masks were given whose numbers had to be made whole; count them up, the report says it.
+
+    Raises:
+        InputError: if a setting is wrong; in ``add``, if images or masks are not as they should be; the message says
+            what to do.
+
+    Example:
+        >>> assessor = Assessor(network, "robustness", budget="quick")
+        >>> for batch in loader:
+        ...     assessor.add(batch["image"], batch["label"], batch["id"])
+        >>> assessor.finish()["findings"]
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        output_dir: str | os.PathLike[str],
+        *,
+        inferer: Callable[..., Any] | None = None,
+        classes: OutputClasses | None = None,
+        intensity_range: tuple[float, float] = (0.0, 1.0),
+        budget: str | Budget = "standard",
+        epsilons: Sequence[float] | None = None,
+        training_masks: Sequence[torch.Tensor] | None = None,
+        surrogate: nn.Module | None = None,
+        criteria: Sequence[Criterion] = (),
+        gallery: int = 4,
+        tolerance: float = 2.0,
+        seed: int = 0,
+        facts: Mapping[str, Any] | None = None,
+        progress: bool = True,
+        images: int | None = None,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.classes: OutputClasses = Softmax() if classes is None else classes
+        self.intensity_range = (float(intensity_range[0]), float(intensity_range[1]))
+        self.budget_name = budget if isinstance(budget, str) else "own"
+        self.battery = Battery(_budget(budget, epsilons), surrogate, seed)
+        self.epsilons = self.battery.budget.epsilons
+        self.criteria = tuple(criteria)
+        self.tolerance = tolerance
+        self.seed = seed
+        self.device = next((each.device for each in network.parameters()), torch.device("cpu"))
+        self.precision = fast_precision(self.device)
+        self.attacked = AttackedNetwork(
+            network,
+            inferer,
+            self.classes,
+            self.intensity_range,
+            precision=self.precision,
+            subject=type(network).__name__,
+        )
+        self.constant = None if training_masks is None else ConstantMask(training_masks, self.classes)
+        self.facts = dict(facts or {})
+        self.network_fingerprint = fingerprint_network(network)
+        surrogate_name = None if surrogate is None else fingerprint_network(surrogate)
+        self.results = ImageResults(
+            self.output_dir / "images.json",
+            {
+                "network": self.network_fingerprint,
+                "surrogate": surrogate_name,
+                "budget": dataclasses.asdict(self.battery.budget),
+                "classes": describe(self.classes),
+                "intensity_range": self.intensity_range,
+                "inferer": describe(self.attacked.inferer),
+                "precision": str(self.precision),
+                "tolerance": tolerance,
+                "seed": seed,
+                "commit": describe_code()["commit"],
+            },
+        )
+        self.gallery = Gallery(self.output_dir / "failures", gallery)
+        self.cut_masks = 0
+        self._floor: dict[str, float] = {}
+        self._evidence: tuple[torch.Tensor, torch.Tensor, tuple[str, ...]] | None = None
+        self._previous: torch.Tensor | None = None
+        self._sameness: list[float] = []
+        self._count = images
+        self._progress = Progress("robustness", images or 1, "image", progress, lines=images is not None)
+
+    def add(self, image: torch.Tensor, label: torch.Tensor, names: Sequence[str]) -> None:
+        """Attack a batch, and keep what is found.
+
+        Args:
+            image: (B, C, *spatial) in the network's own range.
+            label: masks (B, 1, *spatial) of class numbers, or (B, C', *spatial) of labels that may overlap.
+            names: of the images, each its own.
+
+        Raises:
+            InputError: if a name came before, images or masks are not as above, or the network does not take them.
+        """
+        image, label = convert_to_tensor(image).to(self.device), convert_to_tensor(label).to(self.device)
+        self.attacked.subject = f"{type(self.attacked.network).__name__}, {', '.join(names)}"
+        for name in names:
+            if name in self._floor:
+                raise InputError(f"Two images are named '{name}'; give each image its own id in the data list.")
+            self._floor[name] = float("nan")
+        check_images(image, self.attacked.subject, self.intensity_range)
+        check_masks(label, len(image), self.attacked.subject, self.classes.mask_channels, self.classes.labels)
+        digests = [
+            hashlib.sha256(each.cpu().numpy().tobytes() + mask.cpu().numpy().tobytes()).hexdigest()
+            for each, mask in zip(image, label, strict=True)
+        ]
+        # rounding may leave the range by the last digit
+        picture = self.attacked.grey_levels(image).clamp(0, GREY_LEVELS)
+        if self._evidence is None:
+            self._evidence = (picture[:_CHECKED], label[:_CHECKED], tuple(names[:_CHECKED]))
+        if self.constant is not None:
+            self._floor |= {name: self.constant.score(mask) for name, mask in zip(names, label, strict=True)}
+        self._compare(self.attacked.predict(picture, label))
+        new = [index for index, pair in enumerate(zip(names, digests, strict=True)) if not self.results.done(*pair)]
+        if new:
+            found = self._assess(picture[new], label[new], [names[index] for index in new])
+            for index, name in zip(new, found, strict=True):
+                self.results.add(name, digests[index], found[name])
+            self.results.save()
+        self._progress.update(len(names))
+        done = f"{len(self.results.images)} of {self._count or 'the'} images"
+        say_if_interrupted(f"Interrupted after {done}. Type the same command again to go on.")
+
+    def finish(self) -> dict[str, Any]:
+        """Run the checks, write all files, and return the content of ``report.json``.
+
+        Raises:
+            InputError: if no batch was added.
+        """
+        self._progress.close()
+        if self._evidence is None:
+            raise InputError("There are no images to attack; check dataset_dir and the list of the data.")
+        images = {name: self.results.images[name] for name in self._floor}
+        scores = pd.DataFrame([row for found in images.values() for row in found["scores"]], columns=list(COLUMNS))
+        scores = scores.astype({name: float for name in COLUMNS if name not in ("image", "attack")})
+        checks, spent = self._check(scores)
+        ceilings = [found["ceiling"] for found in images.values() if found["ceiling"] is not None]
+        steps = pd.DataFrame([step for found in images.values() for step in found["convergence"]])
+        assessment = Assessment(
+            scores=scores,
+            epsilons=self.epsilons,
+            checks=checks,
+            corruptions=pd.DataFrame([row for found in images.values() for row in found["corruptions"]]),
+            convergence=steps.groupby(["epsilon", "step"], as_index=False)[["gradients", "DIC"]].mean(),
+            floor=None if self.constant is None else self._floor,
+            floor_reason="" if self.constant else "No training masks were given.",
+            ceiling={
+                epsilon: sum(each[f"{epsilon:g}"] for each in ceilings) / len(ceilings) for epsilon in self.epsilons
+            }
+            if ceilings
+            else None,
+            ceiling_reason="" if ceilings else why_no_ceiling(self.classes, self._evidence[0].ndim - 2),
+            sameness=sum(self._sameness) / len(self._sameness) if self._sameness else None,
+            criteria=self.criteria,
+            gallery=self.gallery.pictures(),
+            gradients=max(found["gradients"] for found in images.values()),
+            check_gradients=spent,
+            queries=len(self.epsilons) * self.battery.budget.queries,
+            facts=self._all_facts(images),
+        )
+        write_report(assessment, self.output_dir)
+        return json.loads((self.output_dir / "report.json").read_text(encoding="utf-8"))
+
+    def _assess(self, picture: torch.Tensor, label: torch.Tensor, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """All that is found about the images of a batch."""
+        clean = self.attacked.predict(picture, label)
+        rows = self._rows(CLEAN, 0.0, clean, label, names, torch.zeros(len(names)))
+        convergence: list[dict[str, Any]] = []
+        gradients = torch.zeros(len(names), dtype=torch.long)
+        shown = [Failure(self.attacked, picture, label, clean, index, name) for index, name in enumerate(names)]
+        for epsilon, findings in groupby(self.battery(self.attacked, picture, label), key=lambda each: each.epsilon):
+            spent = torch.zeros(len(names), dtype=torch.long)
+            last: dict[str, Finding] = {}
+            for step, finding in enumerate(findings):
+                spent += finding.gradients
+                last[finding.attack] = finding
+                for each in shown:
+                    each.offer(finding)
+                convergence += [
+                    {"image": each.name, "epsilon": epsilon, "step": step, "gradients": int(count), "DIC": each.dic}
+                    for each, count in zip(shown, spent, strict=True)
+                ]
+            gradients += spent
+            for name, finding in last.items():
+                rows += self._rows(name, epsilon, finding.prediction, label, names, finding.moved)
+        for each in shown:
+            self.gallery.offer(each.picture())
+        corruptions = corrupted_scores(self.attacked, picture, label, names, seed=self.seed)
+        has_ceiling = not why_no_ceiling(self.classes, picture.ndim - 2)
+        return {
+            name: {
+                "scores": [row for row in rows if row["image"] == name],
+                "convergence": [step for step in convergence if step["image"] == name],
+                "corruptions": [row for row in corruptions if row["image"] == name],
+                "ceiling": {f"{e:g}": v for e, v in ceiling(picture[index], label[index], self.epsilons).items()}
+                if has_ceiling
+                else None,
+                "gradients": int(gradients[index]),
+                "empty": not bool((label[index] > 0).any()),
+            }
+            for index, name in enumerate(names)
+        }
+
+    def _rows(
+        self,
+        attack: str,
+        epsilon: float,
+        prediction: torch.Tensor,
+        label: torch.Tensor,
+        names: Sequence[str],
+        moved: torch.Tensor,
+    ) -> list[dict[str, Any]]:
+        scores = self.attacked.scores(prediction, label).tolist()
+        maps = self.classes.foreground(prediction), self.classes.foreground(label)
+        surfaces = surface_scores(*maps, self.tolerance).tolist()
+        return [
+            dict(zip(COLUMNS, (name, epsilon, attack, *pair, *surface, reach), strict=True))
+            for name, pair, surface, reach in zip(names, scores, surfaces, moved.tolist(), strict=True)
+        ]
+
+    def _compare(self, prediction: torch.Tensor) -> None:
+        """Compare the predictions for different images with each other: a network that ignores them gives one."""
+        for each in self.classes.foreground(prediction).cpu():
+            if self._previous is not None and self._previous.shape == each.shape:
+                self._sameness.append(dic_jsc(each[None], self._previous[None])[0, 0].item())
+            self._previous = each
+
+    def _check(self, scores: pd.DataFrame) -> tuple[list[CheckResult], int]:
+        """What the checks find, and how many gradients they need for an image."""
+        assert self._evidence is not None
+        picture, label, names = self._evidence
+        spent = 0
+
+        def count() -> None:
+            nonlocal spent
+            spent += 1
+
+        attacked = AttackedNetwork(
+            self.attacked.network,
+            self.attacked.inferer,
+            self.classes,
+            self.intensity_range,
+            on_gradient=count,
+            subject=type(self.attacked.network).__name__,
+        )
+        floor = None if self.constant is None else sum(self._floor.values()) / len(self._floor)
+        evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor)
+        return [check(evidence) for check in CHECKS], spent
+
+    def _all_facts(self, images: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        code = describe_code()
+        content = "".join(sorted(found["digest"] for found in images.values()))
+        return {
+            "network": type(self.attacked.network).__name__,
+            "data": "not named",
+            "commit": f"{code['commit']}{'+dirty' if code['dirty'] else ''}" if code["commit"] else "unknown",
+            "budget": self.budget_name,
+            "intensity_range": list(self.intensity_range),
+            "range_source": "stated",
+            "classes": repr(self.classes),
+            "precision": f"search in {str(self.precision or torch.float32).removeprefix('torch.')}, scores in float32",
+            "seed": self.seed,
+            "device": device_name(self.device),
+            "weights_sha256": self.network_fingerprint,
+            "data_sha256": hashlib.sha256(content.encode()).hexdigest(),
+            "date": date.today().isoformat(),
+            "versions": describe_environment(),
+            "images": len(images),
+            "cut_masks": self.cut_masks,
+            "empty_masks": sum(found["empty"] for found in images.values()),
+            "planned_gradients": self.battery.gradients(self.classes),
+            "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
+            "attacks": {name: recipe.what for name, recipe in RECIPES.items()} | _OTHER_ATTACKS,
+            "tolerance": self.tolerance,
+            **self.facts,
+        }
+
+
+def _budget(budget: str | Budget, epsilons: Sequence[float] | None) -> Budget:
+    if isinstance(budget, str):
+        budget = find_budget(budget)
+    if epsilons is None:
+        return budget
+    check_epsilons(epsilons)
+    if epsilons[-1] > GREY_LEVELS:
+        raise InputError(f"epsilons: a grey level can change by {GREY_LEVELS} at most, got {list(epsilons)}.")
+    return dataclasses.replace(budget, epsilons=tuple(float(epsilon) for epsilon in epsilons))

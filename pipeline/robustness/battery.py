@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The battery: many attacks on a batch of pictures at rising ε, each going on from what it found before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pipeline.attacks import (
+    PGD,
+    Attack,
+    AttackedNetwork,
+    ContinuingAttack,
+    GradientAttack,
+    IterativeFGSM,
+    OutputClasses,
+    Square,
+    Transfer,
+    UniformNoise,
+    WorstFound,
+)
+from pipeline.attacks.grey_levels import project
+
+from .budgets import Budget
+from .recipes import RECIPES
+from .scores import NOISE
+
+__all__ = ["PAPER", "REFINED", "VALUE_RANGE", "Battery", "Finding"]
+
+PAPER = "paper"
+REFINED = "refined"
+VALUE_RANGE = (0.0, 255.0)
+# of a refinement, which is not to lose the point that it starts from, as a part of ε
+_SMALL_STEP = 0.4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an attack has found at an ε.
+
+    Attributes:
+        attack, epsilon: which.
+        picture: the worst pictures (B, C, *spatial) in grey levels that it found at this ε or a smaller one.
+        prediction: what the network predicts for them.
+        moved: the most that it tried to move a grey level of each image, as a part of ε, (B,).
+        gradients: how many gradients it has computed for each image at this ε, (B,).
+    """
+
+    attack: str
+    epsilon: float
+    picture: torch.Tensor
+    prediction: torch.Tensor
+    moved: torch.Tensor
+    gradients: torch.Tensor
+
+
+class _Spent:
+    """What an attack costs each image of a batch, and how far it has moved its grey levels."""
+
+    def __init__(self, picture: torch.Tensor, on_gradient: Callable[[], object] | None) -> None:
+        self._picture = picture
+        self._on_gradient = on_gradient
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew, for all images."""
+        self.active = torch.arange(len(self._picture))
+        self.gradients = torch.zeros(len(self._picture), dtype=torch.long)
+        self.moved = torch.zeros(len(self._picture))
+
+    def on_gradient(self) -> None:
+        self.gradients[self.active] += 1
+        if self._on_gradient is not None:
+            self._on_gradient()
+
+    def on_pictures(self, pictures: torch.Tensor) -> None:
+        if len(self.active) == len(pictures):
+            moved = (pictures.detach() - self._picture[self.active]).flatten(1).abs().amax(1).cpu()
+            self.moved[self.active] = torch.maximum(self.moved[self.active], moved)
+
+
+class Battery:
+    """Attack pictures with everything that a budget holds, and go on from the worst.
+
+    For each ε, from the smallest to the largest, every attack runs by itself: it starts from the worst picture that it
+    found at the last ε, stretched to this one, and stops for an image whose DIC is 0. Then the worst picture of all of
+    them is refined with the losses that did most harm to this very image. So nothing that was found is lost, and
+    nothing is searched twice. No image's result depends on the others of its batch.
+
+    Args:
+        budget: see :class:`Budget`.
+        surrogate: another network for the same task, whose adversarial pictures are tried too; None for none.
+        seed: of the random starts.
+
+    Example:
+        >>> for finding in Battery(BUDGETS["quick"])(AttackedNetwork(network), 255 * image, label):
+        ...     print(finding.attack, finding.epsilon, attacked.scores(finding.prediction, label))
+    """
+
+    def __init__(self, budget: Budget, surrogate: nn.Module | None = None, seed: int = 0) -> None:
+        self.budget = budget
+        self.surrogate = surrogate
+        self.seed = seed
+
+    def attacks(self, classes: OutputClasses) -> dict[str, ContinuingAttack]:
+        """Return the attacks that go on, by name; those defined for two classes only are left out for more."""
+        two = classes.labels == 1
+        found: dict[str, ContinuingAttack] = {}
+        for name, steps in self.budget.steps.items():
+            if two or RECIPES[name].target is None:
+                found[name] = self._by_gradient(name, steps)
+        if self.budget.queries:
+            found["square"] = Square(self.budget.queries, seed=self.seed)
+        if self.surrogate is not None:
+            found["transfer"] = Transfer(self.surrogate, self._by_gradient("dice", self.budget.steps["dice"]))
+        return found
+
+    def _by_gradient(self, name: str, steps: int, first_step: float = 1.0) -> GradientAttack:
+        recipe = RECIPES[name]
+        return PGD(steps, first_step, cosine=True, loss_function=recipe.loss, target=recipe.target, seed=self.seed)
+
+    def gradients(self, classes: OutputClasses) -> int:
+        """Return how many gradients it computes for an image at most."""
+        epsilons = self.budget.epsilons
+        each = sum(
+            attack.gradients(epsilons) for attack in [*self.attacks(classes).values(), *_at_once(classes).values()]
+        )
+        return each + len(epsilons) * sum(self.budget.refinement_parts)
+
+    def __call__(self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor) -> Iterator[Finding]:
+        """Yield what each attack finds at each ε, the smallest first; at each the noise first and ``refined`` last.
+
+        Args:
+            attacked: the network.
+            picture: clean pictures (B, C, *spatial) in grey levels of 0 to 255.
+            label: their masks.
+
+        Raises:
+            InputError: see ``AttackedNetwork``.
+        """
+        run = _Run(attacked, picture, label)
+        attacks = self.attacks(attacked.classes)
+        at_once = {NOISE: UniformNoise(self.seed), **_at_once(attacked.classes)}
+        shared = {name: run.at_all(name, attack, self.budget.epsilons) for name, attack in at_once.items()}
+        for epsilon in self.budget.epsilons:
+            for findings in shared.values():
+                yield run.keep(findings[epsilon])
+            for name, attack in attacks.items():
+                yield run.keep(run.at(name, attack, epsilon))
+            for part, steps in enumerate(self.budget.refinement_parts):
+                refining = {
+                    name: self._by_gradient(name, steps, _SMALL_STEP) for name in self.budget.steps if name in attacks
+                }
+                yield run.keep(run.refined(refining, epsilon, part))
+
+
+def _at_once(classes: OutputClasses) -> dict[str, Attack]:
+    """The paper's attack, whose intensities share their steps; it is defined for two classes only."""
+    return {PAPER: IterativeFGSM()} if classes.labels == 1 else {}
+
+
+class _Run:
+    """The battery on one batch: what each attack has found so far, and all of them together."""
+
+    def __init__(self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor) -> None:
+        self.spent = _Spent(picture, attacked.on_gradient)
+        self.attacked = attacked.like(attacked.network)
+        self.attacked.on_gradient, self.attacked.on_pictures = self.spent.on_gradient, self.spent.on_pictures
+        self.picture = picture
+        self.label = label
+        self.worst = WorstFound(self.attacked, picture, label)
+        self.own: dict[str, WorstFound] = {}
+        self.stretch: dict[str, float] = {}
+
+    def keep(self, finding: Finding) -> Finding:
+        """Count what was found towards the worst of all."""
+        self.worst.offer(finding.picture, finding.prediction)
+        return finding
+
+    def at_all(self, name: str, attack: Attack, epsilons: Sequence[float]) -> dict[float, Finding]:
+        """Run an attack whose intensities share their steps; its cost is counted at the largest ε."""
+        self.spent.begin()
+        found = attack(self.attacked, self.picture, self.label, epsilons)
+        cost = self.spent.gradients.clone()
+        own, findings = WorstFound(self.attacked, self.picture, self.label), {}
+        for epsilon in epsilons:
+            moved = (found[epsilon] - self.picture).flatten(1).abs().amax(1).cpu() / epsilon
+            own.offer(found[epsilon])
+            findings[epsilon] = self._finding(name, epsilon, own, moved, cost if epsilon == epsilons[-1] else 0 * cost)
+        return findings
+
+    def at(self, name: str, attack: ContinuingAttack, epsilon: float) -> Finding:
+        """Run an attack at one ε, from what it found at the last, on the images whose DIC is not yet 0."""
+        own = self.own.setdefault(name, WorstFound(self.attacked, self.picture, self.label))
+        self._attack(attack, own, epsilon, self.stretch.get(name, 1.0), (own.dic > 0).nonzero().flatten())
+        self.stretch[name] = epsilon
+        return self._finding(name, epsilon, own, self.spent.moved / epsilon, self.spent.gradients)
+
+    def refined(self, attacks: Mapping[str, ContinuingAttack], epsilon: float, rank: int) -> Finding:
+        """Go on from the worst of all, each image with the attack that is the ``rank``-th most harmful to it."""
+        names = list(attacks)
+        order = torch.stack([self.own[name].dic for name in names]).argsort(dim=0, stable=True)[rank % len(names)]
+        found = self.worst.copy()
+        self.spent.begin()
+        for index, name in enumerate(names):
+            chosen = ((order == index) & (found.dic > 0)).nonzero().flatten()
+            self._attack(attacks[name], found, epsilon, epsilon, chosen, begin=False)
+        return self._finding(REFINED, epsilon, found, self.spent.moved / epsilon, self.spent.gradients)
+
+    def _attack(
+        self,
+        attack: ContinuingAttack,
+        found: WorstFound,
+        epsilon: float,
+        last: float,
+        chosen: torch.Tensor,
+        begin: bool = True,
+    ) -> None:
+        """Attack the chosen images from what was found at the last ε, stretched to this one."""
+        if begin:
+            self.spent.begin()
+        if not len(chosen):
+            return
+        picture, label = self.picture[chosen], self.label[chosen]
+        delta = project((found.picture[chosen] - picture) * (epsilon / last), picture, epsilon, VALUE_RANGE)
+        self.spent.active = chosen.cpu()
+        moved = attack(self.attacked, picture, label, [epsilon], start=picture + delta)[epsilon]
+        self.spent.active = torch.arange(0)
+        found.offer(found.picture.index_copy(0, chosen, moved))
+
+    def _finding(
+        self, name: str, epsilon: float, found: WorstFound, moved: torch.Tensor, gradients: torch.Tensor
+    ) -> Finding:
+        prediction = self.attacked.predict(found.picture, self.label)
+        return Finding(name, epsilon, found.picture, prediction, moved.clamp(max=1), gradients.clone())

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much the battery may spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.attacks import PAPER_EPSILONS
+from pipeline.utils import InputError
+
+__all__ = ["BUDGETS", "Budget", "budget_epsilons", "find_budget"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much the battery may spend.
+
+    Attributes:
+        epsilons: intensities ε in grey levels, rising.
+        steps: for each recipe the gradients at each ε.
+        refinement_parts: gradients of each part of the refinement at each ε.
+        queries: forward passes of the square attack at each ε.
+    """
+
+    epsilons: tuple[float, ...]
+    steps: Mapping[str, int]
+    refinement_parts: tuple[int, ...] = ()
+    queries: int = 0
+
+
+_FEW = ("inversion", "margin", "masked", "jensen-shannon", "segpgd", "cospgd", "tsallis", "grow")
+
+# dice, balanced and shrink find most on networks that were trained to resist, cross-entropy and dice on others
+BUDGETS = {
+    "quick": Budget((2.0, 8.0, 32.0), {"dice": 7, "cross-entropy": 3, "balanced": 3, "shrink": 3}, (4,), 10),
+    "standard": Budget(
+        (2.0, 4.0, 8.0, 16.0, 32.0),
+        {"dice": 12, "cross-entropy": 8, "balanced": 10, "shrink": 8, **dict.fromkeys(_FEW, 4)},
+        (14, 14, 14),
+        50,
+    ),
+    "full": Budget(
+        PAPER_EPSILONS,
+        {"dice": 15, "cross-entropy": 10, "balanced": 15, "shrink": 10, **dict.fromkeys(_FEW, 5)},
+        (21, 21, 21, 21),
+        100,
+    ),
+}
+
+
+def find_budget(name: str) -> Budget:
+    """Return the budget of a name.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name not in BUDGETS:
+        raise InputError(f"budget: there is no '{name}'; one of {', '.join(BUDGETS)} is needed.")
+    return BUDGETS[name]
+
+
+def budget_epsilons(name: str) -> list[float]:
+    """Return the intensities of a budget, see :func:`find_budget`."""
+    return list(find_budget(name).epsilons)
