@@ -82,6 +82,12 @@ def test_masks_of_other_sizes_count_in_relative_coordinates() -> None:
     assert floor.score(quarter) == pytest.approx(2 * 16 / (32 + 16))
 
 
+def test_frequencies_are_means_of_areas_in_the_most_common_size() -> None:
+    fine = (torch.arange(64).view(1, 8, 8) + torch.arange(8).view(8, 1)) % 2
+    floor = ConstantMask([fine, torch.ones(1, 4, 4), torch.zeros(1, 4, 4)], Softmax())
+    assert torch.equal(torch.as_tensor(floor._frequencies), torch.full((1, 4, 4), 0.5, dtype=torch.float64))
+
+
 def test_masks_of_monai_are_taken_and_given_as_plain_tensors() -> None:
     masks = [MetaTensor(mask) for mask in blobs(3, (6, 6), Softmax())]
     assert type(ConstantMask(masks, Softmax()).maps((6, 6))) is torch.Tensor
