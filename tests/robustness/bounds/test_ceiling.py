@@ -82,8 +82,8 @@ def test_a_boundary_in_a_flat_picture_may_be_anywhere() -> None:
     assert anywhere < 0.8
     assert ceiling(*tensors(np.stack([flat, flat, flat]), mask), [0.5])[0.5] == anywhere
     # one channel that shows the boundary is enough
-    color = ceiling(*tensors(np.stack([flat, steep, flat]), mask), [8.0, 60.0])
-    assert color == ceiling(*tensors(steep, mask), [8.0, 60.0])
+    color = ceiling(*tensors(np.stack([flat, steep, flat]), mask), [8.0, 20.0, 60.0])
+    assert color == ceiling(*tensors(steep, mask), [8.0, 20.0, 60.0])
     assert color[8.0] > anywhere
 
 
