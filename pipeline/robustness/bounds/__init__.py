@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from .ceiling import ceiling, why_no_ceiling
+from .constant_mask import ConstantMask
+
+__all__ = ["ConstantMask", "ceiling", "why_no_ceiling"]
