@@ -24,7 +24,7 @@ Report = Mapping[str, Any]
 
 GREY_LEVELS = "ε (grey levels of 255)"
 DPI = 200
-WORST = {"linewidth": 2.6, "markersize": 4, "zorder": 4}
+WORST = {"linewidth": 2.6, "markersize": 4}
 
 
 def draw_figures(report: Report, folder: Path) -> list[Path]:
@@ -56,6 +56,7 @@ def _curves(report: Report) -> Figure:
     figure, axis = _diagram(GREY_LEVELS, "mean DIC", height=3.6)
     shown = [0.0, *epsilons]
     rows = [report["clean"], *worst]
+    # first of all: below the attacks by themselves, which would be hidden
     axis.plot(shown, [row["DIC"] for row in rows], label="worst case", **LINES[0] | WORST)
     if all(row["low"] is not None for row in rows):
         low, high = ([row[end] for row in rows] for end in ("low", "high"))

@@ -201,18 +201,17 @@ def _per_image(
     clean: pd.DataFrame, worst: pd.DataFrame, epsilons: Sequence[float], floor: Mapping[str, float] | None
 ) -> list[Json]:
     """The images, worst first at the largest ε."""
-    found = []
-    for image, dic in zip(clean["image"], clean["DIC"], strict=True):
-        own = worst[worst["image"] == image].set_index("epsilon")
-        found.append(
-            {
-                "image": image,
-                "clean": dic,
-                "worst_case": {_key(epsilon): own["DIC"][epsilon] for epsilon in epsilons},
-                "found_by": {_key(epsilon): own["attack"][epsilon] for epsilon in epsilons},
-                "floor": None if floor is None else floor[image],
-            }
-        )
+    dic, attack = (worst.pivot(index="image", columns="epsilon", values=column) for column in ("DIC", "attack"))
+    found = [
+        {
+            "image": image,
+            "clean": on_clean,
+            "worst_case": {_key(epsilon): dic.at[image, epsilon] for epsilon in epsilons},
+            "found_by": {_key(epsilon): attack.at[image, epsilon] for epsilon in epsilons},
+            "floor": None if floor is None else floor[image],
+        }
+        for image, on_clean in zip(clean["image"], clean["DIC"], strict=True)
+    ]
     return sorted(found, key=lambda row: (row["worst_case"][_key(epsilons[-1])], str(row["image"])))
 
 

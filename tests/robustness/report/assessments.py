@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.robustness import CLEAN, NOISE, Assessment, Criterion, GalleryPicture
 from pipeline.robustness.checks import CheckResult
+from pipeline.robustness.report import make_report
 
-__all__ = ["all_empty", "constant", "leaking", "one_image", "scores_of", "undefended", "volumes"]
+__all__ = ["all_empty", "constant", "leaking", "one_image", "report_of", "scores_of", "undefended", "volumes"]
 
 EPSILONS = (2.0, 8.0, 32.0)
 Means = Mapping[str, tuple[float, ...]]
@@ -145,6 +149,16 @@ def all_empty() -> Assessment:
     scores[["HD95", "NSD"]] = np.nan
     scores.loc[scores["image"] == "image_02", ["DIC", "JSC"]] = np.nan
     return replace(one_image(), scores=scores)
+
+
+def report_of(name: str) -> dict[str, Any]:
+    """The report of one of these assessments, to do with what one likes."""
+    return deepcopy(_report(name))
+
+
+@cache
+def _report(name: str) -> dict[str, Any]:
+    return make_report(globals()[name]())
 
 
 def _corruptions(scores: pd.DataFrame) -> pd.DataFrame:
