@@ -24,6 +24,7 @@ Report = Mapping[str, Any]
 
 GREY_LEVELS = "ε (grey levels of 255)"
 DPI = 200
+ATTACKS = (*LINES[1:6], *LINES[7:])  # grey is for noise; a second round of them has white markers
 WORST = {"linewidth": 2.6, "markersize": 4}
 
 
@@ -63,7 +64,8 @@ def _curves(report: Report) -> Figure:
         axis.fill_between(shown, low, high, color="#0072B2", alpha=0.25, linewidth=0, label="its 95 % interval")
     attacks = [name for name in report["attacks"] if name != NOISE]
     for place, name in enumerate(attacks):
-        _line(axis, report, name, LINES[1 + place % (len(LINES) - 1)] | {"linewidth": 0.9, "markersize": 2.6})
+        face = {"markerfacecolor": "white"} if place // len(ATTACKS) % 2 else {}
+        _line(axis, report, name, ATTACKS[place % len(ATTACKS)] | {"linewidth": 0.9, "markersize": 2.8} | face)
     if NOISE in report["attacks"]:
         _line(axis, report, NOISE, {"color": "#888888", "linestyle": (0, (4, 2)), "linewidth": 1.2})
     _bounds(axis, report)

@@ -183,17 +183,18 @@ def _noise_alone(report: Report) -> Iterator[str]:
 
 
 def _corruptions(report: Report) -> Iterator[str]:
-    """The corruptions that cost more than every attack at the smallest ε; of each the worst severity."""
-    epsilon, attacked = next(iter(report["worst_case"].items()))
-    worst: dict[str, Mapping[str, Any]] = {}
-    for row in sorted(report["corruptions"], key=lambda row: row["DIC"]):
-        if row["DIC"] < attacked["DIC"]:
-            worst.setdefault(row["corruption"], row)
-    if worst:
-        told = ", ".join(f"{name} at severity {row['severity']} (DIC {row['DIC']:.3f})" for name, row in worst.items())
+    """The corruption that costs most, if it costs more than attacks, and how many others do."""
+    worst = report["worst_case"]
+    smallest = next(iter(worst))
+    rows = [row for row in report["corruptions"] if row["DIC"] < worst[smallest]["DIC"]]
+    if rows:
+        most = min(rows, key=lambda row: row["DIC"])
+        reached = [epsilon for epsilon, attacked in worst.items() if most["DIC"] < attacked["DIC"]][-1]
+        others = len({row["corruption"] for row in rows}) - 1
+        more = f"; at ε = {smallest} the same holds of {noun(others, 'other corruption')}" if others else ""
         yield (
-            f"Without an adversary, corruptions cost more than every attack at ε = {epsilon} "
-            f"(DIC {attacked['DIC']:.3f}): {told}."
+            f"Without an adversary, {most['corruption']} at severity {most['severity']} lowers DIC to "
+            f"{most['DIC']:.3f}, more than every attack up to ε = {reached}{more}."
         )
 
 
