@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from pipeline.robustness.report import read_report
+from pipeline.utils import InputError
+from pipeline.weights import fingerprint_file
 
 from .trained_run import TrainedRun
 
@@ -35,7 +41,10 @@ PHANTOM_WARNING = (
 _CHOICE = re.compile(r"<!-- repository -->\n(.*?)<!-- package\n(.*?)-->\n", re.DOTALL)
 
 
-def model_card(text: str, name: str, metadata: Mapping[str, Any], run: TrainedRun) -> str:
+_REPORT = Path("robustness") / "report.json"  # in a run's folder
+
+
+def model_card(text: str, name: str, metadata: Mapping[str, Any], run: TrainedRun, report: Path | None = None) -> str:
     """Return the model card of a packaged bundle.
 
     Args:
@@ -45,10 +54,17 @@ def model_card(text: str, name: str, metadata: Mapping[str, Any], run: TrainedRu
         name: of the bundle.
         metadata: of the bundle.
         run: the training of the weights.
+        report: the ``report.json`` of a robustness run of these weights, of which the card's last section is made; the
+            one in the folder ``robustness`` beside the weights by default, if there is one.
+
+    Raises:
+        InputError: if the report is none, or is not one of these weights.
     """
     text = _CHOICE.sub(lambda choice: choice[2], text)
     text = text.replace("{weights}", _weights(run)).replace("{packages}", _packages(metadata))
     text = rename_packages(rename_paths(text, name))
+    beside = run.weights.parent / _REPORT
+    text = f"{text.rstrip()}\n\n## Robustness\n\n{_robustness(report or (beside if beside.exists() else None), run)}"
     return f"{PHANTOM_WARNING}\n\n{text}" if run.phantoms else text
 
 
@@ -73,3 +89,43 @@ def _weights(run: TrainedRun) -> str:
             "",
         ]
     )
+
+
+def _robustness(path: Path | None, run: TrainedRun) -> str:
+    """What the report of a robustness run says; its sentences may quote names that are no Markdown."""
+    if path is None:
+        return "How robust these weights are was not assessed: there is no report of a robustness run of them.\n"
+    report = read_report(path)
+    if report["facts"].get("weights_sha256") != fingerprint_file(run.weights):
+        raise InputError(
+            f"{path}: facts: weights_sha256: is not that of {run.weights}; attack these weights, or remove the report."
+        )
+    findings = [
+        f"{place}. {html.escape(sentence, quote=False)}" for place, sentence in enumerate(report["findings"], 1)
+    ]
+    rows = {"0": report["clean"]} | report["worst_case"]
+    table = [f"| {epsilon} | {row['DIC']:.3f} | {_ends(row)} | {row['JSC']:.3f} |" for epsilon, row in rows.items()]
+    budget = html.escape(str(report["budget"] or "not given"), quote=False)
+    return "\n".join(
+        [
+            "What was found, worst first:",
+            "",
+            *findings,
+            "",
+            f"Means over the {report['images']} test images, clean (ε = 0) and in the worst case of all attacks. "
+            f"Budget: {budget}, {report['gradients']} gradients for each image.",
+            "",
+            "| ε, grey levels | DIC | 95 % interval | JSC |",
+            "|---|---|---|---|",
+            *table,
+            "",
+            "```",
+            str(report["facts"].get("command", "the command was not given")),
+            "```",
+            "",
+        ]
+    )
+
+
+def _ends(row: Mapping[str, Any]) -> str:
+    return "–" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"

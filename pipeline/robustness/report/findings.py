@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a reader must know first, in sentences with numbers, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.robustness.scores import NOISE
+
+from .words import a_few, given, interval, noun
+
+__all__ = ["findings"]
+
+Report = Mapping[str, Any]
+
+SAME = 0.95  # a mean DIC between the masks of different pictures, from which on they are almost the same
+NEAR_FLOOR = 0.02  # of DIC
+NOTHING_LEARNED = 0.1  # a clean DIC below it, where there is no floor
+RISE = 0.002  # of DIC above the clean one, which rounding does not make
+ONE_LOSS = 0.1  # of DIC between a single attack and the worst case
+STILL_FALLING = 0.01  # of DIC in the second half of the gradients
+NOISE_HARM = 0.1  # of DIC
+
+
+def findings(report: Report) -> list[str]:
+    """Return what was found as sentences with numbers, what casts doubt on the figures first.
+
+    Args:
+        report: the content of ``report.json``, without ``findings``.
+
+    Example:
+        >>> findings(make_report(assessment))[0]
+    """
+    # the order is that of importance
+    parts = (
+        _failed_checks,
+        _raised,
+        _ignores_the_picture,
+        _above_the_ceiling,
+        _learned_nothing,
+        _one_loss,
+        _below_the_floor,
+        _failed_criteria,
+        _noise_alone,
+        _corruptions,
+        _more_gradients,
+        _range,
+        _worst_case,
+        _left_out,
+    )
+    return [sentence for part in parts for sentence in part(report)]
+
+
+def _failed_checks(report: Report) -> Iterator[str]:
+    failed = [check for check in report["checks"] if check["status"] == "failed"]
+    for check in sorted(failed, key=lambda check: not _about_leaking(check)):
+        value = "" if check["value"] is None else f" ({check['value']:.3g})"
+        yield f"The check '{check['name']}' failed{value}: {check['meaning']}"
+
+
+def _about_leaking(check: Mapping[str, Any]) -> bool:
+    return "leak" in f"{check['name']} {check['meaning']}".lower()
+
+
+def _raised(report: Report) -> Iterator[str]:
+    """Label leaking as the figures show it, where no check was asked, or none could be applied."""
+    if any("leak" in check["name"].lower() and check["status"] != "not applicable" for check in report["checks"]):
+        return
+    clean = report["clean"]["DIC"]
+    higher = [
+        (cell["DIC"], name, epsilon)
+        for name, cells in _attacks(report).items()
+        for epsilon, cell in cells.items()
+        if cell["images"] == report["images"] and cell["DIC"] > clean + RISE
+    ]
+    if higher:
+        dic, name, epsilon = max(higher)
+        yield (
+            f"The attack '{name}' raises DIC from {clean:.3f} on the clean pictures to {dic:.3f} at ε = {epsilon}: "
+            "either the network reads the mask off the perturbation (label leaking), or the attack does not work; its "
+            "curve says nothing about robustness."
+        )
+
+
+def _ignores_the_picture(report: Report) -> Iterator[str]:
+    same, clean, floor = report["sameness"], report["clean"]["DIC"], _floor(report)
+    near = floor is not None and abs(clean - floor) <= NEAR_FLOOR
+    beside = "" if floor is None else f"; its clean DIC is {clean:.3f}, that of the best constant mask {floor:.3f}"
+    if same is not None and same >= SAME:
+        yield (
+            "The network says almost the same for every picture: the mean DIC between its masks for different pictures "
+            f"is {same:.3f}{beside}. A curve that does not fall shows then that it ignores the picture, not that it is "
+            "robust."
+        )
+    elif near:
+        told = "" if same is None else f" The mean DIC between its masks for different pictures is {same:.3f}."
+        yield (
+            f"The network is no better than one that says almost the same for every picture: its clean DIC is "
+            f"{clean:.3f}, that of the best constant mask {floor:.3f}.{told} A curve that does not fall says nothing "
+            "about robustness then."
+        )
+
+
+def _above_the_ceiling(report: Report) -> Iterator[str]:
+    for epsilon, worst in report["worst_case"].items():
+        ceiling = report["ceiling"][epsilon]
+        if ceiling is not None and worst["DIC"] > ceiling:
+            yield (
+                f"At ε = {epsilon} the worst case, DIC {worst['DIC']:.3f}, is above {ceiling:.3f}, which no network "
+                "can exceed by our estimate: the attacks are too weak, or the estimate is too low."
+            )
+            return
+
+
+def _learned_nothing(report: Report) -> Iterator[str]:
+    clean, floor = report["clean"]["DIC"], _floor(report)
+    if floor is not None and clean < floor - NEAR_FLOOR:
+        yield (
+            f"The network has learned nothing that helps: its clean DIC is {clean:.3f}, below the {floor:.3f} of the "
+            "best constant mask. Its curve says nothing about robustness."
+        )
+    elif floor is None and clean < NOTHING_LEARNED:
+        yield f"The network has learned nothing: its clean DIC is {clean:.3f}. Its curve says nothing about robustness."
+
+
+def _one_loss(report: Report) -> Iterator[str]:
+    """The paper's attack against the worst case; where it was not run, or is near, the weakest attack."""
+    gaps = [
+        (_is_papers(name, report), cell["DIC"] - report["worst_case"][epsilon]["DIC"], name, epsilon, cell["DIC"])
+        for name, cells in _attacks(report).items()
+        for epsilon, cell in cells.items()
+        if cell["images"] == report["images"]
+    ]
+    gaps = [gap for gap in gaps if gap[1] >= ONE_LOSS]
+    if gaps:
+        _, _, name, epsilon, dic = max(gaps)
+        yield (
+            f"One attack is not enough: at ε = {epsilon} '{name}' alone reads DIC {dic:.3f} where the worst case is "
+            f"{report['worst_case'][epsilon]['DIC']:.3f}."
+        )
+
+
+def _is_papers(name: str, report: Report) -> bool:
+    sentence = report["facts"].get("attacks") or {}
+    return "paper" in f"{name} {sentence.get(name, '')}".lower()
+
+
+def _below_the_floor(report: Report) -> Iterator[str]:
+    floor = _floor(report)
+    if floor is None or report["clean"]["DIC"] < floor:
+        return
+    for epsilon, worst in report["worst_case"].items():
+        if worst["DIC"] < floor:
+            yield (
+                f"From ε = {epsilon} on the worst case, DIC {worst['DIC']:.3f}, is below the {floor:.3f} of the best "
+                "constant mask, which does not look at the picture."
+            )
+            return
+
+
+def _failed_criteria(report: Report) -> Iterator[str]:
+    for criterion in report["criteria"]:
+        wanted = f"{criterion['metric']} of at least {criterion['at_least']:g} at ε = {criterion['epsilon']:g}"
+        if criterion["met"] is None:
+            yield f"The criterion '{wanted}' cannot be judged: that ε was not attacked, or the metric is not defined."
+        elif not criterion["met"]:
+            yield (
+                f"The criterion '{wanted}' is not met: it is {criterion['value']:.3f}. The smallest ε that breaks it "
+                f"is {criterion['breaks_at']:g}."
+            )
+
+
+def _noise_alone(report: Report) -> Iterator[str]:
+    clean, floor = report["clean"]["DIC"], _floor(report)
+    bound = clean - NOISE_HARM if floor is None else max(clean - NOISE_HARM, min(floor, clean))
+    for epsilon, cell in report["attacks"].get(NOISE, {}).items():
+        if cell["DIC"] < bound:
+            yield (
+                f"Noise alone, without any intent, lowers DIC from {clean:.3f} to {cell['DIC']:.3f} at ε = {epsilon}."
+            )
+            return
+
+
+def _corruptions(report: Report) -> Iterator[str]:
+    """The corruption that costs most, if it costs more than attacks, and how many others do."""
+    worst = report["worst_case"]
+    smallest = next(iter(worst))
+    rows = [row for row in report["corruptions"] if row["DIC"] < worst[smallest]["DIC"]]
+    if rows:
+        most = min(rows, key=lambda row: row["DIC"])
+        reached = [epsilon for epsilon, attacked in worst.items() if most["DIC"] < attacked["DIC"]][-1]
+        others = len({row["corruption"] for row in rows}) - 1
+        more = f"; at ε = {smallest} the same holds of {noun(others, 'other corruption')}" if others else ""
+        yield (
+            f"Without an adversary, {most['corruption']} at severity {most['severity']} lowers DIC to "
+            f"{most['DIC']:.3f}, more than every attack up to ε = {reached}{more}."
+        )
+
+
+def _more_gradients(report: Report) -> Iterator[str]:
+    falls = []
+    for epsilon in report["epsilons"]:
+        rows = [row for row in report["convergence"] if row["epsilon"] == epsilon and row["DIC"] is not None]
+        if len(rows) < 2:
+            continue
+        rows = sorted(rows, key=lambda row: row["gradients"])
+        early = [row for row in rows if row["gradients"] <= rows[-1]["gradients"] / 2] or rows[:1]
+        falls.append((early[-1]["DIC"] - rows[-1]["DIC"], epsilon, early[-1], rows[-1]))
+    if falls and max(falls, key=lambda fall: fall[0])[0] > STILL_FALLING:
+        _, epsilon, half, end = max(falls, key=lambda fall: fall[0])
+        yield (
+            f"More gradients would lower the figures further: at ε = {epsilon:g} the worst case still fell from DIC "
+            f"{half['DIC']:.3f} after {half['gradients']:g} gradients to {end['DIC']:.3f} after {end['gradients']:g}."
+        )
+
+
+def _range(report: Report) -> Iterator[str]:
+    facts = report["facts"]
+    if facts.get("range_source") == "taken from the pictures":
+        yield (
+            "The range of intensities was not stated but taken from the pictures "
+            f"({given(facts.get('intensity_range'))}): what ε means depends on these pictures."
+        )
+
+
+def _worst_case(report: Report) -> Iterator[str]:
+    rows = a_few(list(report["worst_case"].items()), 5)
+    falls = ", ".join(f"{interval(worst)} at ε = {epsilon}" for epsilon, worst in rows)
+    brackets = "" if report["clean"]["low"] is None else "; in brackets the bootstrap 95 % interval"
+    yield (
+        f"Mean DIC of {noun(report['images'], 'image')}: {interval(report['clean'])} on the clean pictures, in the "
+        f"worst case of all attacks {falls}{brackets}."
+    )
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    """What was skipped, could not be applied, or was not asked for."""
+    if report["left_out"]:
+        yield f"Left out of all figures: {noun(report['left_out'], 'image')} without a DIC on the clean picture."
+    if report["images"] == 1:
+        yield "Only 1 image was tested: there are no intervals."
+    for name, cells in report["attacks"].items():
+        few = [epsilon for epsilon, cell in cells.items() if cell["images"] < report["images"]]
+        if few:
+            yield (
+                f"'{name}' was not tried on all images: {cells[few[-1]]['images']} of {report['images']} at "
+                f"ε = {few[-1]}. Its mean is over these, and cannot be compared with others."
+            )
+        lacking = [f"{epsilon:g}" for epsilon in report["epsilons"] if f"{epsilon:g}" not in cells]
+        if lacking:
+            yield f"'{name}' was not tried at ε = {', '.join(lacking)}."
+    skipped = [check["name"] for check in report["checks"] if check["status"] == "not applicable"]
+    if skipped:
+        yield f"{noun(len(skipped), 'check')} could not be applied: {', '.join(skipped)}."
+    if not report["checks"]:
+        yield "No check for masked gradients was made."
+    for name in ("floor", "ceiling"):
+        if all(value is None for value in report[name].values()):
+            yield f"There is no {name}: {report[f'{name}_reason'] or 'no reason given'}."
+    if not report["criteria"]:
+        yield "No acceptance criterion was given beforehand."
+    if not report["corruptions"]:
+        yield "No corruptions were tried."
+
+
+def _attacks(report: Report) -> dict[str, Any]:
+    return {name: cells for name, cells in report["attacks"].items() if name != NOISE}
+
+
+def _floor(report: Report) -> float | None:
+    """The floor, which is the same at every ε."""
+    floor: float | None = next(iter(report["floor"].values()))
+    return floor

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the instructions for use may say: a few plain sentences with the report's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .words import interval, noun
+
+__all__ = ["instructions_for_use"]
+
+
+def instructions_for_use(report: Mapping[str, Any]) -> list[str]:
+    """Return three to five sentences for the instructions for use.
+
+    Args:
+        report: the content of ``report.json``, without ``instructions``.
+
+    Example:
+        >>> " ".join(instructions_for_use(report))
+    """
+    sentences = [_clean(report), _attacked(report)]
+    sentences += _below_the_floor(report)
+    if report["corruptions"]:
+        row = min(report["corruptions"], key=lambda row: row["DIC"])
+        sentences.append(
+            f"Of the faults of acquisition that were tried, {row['corruption']} at severity {row['severity']} of 5 "
+            f"costs most: the mean DIC is {row['DIC']:.3f} then."
+        )
+    return [*sentences, _limits(report)]
+
+
+def _clean(report: Mapping[str, Any]) -> str:
+    on = f" of {report['data']}" if report["data"] else ""
+    brackets = "" if report["clean"]["low"] is None else ", with its 95 % interval in brackets"
+    return f"On {noun(report['images'], 'test image')}{on} the mean DIC is {interval(report['clean'])}{brackets}."
+
+
+def _attacked(report: Mapping[str, Any]) -> str:
+    worst = list(report["worst_case"].items())
+    (first, row), (last, at_last) = worst[0], worst[-1]
+    more = "" if first == last else f", and at {last} grey levels {at_last['DIC']:.3f}"
+    return (
+        f"Where someone changes each pixel on purpose by at most {first} of 255 grey levels, it is {row['DIC']:.3f} in "
+        f"the worst case that was found{more}."
+    )
+
+
+def _below_the_floor(report: Mapping[str, Any]) -> list[str]:
+    floor = next(iter(report["floor"].values()))
+    rows = {"0": report["clean"]} | report["worst_case"]
+    below = [epsilon for epsilon, row in rows.items() if floor is not None and row["DIC"] < floor]
+    if not below:
+        return []
+    when = "Without any such change" if below[0] == "0" else f"From {below[0]} grey levels on"
+    return [
+        f"{when} the masks can be worse than one that is the same for all pictures (DIC {floor:.3f}), and must not be "
+        "relied on."
+    ]
+
+
+def _limits(report: Mapping[str, Any]) -> str:
+    failed = sum(check["status"] == "failed" for check in report["checks"])
+    if failed:
+        return (
+            f"These figures are not to be relied on, since {noun(failed, 'check')} of {len(report['checks'])} failed: "
+            "the network may be less robust than they say."
+        )
+    return "These are the strongest attacks that were tried, not a guarantee: stronger ones may exist."

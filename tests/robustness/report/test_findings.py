@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipeline.robustness import NOISE, Assessment
+from pipeline.robustness.checks import CheckResult
+from pipeline.robustness.report import findings, make_report
+
+from .assessments import EPSILONS, all_empty, constant, leaking, one_image, scores_of, undefended, volumes
+
+
+def said(assessment: Assessment) -> list[str]:
+    return findings(make_report(assessment))
+
+
+def place(sentences: list[str], part: str) -> int:
+    """Where the only sentence with this part stands."""
+    (found,) = [index for index, sentence in enumerate(sentences) if part in sentence]
+    return found
+
+
+def flat(clean: float, floor: float | None, **changes: Any) -> Assessment:
+    """A network that no attack changes."""
+    scores = scores_of(clean, {"Dice": (clean,) * 3}, spread=0.0)
+    bound = None if floor is None else dict.fromkeys(scores["image"].unique(), floor)
+    return Assessment(scores=scores, epsilons=EPSILONS, floor=bound, **changes)
+
+
+def test_a_leak_comes_first_then_other_failed_checks_then_the_single_attack_and_the_floor() -> None:
+    sentences = said(leaking())
+    assert sentences[0].startswith("The check 'label leaking' failed (0.01)")
+    assert sentences[1].startswith("The check 'one step beats many' failed")
+    assert "at ε = 32 'paper' alone reads DIC 0.905 where the worst case is 0.211" in sentences[2]
+    assert "From ε = 32 on the worst case, DIC 0.211, is below the 0.846" in sentences[3]
+    assert "0.905" in sentences[2] and "From ε = 8" not in sentences[3]
+
+
+def test_without_a_check_the_figures_tell_of_the_leak() -> None:
+    sentences = said(replace(leaking(), checks=[]))
+    assert "'paper' raises DIC from 0.931 on the clean pictures to 0.942 at ε = 8" in sentences[0]
+    assert "label leaking" in sentences[0]
+    passed = [CheckResult("label leaking", "passed", 0.0, "")]
+    assert not any("raises DIC" in sentence for sentence in said(replace(leaking(), checks=passed)))
+    assert not any("raises DIC" in sentence for sentence in said(replace(undefended(), checks=[])))
+
+
+def test_a_network_that_ignores_its_picture_is_named_first() -> None:
+    sentences = said(constant())
+    assert "says almost the same for every picture" in sentences[0]
+    assert all(number in sentences[0] for number in ("0.999", "0.840", "0.846"))
+    by_floor = said(flat(0.86, 0.846))
+    assert "no better than one that says almost the same for every picture" in by_floor[0]
+    for other in (flat(0.87, 0.846), flat(0.86, None), flat(0.9, 0.846, sameness=0.94)):
+        assert not any("almost the same" in sentence for sentence in said(other))
+
+
+def test_a_network_that_has_learned_nothing_is_named_first() -> None:
+    assert "learned nothing that helps: its clean DIC is 0.500, below the 0.846" in said(flat(0.5, 0.846))[0]
+    assert "learned nothing: its clean DIC is 0.050" in said(flat(0.05, None))[0]
+    assert not any("learned nothing" in sentence for sentence in said(flat(0.5, None)))
+
+
+def test_what_is_above_the_ceiling_is_doubted() -> None:
+    sentences = said(flat(0.963, 0.846, ceiling={2.0: 0.997, 8.0: 0.978, 32.0: 0.909}))
+    assert sentences[0].startswith("At ε = 32 the worst case, DIC 0.963, is above 0.909")
+
+
+def test_the_order_is_that_of_importance() -> None:
+    sentences = said(undefended())
+    parts = [
+        "at ε = 8 'paper' alone reads DIC 0.502 where the worst case is 0.098",
+        "From ε = 2 on the worst case, DIC 0.845, is below the 0.846",
+        "'DIC of at least 0.7 at ε = 8' is not met: it is 0.098. The smallest ε that breaks it is 8",
+        "'DIC of at least 0.7 at ε = 4' cannot be judged",
+        "Noise alone, without any intent, lowers DIC from 0.962 to 0.791 at ε = 32",
+        "blur at severity 5 lowers DIC to 0.205, more than every attack up to ε = 2.",
+        "at ε = 8 the worst case still fell from DIC 0.200 after 20 gradients to 0.100 after 40",
+        "Mean DIC of 12 images: 0.962 (0.949 to 0.975) on the clean pictures",
+        "1 check could not be applied: rescaled logits",
+    ]
+    assert [place(sentences, part) for part in parts] == list(range(len(parts))) and len(sentences) == len(parts)
+
+
+def test_a_weaker_attack_is_named_only_where_the_gap_is_large_and_the_images_are_the_same() -> None:
+    near = scores_of(0.9, {"paper": (0.85, 0.59, 0.3), "Dice": (0.85, 0.5, 0.21)}, spread=0.0)
+    assert not any("One attack" in sentence for sentence in said(Assessment(scores=near, epsilons=EPSILONS)))
+    far = scores_of(0.9, {"CE": (0.85, 0.61, 0.3), "Dice": (0.85, 0.5, 0.3)}, spread=0.0)
+    assert "at ε = 8 'CE' alone reads DIC 0.610" in said(Assessment(scores=far, epsilons=EPSILONS))[0]
+    assert not any("One attack" in sentence for sentence in said(volumes()))
+    noise = scores_of(0.9, {NOISE: (0.9, 0.9, 0.9), "Dice": (0.85, 0.5, 0.21)}, spread=0.0)
+    assert not any("One attack" in sentence for sentence in said(Assessment(scores=noise, epsilons=EPSILONS)))
+
+
+def test_what_was_skipped_is_counted() -> None:
+    sentences = said(volumes())
+    for part in (
+        "not stated but taken from the pictures (-2.5 to not given)",
+        "'transfer' was not tried on all images: 3 of 4 at ε = 32",
+        "'transfer' was not tried at ε = 2.",
+        "There is no floor: volumes have different sizes.",
+        "There is no ceiling: there is none for volumes.",
+        "No check for masked gradients was made.",
+        "No acceptance criterion was given beforehand.",
+        "No corruptions were tried.",
+    ):
+        place(sentences, part)
+    place(said(all_empty()), "Left out of all figures: 1 image")
+    place(said(one_image()), "Only 1 image was tested")
+
+
+@pytest.mark.parametrize(("last", "there"), [(0.88, False), (0.87, True)])
+def test_more_gradients_would_help_where_the_second_half_still_lowers_the_curve(last: float, there: bool) -> None:
+    rows = [(8.0, 10, 0.95), (8.0, 50, 0.885), (8.0, 100, last), (2.0, 50, 0.9), (2.0, 100, 0.9), (32.0, 100, 0.1)]
+    table = pd.DataFrame(rows, columns=["epsilon", "gradients", "DIC"])
+    sentences = said(replace(one_image(), convergence=table))
+    assert (
+        any("fell from DIC 0.885 after 50 gradients to 0.870 after 100" in sentence for sentence in sentences) == there
+    )
+
+
+def test_the_worst_corruption_is_told_with_the_attacks_that_it_outdoes() -> None:
+    found = (("blur", 5, 0.4), ("blur", 4, 0.5), ("JPEG", 1, 0.7), ("noise", 1, 0.89))
+    rows = [("a", *row, row[-1] / 2) for row in found]
+    table = pd.DataFrame(rows, columns=["image", "corruption", "severity", "DIC", "JSC"])
+    (sentence,) = [each for each in said(replace(one_image(), corruptions=table)) if "adversary" in each]
+    assert "blur at severity 5 lowers DIC to 0.400, more than every attack up to ε = 8;" in sentence
+    assert "; at ε = 2 the same holds of 1 other corruption." in sentence
+
+
+def test_five_intensities_are_told_of_many() -> None:
+    epsilons = tuple(float(epsilon) for epsilon in range(1, 19))
+    rows = [("a", 0.0, "clean", 0.9, 0.8, 1.0, 1.0, 0.0)]
+    rows += [("a", epsilon, "Dice", 0.9 - epsilon / 40, 0.5, 1.0, 1.0, 1.0) for epsilon in epsilons]
+    scores = pd.DataFrame(rows, columns=list(one_image().scores.columns))
+    sentence = next(s for s in said(Assessment(scores=scores, epsilons=epsilons)) if s.startswith("Mean DIC"))
+    assert sentence.count("at ε =") == 5 and "0.875 at ε = 1," in sentence and "0.450 at ε = 18" in sentence
