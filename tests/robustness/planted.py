@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -17,14 +17,18 @@ from data_prep.phantom_image import make_phantom
 from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, UniformNoise, inverse_mask
 from pipeline.losses import GrowLoss, Margin, PixelCrossEntropy, ShrinkLoss
 from pipeline.networks import NLCEN
-from pipeline.robustness import CLEAN, NOISE
-from pipeline.robustness.checks import Evidence
+from pipeline.robustness import CLEAN, COLUMNS, NOISE
+from pipeline.robustness.checks import Check, Evidence
 
 __all__ = [
     "EPSILONS",
     "PLANTED",
+    "clean_table",
     "evidence_of",
+    "failing",
+    "one_loss",
     "phantoms",
+    "several_losses",
     "table_of",
     "train",
     "trained_nlcen",
@@ -222,8 +226,23 @@ def table_of(
     }
     found = {(CLEAN, 0.0): picture}
     for name, attack in attacks.items():
-        for epsilon, pictures in attack(attacked, picture, label, EPSILONS).items():
-            found[name, epsilon] = pictures
+        found |= {(name, epsilon): x for epsilon, x in attack(attacked, picture, label, EPSILONS).items()}
+    return _scored(attacked, label, images, found)
+
+
+def clean_table(
+    attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor, images: Sequence[str]
+) -> pd.DataFrame:
+    """The scores of the untouched pictures alone."""
+    return _scored(attacked, label, images, {(CLEAN, 0.0): picture})
+
+
+def _scored(
+    attacked: AttackedNetwork,
+    label: torch.Tensor,
+    images: Sequence[str],
+    found: Mapping[tuple[str, float], torch.Tensor],
+) -> pd.DataFrame:
     rows = []
     for (name, epsilon), pictures in found.items():
         scores = attacked.scores(attacked.predict(pictures, label), label)
@@ -233,7 +252,12 @@ def table_of(
             (image, epsilon, name, dic, jsc, float("nan"), float("nan"), moved)
             for image, (dic, jsc) in zip(images, scores.tolist(), strict=True)
         ]
-    return pd.DataFrame(rows, columns=["image", "epsilon", "attack", "DIC", "JSC", "HD95", "NSD", "moved"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def failing(evidence: Evidence, checks: Iterable[Check]) -> set[str]:
+    """The names of the checks that fail."""
+    return {check.name for check in checks if check(evidence).status == "failed"}
 
 
 def evidence_of(network: nn.Module, count: int = 4, size: int = 32) -> Evidence:

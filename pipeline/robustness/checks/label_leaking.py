@@ -33,8 +33,8 @@ class LabelLeaking:
 
     A network that was trained against one loss reads the true mask off that loss's perturbations: DIC stays at the
     clean one or rises above it, while a loss of another direction or coupling takes everything. That attacks differ is
-    no fault in itself: on honest networks the weakest took from a fifth to a half of what the worst took. So the alarm is
-    an attack that takes less than a twentieth, or makes the mask better. It is looked for in the table of scores,
+    no fault in itself: on honest networks the weakest took from a fifth to a half of what the worst took. So the alarm
+    is an attack that takes less than a twentieth, or makes the mask better. It is looked for in the table of scores,
     without the attacks of one direction, and with 6 steps each of cross-entropy towards the inverse mask (two classes),
     cross-entropy away from the mask and soft Dice at the largest ε, its half and its quarter, of which the *last*
     pictures count: a table may hold the best ones, which are never above the clean picture. The value is the largest
@@ -55,8 +55,8 @@ class LabelLeaking:
             "failed",
             alarm.gap,
             f"At ε = {alarm.epsilon:g} {alarm.attack} leaves DIC {alarm.left:.3f} (clean {alarm.clean:.3f}), where "
-            f"another attack is {alarm.gap:.3f} lower: the network reads the mask off perturbations that it knows, and only "
-            "attacks of other losses say how robust it is.",
+            f"another attack is {alarm.gap:.3f} lower: the network reads the mask off perturbations that it knows, and "
+            "only attacks of other losses say how robust it is.",
         )
 
 
@@ -76,7 +76,6 @@ def _in_table(evidence: Evidence) -> list[_Alarm]:
 def _probed(evidence: Evidence) -> list[_Alarm]:
     attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
     clean = dic_of(attacked, picture, label).mean().item()
-    table = lowest_dic(evidence, evidence.images)
     alarms = []
     for epsilon in (evidence.epsilons[-1] / 4, evidence.epsilons[-1] / 2, evidence.epsilons[-1]):
         last = {
@@ -88,7 +87,7 @@ def _probed(evidence: Evidence) -> list[_Alarm]:
                 attacked, picture, label, epsilon, CROSS_ENTROPY, STEPS, towards=1 - label
             )
         left = {name: dic_of(attacked, pictures, label).mean().item() for name, pictures in last.items()}
-        lowest = min([*left.values(), *table[table.index <= epsilon]])
+        lowest = min(left.values())
         alarms += [
             _Alarm(dic - lowest, name, epsilon, dic, clean) for name, dic in left.items() if _leaks(dic, lowest, clean)
         ]

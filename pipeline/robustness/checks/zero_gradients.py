@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -45,7 +47,7 @@ class ZeroGradients:
             of_logits.append(_is_zero(evidence, lambda z: z.flatten(2)[draw.rows, channel, flat]))  # noqa: B023
             flat = draw.pixels(logits.argmax(1) == masks)
             of_entropy.append(
-                _is_zero(evidence, lambda z: F.cross_entropy(z.flatten(2)[draw.rows, :, flat], draw.labels(flat)))  # noqa: B023
+                _is_zero(evidence, lambda z: _entropy(z.flatten(2)[draw.rows, :, flat], draw.labels(flat)))  # noqa: B023
             )
         shares = [torch.cat(each).double().mean().item() for each in (of_logits, of_entropy)]
         value = max(shares)
@@ -63,9 +65,13 @@ class ZeroGradients:
         )
 
 
-def _is_zero(evidence: Evidence, loss: object) -> torch.Tensor:
+def _entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(logits, labels, reduction="sum")
+
+
+def _is_zero(evidence: Evidence, loss: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """Whether the gradient of each picture is zero everywhere, (B,)."""
-    gradient = evidence.attacked.value_and_gradient(evidence.picture, loss)[1]  # type: ignore[arg-type]
+    gradient = evidence.attacked.value_and_gradient(evidence.picture, loss)[1]
     return (gradient == 0).flatten(1).all(1)
 
 
