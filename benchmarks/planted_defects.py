@@ -11,39 +11,37 @@ from torch import nn
 from pipeline.robustness.checks import CHECKS, CheckResult
 from tests.robustness.planted import PLANTED, evidence_of, several_losses, trained_nlcen, trained_unet
 
-__all__ = ["matrix"]
-
-SIGNS = {"passed": "", "not applicable": "–"}
+__all__ = ["row"]
 
 
-def matrix(rows: Sequence[tuple[str, Sequence[CheckResult]]]) -> str:
-    """Return a table of networks × checks: the number of a check that failed, a dash of one that is not applicable."""
-    names = [result.name for result in rows[0][1]]
-    lines = ["| network | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for network, results in rows:
-        cells = [
-            SIGNS.get(result.status) if result.status in SIGNS else f"**{result.value:.2g}**" for result in results
-        ]
-        lines.append(f"| {network} | " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
+def row(network: str, results: Sequence[CheckResult]) -> str:
+    """Return a line of the table: the number of a check that failed, a dash for one that is not applicable."""
+    signs = {"passed": "", "not applicable": "–"}
+    cells = [
+        signs.get(result.status, f"**{result.value:.2g}**" if result.value is not None else "**failed**")
+        for result in results
+    ]
+    return f"| {network} | " + " | ".join(cells) + " |"
 
 
 def main() -> None:
     unet = trained_unet()
     networks: dict[str, Callable[[], nn.Module]] = {
         "U-Net": lambda: unet,
-        "U-Net trained against several losses": lambda: trained_unet(150, several_losses()),
-        "NLCEN": trained_nlcen,
     }
     networks |= {
         defect: lambda plant=plant: plant(copy.deepcopy(unet)).eval()  # type: ignore[misc]
         for defect, plant in PLANTED.items()
     }
-    rows = []
+    # the slow ones last
+    networks["U-Net trained against several losses"] = lambda: trained_unet(150, several_losses())
+    networks["NLCEN"] = trained_nlcen
+    print(
+        "| network | " + " | ".join(check.name for check in CHECKS) + " |", "|---" * (len(CHECKS) + 1) + "|", sep="\n"
+    )
     for name, network in networks.items():
         evidence = evidence_of(network())
-        rows.append((name, [check(evidence) for check in CHECKS]))
-    print(matrix(rows))
+        print(row(name, [check(evidence) for check in CHECKS]), flush=True)
 
 
 if __name__ == "__main__":
