@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
+from .average_over_draws import AverageOverDraws
+from .batch_independence import BatchIndependence
 from .check import Check, CheckResult, Evidence, Status
+from .finite_differences import FiniteDifferences
+from .forward_passes import ForwardPasses
+from .gradient_free import GradientFree
+from .gradient_mode import GradientMode
+from .huge_epsilon import HugeEpsilon
+from .label_leaking import LabelLeaking
+from .moving_attacks import MovingAttacks
+from .one_step import OneStep
+from .output_is_logits import OutputIsLogits
+from .rescaled_logits import RescaledLogits
+from .zero_gradients import ZeroGradients
 
 __all__ = ["CHECKS", "Check", "CheckResult", "Evidence", "Status"]
 
 # a further check is one file and one line here
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (
+    ForwardPasses(),
+    BatchIndependence(),
+    GradientMode(),
+    OutputIsLogits(),
+    ZeroGradients(),
+    RescaledLogits(),
+    FiniteDifferences(),
+    AverageOverDraws(),
+    MovingAttacks(),
+    LabelLeaking(),
+    GradientFree(),
+    OneStep(),
+    HugeEpsilon(),
+)

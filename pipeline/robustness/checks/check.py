@@ -24,6 +24,7 @@ class Evidence:
         attacked: the network, see ``AttackedNetwork``: ``predict``, ``value_and_gradient``, ``network``, ``inferer``.
         picture: a few clean pictures (B, C, *spatial) of the test set in grey levels of 0 to 255.
         label: their masks, as ``attacked.classes`` has them.
+        images: their names in the column ``image`` of the table.
         scores: the whole table, all images, all attacks, see ``pipeline.robustness.scores``.
         epsilons: the intensities that were attacked, in grey levels, rising.
         floor: mean DIC of the best constant mask, None where there is none.
@@ -32,6 +33,7 @@ class Evidence:
     attacked: AttackedNetwork
     picture: torch.Tensor
     label: torch.Tensor
+    images: tuple[str, ...]
     scores: pd.DataFrame
     epsilons: tuple[float, ...]
     floor: float | None = None

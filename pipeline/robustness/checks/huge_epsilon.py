@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does an ε at which every picture can become plain grey break the network?"""
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.losses import Margin, ShrinkLoss
+
+from .check import CheckResult, Evidence
+from .probe import SOFT_DICE, descend, dic_of
+
+__all__ = ["HugeEpsilon"]
+
+EPSILON, STEPS = 128.0, 20
+# where no floor is known
+PART_OF_CLEAN = 0.5
+CLEARLY = 0.01
+
+
+class HugeEpsilon:
+    """20 steps of soft Dice, margin or shrink at ε = 128 bring the mean DIC down to the best constant mask's.
+
+    There every picture can become plain grey, and no network can tell one from another. Without a floor, half of the
+    clean DIC is the bound. The value is the mean of the lowest DIC of each picture.
+    """
+
+    name = "a huge ε breaks it"
+
+    def __call__(self, evidence: Evidence) -> CheckResult:
+        attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
+        bound = evidence.floor
+        if bound is None:
+            bound = PART_OF_CLEAN * dic_of(attacked, picture, label).mean().item()
+        tried = [
+            dic_of(attacked, descend(attacked, picture, label, EPSILON, loss, STEPS), label)
+            for loss in (SOFT_DICE, Margin(), ShrinkLoss())
+        ]
+        left = torch.stack(tried).amin(0).mean().item()
+        said = f"At ε = {EPSILON:g}, where every picture can become plain grey, gradients leave DIC {left:.3f}"
+        if left <= bound + CLEARLY:
+            return CheckResult(self.name, "passed", left, f"{said}, at most the bound of {bound:.3f}.")
+        return CheckResult(
+            self.name, "failed", left, f"{said}, above {bound:.3f}: they do not find what is there at any ε."
+        )

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several checks do with a network: run it, attack it for a few steps, and read its table of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import torch
+from monai.losses import DiceLoss
+
+from pipeline.attacks import AttackedNetwork, evaluation_mode
+from pipeline.losses import Margin, PixelCrossEntropy
+from pipeline.utils import network_output
+
+from ..scores import CLEAN, NOISE, worst_case
+from .check import Evidence
+
+__all__ = [
+    "CROSS_ENTROPY",
+    "SOFT_DICE",
+    "Loss",
+    "change",
+    "descend",
+    "dic_of",
+    "is_random",
+    "lowest_dic",
+    "margins",
+    "output_of",
+    "without_gradients",
+]
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+CROSS_ENTROPY = PixelCrossEntropy(reduction="sum")
+SOFT_DICE = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, reduction="sum")
+
+# two outputs that differ by less are one: sums in another order differ, too
+SAME = 1e-3
+
+
+def output_of(attacked: AttackedNetwork, pictures: torch.Tensor) -> torch.Tensor:
+    """Return the network's output for pictures in grey levels, as it is scored: evaluation mode, no gradients."""
+    with evaluation_mode(attacked.network), torch.no_grad():
+        return network_output(attacked.network, attacked.inferer, attacked.images(pictures), attacked.subject)
+
+
+def change(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Return the largest difference between two outputs as a part of the first one's spread; 0 for equal ones."""
+    return ((one - other).abs().max() / one.std().clamp(min=torch.finfo(one.dtype).tiny)).item()
+
+
+def is_random(attacked: AttackedNetwork, pictures: torch.Tensor) -> bool:
+    """Return whether one of three forward passes of the same pictures gives something else than the first."""
+    first = output_of(attacked, pictures)
+    return any(change(first, output_of(attacked, pictures)) > SAME for _ in range(2))
+
+
+def margins(attacked: AttackedNetwork, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    """Return how far the best wrong class is above the true one at each pixel, of each image: (B, pixels)."""
+    masks = attacked.classes.target(label).squeeze(1).long()
+    return Margin().of_pixels(logits, masks).reshape(len(label), -1)
+
+
+def dic_of(attacked: AttackedNetwork, pictures: torch.Tensor, label: torch.Tensor, draws: int = 1) -> torch.Tensor:
+    """Return DIC of each image, (B,), the mean over several forward passes."""
+    return torch.stack([attacked.scores(attacked.predict(pictures, label), label)[:, 0] for _ in range(draws)]).mean(0)
+
+
+def descend(
+    attacked: AttackedNetwork,
+    picture: torch.Tensor,
+    label: torch.Tensor,
+    epsilon: float,
+    loss: Loss,
+    steps: int,
+    *,
+    draws: int = 1,
+    towards: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the last pictures of a short attack by the gradient's sign from a random start.
+
+    It is told apart from the battery's attacks by what it leaves out: no best iterate is kept, so that what the
+    gradients themselves lead to is seen.
+
+    Args:
+        attacked: what is attacked.
+        picture: clean pictures in grey levels.
+        label: their masks.
+        epsilon: the most that a grey level may change.
+        loss: from logits and masks to a number, which the attack raises.
+        steps: how many; each moves by 2.5 ε / steps.
+        draws: how many gradients of the same pictures are averaged for each step.
+        towards: masks that the attack goes to, the loss being lowered then.
+    """
+    masks = attacked.classes.target(label if towards is None else towards)
+    sign = 1 if towards is None else -1
+    start = torch.rand(picture.shape, generator=torch.Generator().manual_seed(0), dtype=picture.dtype)
+    delta = epsilon * (2 * start.to(picture.device) - 1)
+    for _ in range(steps):
+        at = (picture + delta).clamp(0, 255)
+        gradient = sum(attacked.value_and_gradient(at, lambda logits: loss(logits, masks))[1] for _ in range(draws))
+        assert isinstance(gradient, torch.Tensor)
+        moved = at + sign * 2.5 * epsilon / steps * gradient.sign()
+        delta = (moved - picture).clamp(-epsilon, epsilon)
+    return (picture + delta).clamp(0, 255)
+
+
+def without_gradients(attack: str) -> bool:
+    """Return whether an attack of that name follows no gradient of the attacked network."""
+    return attack.lower().startswith(("square", "transfer", NOISE))
+
+
+def lowest_dic(evidence: Evidence, images: Sequence[str] | None = None) -> pd.Series:
+    """Return by ε the mean DIC, over images, of the worst that attacks with gradients found within ε.
+
+    Args:
+        evidence: what is looked at.
+        images: of these alone; all by default.
+    """
+    scores = evidence.scores
+    kept = scores[[name == CLEAN or not without_gradients(name) for name in scores["attack"]]]
+    if images is not None:
+        kept = kept[kept["image"].isin(images)]
+    return worst_case(kept).groupby("epsilon")["DIC"].mean()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is the same attack stronger once the logits have a common scale?"""
+
+from __future__ import annotations
+
+import torch
+
+from .check import CheckResult, Evidence
+from .probe import CROSS_ENTROPY, descend, dic_of, margins, output_of
+
+__all__ = ["RescaledLogits"]
+
+STEPS = 10
+CLEARLY = 0.1
+# nats between two classes at which fp32 rounds the larger probability to 1
+ROUNDED = 17.0
+
+
+class RescaledLogits:
+    """Cross-entropy attacks on logits of a common scale are no stronger than on the logits as they are.
+
+    10 steps away from the mask at up to three ε; each image's logits are divided by the mean size of its margins, so
+    that neither too large logits nor probabilities in their place hide pixels. Very sure networks hide right pixels
+    from the cross-entropy honestly: what counts is a gain of .1 where margins are too large for the numbers (17 nats,
+    the median) or are those of probabilities (1 at most, all of them). The value is the largest gain.
+    """
+
+    name = "rescaled logits"
+
+    def __call__(self, evidence: Evidence) -> CheckResult:
+        attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
+        size = margins(attacked, attacked.classes.logits(output_of(attacked, picture)), label).abs()
+        odd = size.median().item() > ROUNDED or size.max().item() <= 1
+
+        def rescaled(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+            scale = margins(attacked, logits.detach(), label).abs().mean(1).clamp(min=1e-12)
+            scale = scale.repeat_interleave(len(logits) // len(label)).view(-1, *[1] * (logits.ndim - 1))
+            return CROSS_ENTROPY(logits / scale, masks)
+
+        gains = {}
+        for epsilon in sorted(
+            {evidence.epsilons[0], evidence.epsilons[len(evidence.epsilons) // 2], evidence.epsilons[-1]}
+        ):
+            plain, scaled = (
+                dic_of(attacked, descend(attacked, picture, label, epsilon, loss, STEPS), label).mean().item()
+                for loss in (CROSS_ENTROPY, rescaled)
+            )
+            gains[epsilon] = plain - scaled
+        epsilon = max(gains, key=lambda each: gains[each])
+        gain = gains[epsilon]
+        said = f"At ε = {epsilon:g} rescaled logits lower DIC by {gain:.3f} more (median margin {size.median():.3g})"
+        if gain < CLEARLY or not odd:
+            return CheckResult(self.name, "passed", gain, f"{said}.")
+        return CheckResult(
+            self.name, "failed", gain, f"{said}: the scale of the output hides pixels from attacks by cross-entropy."
+        )

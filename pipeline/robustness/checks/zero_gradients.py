@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""At how many pixels is there no gradient at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from .check import CheckResult, Evidence
+from .probe import margins
+
+__all__ = ["ZeroGradients"]
+
+ROUNDS = 16
+TOO_MANY = 0.1
+TOO_MANY_INPUTS = 0.5
+
+
+class ZeroGradients:
+    """Single logits, and the cross-entropy of single right pixels, have a gradient that is not exactly zero.
+
+    One pixel of each picture at a time, drawn alike from all classes, since a sum over pixels hides those that are
+    masked. A ReLU, a clamp or a saturated function before the logits gives zero for logits; logits that are too large
+    for the numbers, for the cross-entropy; rounding, for both. The value is the larger share of zeros. Of the margin of
+    all pixels the gradient must not be zero at more than half of the input's pixels, either.
+    """
+
+    name = "gradients are not zero"
+
+    def __call__(self, evidence: Evidence) -> CheckResult:
+        attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
+        kept: list[torch.Tensor] = []
+
+        def all_margins(logits: torch.Tensor) -> torch.Tensor:
+            kept.append(logits.detach())
+            return margins(attacked, logits, label).sum()
+
+        gradient = attacked.value_and_gradient(picture, all_margins)[1]
+        of_input = (gradient == 0).double().mean().item()
+        logits, masks = kept[0], attacked.classes.target(label).squeeze(1).long()
+        draw = _Draw(logits, masks, len(picture))
+        of_logits, of_entropy = [], []
+        for _ in range(ROUNDS):
+            flat, channel = draw.pixels(torch.ones_like(masks, dtype=torch.bool)), draw.channels()
+            of_logits.append(_is_zero(evidence, lambda z: z.flatten(2)[draw.rows, channel, flat]))  # noqa: B023
+            flat = draw.pixels(logits.argmax(1) == masks)
+            of_entropy.append(
+                _is_zero(evidence, lambda z: _entropy(z.flatten(2)[draw.rows, :, flat], draw.labels(flat)))  # noqa: B023
+            )
+        shares = [torch.cat(each).double().mean().item() for each in (of_logits, of_entropy)]
+        value = max(shares)
+        said = (
+            f"The gradient is exactly zero for {shares[0]:.0%} of the logits, for the cross-entropy of {shares[1]:.0%} "
+            f"of the right pixels, and at {of_input:.0%} of the picture's pixels"
+        )
+        if value <= TOO_MANY and of_input <= TOO_MANY_INPUTS:
+            return CheckResult(self.name, "passed", value, f"{said}.")
+        return CheckResult(
+            self.name,
+            "failed",
+            max(value, of_input),
+            f"{said}: attacks cannot see these pixels, and figures are too high.",
+        )
+
+
+def _entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(logits, labels, reduction="sum")
+
+
+def _is_zero(evidence: Evidence, loss: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Whether the gradient of each picture is zero everywhere, (B,)."""
+    gradient = evidence.attacked.value_and_gradient(evidence.picture, loss)[1]
+    return (gradient == 0).flatten(1).all(1)
+
+
+class _Draw:
+    """Draws one pixel of each picture at a time, of a class that is drawn before, so that small ones are seen."""
+
+    def __init__(self, logits: torch.Tensor, masks: torch.Tensor, pictures: int) -> None:
+        self._generator = torch.Generator().manual_seed(0)
+        self._masks = masks.flatten(1)
+        # a constant channel, such as the zero beside the only logit of a sigmoid, is no logit
+        spread = logits.transpose(0, 1).flatten(1)
+        varying = (spread.amax(1) > spread.amin(1)).nonzero().flatten().tolist()
+        self._varying = varying or list(range(logits.shape[1]))
+        self._each = len(logits) // pictures
+        self._pictures = pictures
+        self.rows = torch.arange(pictures)
+
+    def pixels(self, allowed: torch.Tensor) -> torch.Tensor:
+        # one of the rows of each picture: labels that overlap have one each
+        self.rows = torch.arange(self._pictures) * self._each + self._below(self._each)
+        allowed = allowed.flatten(1).cpu()
+        return torch.tensor([self._pixel(int(row), allowed[row]) for row in self.rows])
+
+    def channels(self) -> torch.Tensor:
+        return torch.tensor(self._varying)[self._below(len(self._varying))]
+
+    def labels(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self._masks[self.rows, pixels]
+
+    def _below(self, count: int) -> torch.Tensor:
+        return torch.randint(count, (self._pictures,), generator=self._generator)
+
+    def _pixel(self, row: int, allowed: torch.Tensor) -> int:
+        mask = self._masks[row].cpu()
+        present = mask[allowed].unique() if allowed.any() else mask.unique()
+        label = present[torch.randint(len(present), (), generator=self._generator)]
+        candidates = ((mask == label) & (allowed | ~allowed.any())).nonzero().flatten()
+        return int(candidates[torch.randint(len(candidates), (), generator=self._generator)])

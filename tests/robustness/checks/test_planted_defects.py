@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+from torch import nn
+
+from pipeline.attacks import AttackedNetwork, OutputClasses, Sigmoid, Softmax
+from pipeline.robustness.checks import CHECKS, Check, Evidence
+from pipeline.robustness.checks import finite_differences as differences
+from tests.robustness.planted import (
+    EPSILONS,
+    PLANTED,
+    clean_table,
+    evidence_of,
+    failing,
+    phantoms,
+    several_losses,
+    trained_nlcen,
+    trained_unet,
+)
+
+BY_NAME = {check.name: check for check in CHECKS}
+FORWARD, BATCH = "forward passes agree", "results do not depend on the batch"
+MODE, LOGITS = "same logits with and without gradients", "output is logits"
+ZERO, SCALE = "gradients are not zero", "rescaled logits"
+DIFFERENCES, HUGE = "gradient against finite differences", "a huge ε breaks it"
+DRAWS, LEAK = "average over draws", "no label leaking"
+QUICK = (FORWARD, BATCH, MODE, LOGITS, ZERO, DIFFERENCES)
+
+# what must fail of the quick checks, and of all others
+EXPECTED = {
+    "batch normalization in training mode": ({BATCH, DIFFERENCES}, set()),
+    "dropout at test time": ({FORWARD}, set()),
+    "random noise before the network": ({FORWARD}, set()),
+    "random resizing before the network": ({FORWARD}, set()),
+    "noise seeded by the picture": ({BATCH, DIFFERENCES}, set()),
+    "logits × 100": ({ZERO}, {SCALE}),
+    "softmax inside": ({LOGITS}, set()),
+    "sigmoid inside": ({LOGITS}, set()),
+    "scaled softmax inside": ({LOGITS}, set()),
+    "ReLU before the logits": ({ZERO}, set()),
+    "clamped logits": ({ZERO}, set()),
+    "saturated tanh": ({LOGITS, ZERO}, set()),
+    "rounding": ({ZERO, DIFFERENCES}, {HUGE}),
+    "rounding to whole grey levels": ({ZERO, DIFFERENCES}, {HUGE}),
+    "thresholding": ({ZERO, DIFFERENCES}, {HUGE}),
+    "shattered gradients": ({DIFFERENCES}, {HUGE}),
+    "straight-through rounding": ({DIFFERENCES}, set()),
+    "detached branch": ({DIFFERENCES}, set()),
+    "changed gradients": ({DIFFERENCES}, set()),
+    "another network where gradients are asked for": ({MODE, DIFFERENCES}, set()),
+}
+
+
+@pytest.fixture(scope="session")
+def unet() -> nn.Module:
+    return trained_unet()
+
+
+@pytest.fixture(autouse=True)
+def the_same_draws() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def clean_evidence(network: nn.Module, count: int = 2) -> Evidence:
+    """Evidence without an attack in its table."""
+    picture, label = phantoms(range(1000, 1000 + count))
+    attacked, images = AttackedNetwork(network), tuple(map(str, range(count)))
+    return Evidence(attacked, picture, label, images, clean_table(attacked, picture, label, images), EPSILONS)
+
+
+def test_every_planted_network_is_expected() -> None:
+    assert set(EXPECTED) == set(PLANTED)
+
+
+@pytest.mark.parametrize("defect", PLANTED)
+def test_quick_checks_notice_a_planted_defect_and_nothing_else(unet: nn.Module, defect: str) -> None:
+    evidence = clean_evidence(PLANTED[defect](copy.deepcopy(unet)).eval())
+    assert failing(evidence, [BY_NAME[name] for name in QUICK]) == EXPECTED[defect][0]
+
+
+def test_quick_checks_are_silent_on_an_honest_network(unet: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = [BY_NAME[name] for name in QUICK]
+    assert failing(clean_evidence(unet), checks) == set()
+    # as on a device, or of a network, that has no float64
+    monkeypatch.setattr(differences, "_in_float64", lambda attacked, picture: None)
+    assert failing(clean_evidence(unet), checks) == set()
+    changed = clean_evidence(PLANTED["changed gradients"](copy.deepcopy(unet)).eval())
+    assert failing(changed, [BY_NAME[DIFFERENCES]]) == {DIFFERENCES}
+
+
+@pytest.mark.parametrize(
+    ("check", "defect"), [(SCALE, "logits × 100"), (HUGE, "rounding"), (DRAWS, "random noise before the network")]
+)
+def test_checks_that_attack(unet: nn.Module, check: str, defect: str) -> None:
+    honest = BY_NAME[check](clean_evidence(unet, 4))
+    assert honest.status == ("not applicable" if check == DRAWS else "passed")
+    found = BY_NAME[check](clean_evidence(PLANTED[defect](copy.deepcopy(unet)).eval(), 4))
+    assert found.value is not None
+    # here steps average as well as draws do: it is attacked, and that is said
+    assert found.status == ("passed" if check == DRAWS else "failed")
+    assert {SCALE: found.value > 0.1, HUGE: found.value > 0.5, DRAWS: abs(found.value) < 0.1}[check]
+
+
+def test_a_floor_is_the_bound_of_a_huge_epsilon(unet: nn.Module) -> None:
+    evidence = clean_evidence(unet)
+    assert BY_NAME[HUGE](replace(evidence, floor=0.6)).status == "passed"
+    assert BY_NAME[HUGE](replace(evidence, floor=-0.1)).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("classes", "dimensions", "channels", "window"),
+    [(Softmax(4), 2, 3, 0), (Sigmoid(1), 2, 1, 0), (Sigmoid(3), 3, 1, 0), (Softmax(2), 3, 1, 8)],
+    ids=["classes_of_color", "one_channel", "labels_of_volumes", "windows"],
+)
+def test_any_output_picture_and_inferer(classes: OutputClasses, dimensions: int, channels: int, window: int) -> None:
+    torch.manual_seed(0)
+    kind: Callable[..., nn.Module] = {2: nn.Conv2d, 3: nn.Conv3d}[dimensions]
+    network = nn.Sequential(kind(channels, 8, 3, padding=1), nn.Tanh(), kind(8, classes.channels, 1, bias=False)).eval()
+    nn.init.normal_(network[2].weight)
+    # grey is zero, so that every class is found somewhere
+    network[0].bias.data = -0.5 * network[0].weight.data.flatten(1).sum(1)
+    picture = 255 * torch.rand(2, channels, *[10] * dimensions)
+    inferer = SlidingWindowInferer([window] * dimensions, overlap=0.5) if window else None
+    attacked = AttackedNetwork(network, inferer, classes)
+    label = attacked.predict(picture, torch.zeros(2, classes.mask_channels, *picture.shape[2:])).float()
+    count = [0]
+    attacked.on_gradient = lambda: count.__setitem__(0, count[0] + 1)
+    table = clean_table(attacked, picture, label, ("a", "b"))
+    evidence = Evidence(attacked, picture, label, ("a", "b"), table, EPSILONS)
+    for check in CHECKS:
+        count[0] = 0
+        result = check(evidence)
+        assert result.name == check.name and result.meaning.endswith(".")
+        assert check.name not in QUICK or result.status == "passed", result
+        assert count[0] <= 60
+    assert network(picture / 255).requires_grad  # left as it was
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("defect", PLANTED)
+def test_all_checks_notice_a_planted_defect_and_nothing_else(unet: nn.Module, defect: str) -> None:
+    evidence = evidence_of(PLANTED[defect](copy.deepcopy(unet)).eval())
+    assert failing(evidence, CHECKS) == set.union(*EXPECTED[defect])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["unet", "nlcen", "several losses"])
+def test_all_checks_are_silent_on_honest_networks(kind: str) -> None:
+    network = {
+        "unet": lambda: trained_unet(norm="instance"),
+        "nlcen": trained_nlcen,
+        "several losses": lambda: trained_unet(150, several_losses()),
+    }[kind]()
+    assert failing(evidence_of(network), CHECKS) == set()
+
+
+def test_a_check_is_one_line() -> None:
+    checks: tuple[Check, ...] = CHECKS
+    assert len({check.name for check in checks}) == len(checks) == 13

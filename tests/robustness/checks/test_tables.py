@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from pipeline.attacks import AttackedNetwork
+from pipeline.robustness.checks import CHECKS, CheckResult, Evidence
+
+IMAGES = tuple("abcdefghij")
+Figures = Mapping[str, Mapping[float, float]]
+
+
+class Threshold(nn.Module):
+    """Bright is the object; every attack that lowers bright pixels works."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([0.5 - x, x - 0.5], 1)
+
+
+def check(name: str, clean: float, figures: Figures, moved: Mapping[str, float] | None = None) -> CheckResult:
+    """What a check says of a table with the same DIC for every image."""
+    rows = [(image, 0.0, "clean", clean, 0.0) for image in IMAGES]
+    rows += [
+        (image, epsilon, attack, dic, (moved or {}).get(image, 1.0))
+        for attack, curve in figures.items()
+        for epsilon, dic in curve.items()
+        for image in IMAGES
+    ]
+    scores = pd.DataFrame(rows, columns=["image", "epsilon", "attack", "DIC", "moved"])
+    # bright squares on dark ground, both 12 grey levels from the threshold
+    label = torch.zeros(10, 1, 8, 8)
+    label[:, :, 2:6, 2:6] = 1
+    picture = 115.5 + 24 * label
+    epsilons = tuple(sorted({epsilon for curve in figures.values() for epsilon in curve}))
+    (found,) = (each for each in CHECKS if each.name == name)
+    return found(Evidence(AttackedNetwork(Threshold()), picture, label, IMAGES, scores, epsilons))
+
+
+# measured: NLCEN trained against the paper's loss alone, undefended NLCENs, and some trained against several losses
+LEAKING = {"paper": {8: 0.942, 16: 0.938, 32: 0.905}, "soft Dice": {8: 0.872, 16: 0.765, 32: 0.210}}
+HONEST: list[tuple[float, Figures]] = [
+    (0.955, {"paper": {2: 0.938, 8: 0.497}, "soft Dice": {2: 0.863, 8: 0.098}}),
+    (0.953, {"paper": {8: 0.947, 32: 0.805}, "soft Dice": {8: 0.919, 32: 0.362}}),
+    (0.924, {"paper": {8: 0.924}, "soft Dice": {8: 0.890}}),
+    (0.9, {"soft Dice": {8: 0.2}, "grow": {8: 0.9}, "square": {8: 0.9}, "noise": {8: 0.9}}),
+]
+
+
+@pytest.mark.parametrize("epsilons", [(8, 16, 32), (16,), (8, 32)])
+def test_label_leaking_is_seen_in_the_table(epsilons: tuple[float, ...]) -> None:
+    figures = {attack: {epsilon: curve[epsilon] for epsilon in epsilons} for attack, curve in LEAKING.items()}
+    found = check("no label leaking", 0.938, figures)
+    worst = epsilons[-1]
+    assert found.status == "failed"
+    assert found.value == pytest.approx(LEAKING["paper"][worst] - LEAKING["soft Dice"][worst])
+
+
+@pytest.mark.parametrize(("clean", "figures"), HONEST)
+def test_attacks_that_differ_are_no_leak(clean: float, figures: Figures) -> None:
+    found = check("no label leaking", clean, figures)
+    assert (found.status, found.value) == ("passed", 0.0)
+
+
+def test_label_leaking_is_seen_in_the_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attack that leads back to the clean picture, where the table only has its best one."""
+    from pipeline.robustness.checks import label_leaking
+
+    descend = label_leaking.descend
+
+    def leaking(attacked: AttackedNetwork, picture: torch.Tensor, *rest: object, **more: object) -> torch.Tensor:
+        return picture if "towards" in more else descend(attacked, picture, *rest, **more)
+
+    monkeypatch.setattr(label_leaking, "descend", leaking)
+    found = check("no label leaking", 1.0, {"paper": {32.0: 0.9}, "soft Dice": {32.0: 0.1}})
+    assert found.status == "failed" and "inverse mask" in found.meaning
+    assert found.value is not None and found.value >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("moved", "dic", "status", "value"),
+    [
+        ({"a": 0.5, "b": 0.0}, 0.5, "failed", 0.2),
+        ({"a": 0.5, "b": 0.99999}, 0.5, "passed", 0.1),
+        ({"a": 0.5, "b": 0.0}, 0.0, "not applicable", None),
+        ({image: float("nan") for image in IMAGES}, 0.5, "not applicable", None),
+    ],
+)
+def test_attacks_move(moved: Mapping[str, float], dic: float, status: str, value: float | None) -> None:
+    found = check("attacks move", 0.9, {"lazy": {8: dic}, "noise": {8: 0.9}}, moved)
+    assert (found.status, found.value) == (status, pytest.approx(value))
+    assert ("lazy" in found.meaning) == (status == "failed")
+
+
+@pytest.mark.parametrize(
+    ("square", "noise", "status", "value"),
+    [(0.47, 0.9, "failed", 0.03), (0.49, 0.9, "passed", 0.01), (0.6, 0.45, "failed", 0.05), (0.6, 0.9, "passed", -0.1)],
+)
+def test_gradients_beat_attacks_without_them(square: float, noise: float, status: str, value: float) -> None:
+    # what is found at ε = 4 is allowed at 8
+    figures = {"margin": {4: 0.5, 8: 0.8}, "square": {8: square}, "noise": {8: noise}}
+    found = check("gradients beat attacks without them", 0.95, figures)
+    assert (found.status, found.value) == (status, pytest.approx(value))
+    nothing = check("gradients beat attacks without them", 0.95, {"margin": {4: 0.5}})
+    assert (nothing.status, nothing.value) == ("not applicable", None)
+
+
+@pytest.mark.parametrize(("left", "status", "value"), [(0.5, "failed", 0.5), (0.0, "passed", 0.0)])
+def test_many_steps_beat_one(left: float, status: str, value: float) -> None:
+    """One step of 16 turns every pixel over; one of 8 none."""
+    found = check("many steps beat one", 1.0, {"margin": {8: 0.5, 16: left}})
+    assert (found.status, found.value) == (status, pytest.approx(value))
