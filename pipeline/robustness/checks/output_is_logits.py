@@ -21,9 +21,9 @@ class OutputIsLogits:
     """The output are logits: neither probabilities nor numbers that a softmax, a clamp or the like keeps at a bound.
 
     Probabilities are from 0 to 1, or, when they are scaled, from 0 up with the same sum everywhere. At the bound is a
-    pixel whose margin is within 2 % of the largest one that its class has; each class that is predicted must have half of
-    its pixels there, since empty background alone may honestly look the same everywhere. The value is the smallest share of
-    a class's pixels at the bound, 1 for probabilities.
+    pixel whose margin is within 2 % of the largest one that its class has; each class that is predicted must have half
+    of its pixels there, since empty background alone may honestly look the same everywhere. The value is the smallest
+    share of a class's pixels at the bound, 1 for probabilities.
     """
 
     name = "output is logits"
