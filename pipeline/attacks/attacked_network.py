@@ -102,6 +102,8 @@ class AttackedNetwork:
     def value_and_gradient(self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor]) -> Slope:
         """Return a loss of the logits in evaluation mode, and the gradient of its sum with respect to the pictures.
 
+        It is zero where the network lets none through, such as behind a threshold.
+
         Args:
             pictures: (B, C, *spatial) in grey levels.
             loss: from the logits, see ``OutputClasses.logits``, to numbers.
@@ -124,7 +126,7 @@ class AttackedNetwork:
                 "attacked network gives"
             ):
                 value = loss(self.classes.logits(output))
-                gradient = torch.autograd.grad(value.sum(), pictures)[0]
+                gradient = _gradient(value.sum(), pictures)
         if not torch.isfinite(gradient).all():
             raise FloatingPointError(
                 "The attack's gradient is not finite; the network or the loss overflows on this image."
@@ -168,3 +170,10 @@ class AttackedNetwork:
             return checkpoint(network, window, *args, use_reentrant=False, **kwargs)
 
         return self.inferer(images, frugal)
+
+
+def _gradient(value: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+    if not value.requires_grad:
+        return torch.zeros_like(pictures)
+    (gradient,) = torch.autograd.grad(value, pictures, allow_unused=True)
+    return torch.zeros_like(pictures) if gradient is None else gradient

@@ -117,3 +117,14 @@ def test_the_gradient_of_sliding_windows_is_that_of_the_joined_output() -> None:
 def test_a_range_that_does_not_rise(bounds: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="^intensity_range: two numbers are needed, the lower one first"):
         AttackedNetwork(nn.Identity(), intensity_range=bounds)
+
+
+def test_a_network_that_lets_no_gradient_through_has_a_gradient_of_zero() -> None:
+    class Threshold(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x <= 0.5, x > 0.5], 1).float()
+
+    picture, label = 255 * torch.rand(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+    slope = AttackedNetwork(Threshold()).value_and_gradient(picture, lambda logits: logits[:, 1].sum())
+    assert slope.value == (picture > 127.5).sum() and (slope.gradient == 0).all()
+    assert (AttackedNetwork(Threshold()).predict(picture, label) == (picture > 127.5)).all()
