@@ -7,9 +7,9 @@ from .epoch_seed import EpochSeed, first_seed
 from .first_batch import check_evaluation, check_training
 from .network_wise_training import NetworkWiseTraining
 from .robustness_assessment import RobustnessAssessment
-from .robustness_report import RobustnessReport
 from .run_cost import RunCost
 from .stop_at_divergence import StopAtDivergence
+from .sweep_report import SweepReport
 from .track_run import TrackRun
 from .training_checkpoint import TrainingCheckpoint
 from .training_masks import TrainingMasks
@@ -20,9 +20,9 @@ __all__ = [
     "EpochSeed",
     "NetworkWiseTraining",
     "RobustnessAssessment",
-    "RobustnessReport",
     "RunCost",
     "StopAtDivergence",
+    "SweepReport",
     "TrackRun",
     "TrainingCheckpoint",
     "TrainingMasks",

@@ -47,7 +47,7 @@ def load_network(
     new: str | Collection[str] = (),
     setting: str = "ckpt_path",
 ) -> nn.Module:
-    """Load the weights of ``path``, a state dict or a checkpoint of ``TrainingCheckpoint`` or MONAI's ``CheckpointSaver``, and return the network.
+    """Load the weights of ``path``, a state dict, or a checkpoint of ``TrainingCheckpoint`` or MONAI, into a network.
 
     A name that ends in ``.safetensors`` is read as safetensors, any other as PyTorch's format.
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pipeline.figures import mean_scores
-from pipeline.handlers import AdversarialEvaluation, RobustnessReport, RunCost
+from pipeline.handlers import AdversarialEvaluation, RunCost, SweepReport
 from pipeline.handlers.robustness_summary import eps_half_lost, robustness_summary
 from pipeline.runs import add_cost, device_name
 
@@ -54,7 +54,7 @@ def report(
         [
             adversarial,
             RunCost(folder / "cost.json", "evaluation", torch.device("cpu")),
-            RobustnessReport(
+            SweepReport(
                 adversarial, notes, folder / "report", "NLCEN", {"network": "Tiny", "seed": 3}, folder / "cost.json"
             ),
         ],

@@ -18,10 +18,10 @@ from pipeline.utils import atomic_path, is_first_process, named_by
 from .adversarial_evaluation import AdversarialEvaluation
 from .robustness_summary import robustness_summary
 
-__all__ = ["RobustnessReport"]
+__all__ = ["SweepReport"]
 
 
-class RobustnessReport:
+class SweepReport:
     """Write what ``AdversarialEvaluation`` has found: a table, the table per image, the curve and the panels.
 
     ``summary.csv``, ``per_image.csv``, ``epsilon_curve.png`` and one ``panel_<name>.png`` for each saved picture go to
