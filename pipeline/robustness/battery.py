@@ -69,7 +69,7 @@ class _Spent:
         """Count anew, for all images."""
         self.active = torch.arange(len(self._picture))
         self.gradients = torch.zeros(len(self._picture), dtype=torch.long)
-        self.moved = torch.zeros(len(self._picture))
+        self.moved = torch.zeros(len(self._picture), dtype=self._picture.dtype)
 
     def on_gradient(self) -> None:
         self.gradients[self.active] += 1

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from pipeline.attacks import AttackedNetwork
+from pipeline.robustness import Assessor, Budget, GalleryPicture, assess_robustness, worst_case
+from pipeline.robustness import assessor as module
+from pipeline.utils import InputError
+from tests.attacks.small import make_data, make_network
+
+TINY = Budget((2.0, 8.0), {"dice": 3, "cross-entropy": 2}, (2,), 2)
+
+
+@pytest.fixture(autouse=True)
+def few_checks_and_no_diagrams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take time, and have tests of their own."""
+    monkeypatch.setattr(module, "CHECKS", module.CHECKS[:1])
+    monkeypatch.setattr("pipeline.robustness.report.write_report.draw_figures", lambda report, folder: [])
+    monkeypatch.setattr("pipeline.robustness.report.write_report.save_gallery_picture", draw_nothing)
+
+
+def draw_nothing(shown: GalleryPicture, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+
+
+def batches(count: int = 3) -> tuple[nn.Module, list[dict[str, Any]]]:
+    network = make_network()
+    pictures, label = make_data(network, count=count)
+    return network, [
+        {"image": pictures[i : i + 2] / 255, "label": label[i : i + 2], "id": ["a", "b", "c"][i : i + 2]}
+        for i in range(0, count, 2)
+    ]
+
+
+def test_the_report_holds_what_the_table_holds(tmp_path: Path) -> None:
+    network, data = batches()
+    report = assess_robustness(network, data, tmp_path, budget=TINY, training_masks=list(data[0]["label"]))
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    assert set(scores["image"]) == {"a", "b", "c"}
+    assert set(scores["attack"]) == {"clean", "noise", "paper", "dice", "cross-entropy", "square", "refined"}
+    assert len(scores) == 3 * (1 + 2 * 6)
+    worst = worst_case(scores).groupby("epsilon")[["DIC", "JSC"]].mean()
+    for epsilon in (2.0, 8.0):
+        assert report["worst_case"][f"{epsilon:g}"]["DIC"] == pytest.approx(worst.loc[epsilon, "DIC"])
+        assert report["worst_case"][f"{epsilon:g}"]["JSC"] == pytest.approx(worst.loc[epsilon, "JSC"])
+    assert report["clean"]["DIC"] == 1  # the masks are its own predictions
+    assert report["budget"] == "own" and report["facts"]["images"] == 3
+    assert report["gradients"] == 2 * 7 + 10
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert len(list((tmp_path / "failures").glob("*.npz"))) == 3
+    assert all(not module.training for module in network.modules())
+
+
+def test_the_ceiling_of_a_report_is_the_mean_of_the_images(tmp_path: Path) -> None:
+    from pipeline.robustness.bounds import ceiling
+
+    network, data = batches()
+    report = assess_robustness(network, data, tmp_path, budget=TINY)
+    each = [
+        ceiling(255 * image, label, [8.0])[8.0]
+        for batch in data
+        for image, label in zip(batch["image"], batch["label"], strict=True)
+    ]
+    assert report["ceiling"]["8"] == pytest.approx(sum(each) / 3)
+    assert report["floor"] == {"2": None, "8": None}
+
+
+def test_an_interrupted_assessment_goes_on_and_ends_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, data = batches()
+    whole = assess_robustness(network, data, tmp_path / "whole", budget=TINY)
+    with pytest.raises(KeyError):
+        assess_robustness(network, [data[0], Breaking(data[1])], tmp_path / "broken", budget=TINY)
+    attacked: list[int] = []
+    original = module.Assessor._assess
+
+    def counted(self: Assessor, picture: torch.Tensor, *rest: Any) -> Any:
+        attacked.append(len(picture))
+        return original(self, picture, *rest)
+
+    monkeypatch.setattr(module.Assessor, "_assess", counted)
+    resumed = assess_robustness(network, data, tmp_path / "broken", budget=TINY)
+    assert attacked == [1]
+    for key in ("worst_case", "attacks", "clean", "ceiling", "convergence", "corruptions", "per_image", "sameness"):
+        assert resumed[key] == whole[key]
+    # another network's results are not taken
+    attacked.clear()
+    assess_robustness(make_network(3), data, tmp_path / "broken", budget=TINY)
+    assert attacked == [2, 1]
+
+
+class Breaking(dict[str, Any]):
+    """A batch that cannot be read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+
+def test_images_of_another_range_are_attacked_alike(tmp_path: Path) -> None:
+    network, data = batches()
+
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner((x + 1000) / 1400)
+
+    usual = assess_robustness(network, data, tmp_path / "usual", budget=TINY)
+    moved = [batch | {"image": 1400 * batch["image"] - 1000} for batch in data]
+    report = assess_robustness(Shifted().eval(), moved, tmp_path / "moved", budget=TINY, intensity_range=(-1000, 400))
+    assert report["worst_case"]["8"]["DIC"] == pytest.approx(usual["worst_case"]["8"]["DIC"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        ({"image": 2 * torch.ones(2, 1, 16, 16)}, {}, "values from 2 to 2"),
+        ({"label": 5 * torch.ones(2, 1, 16, 16)}, {}, "masks hold values from 5 to 5"),
+        ({"id": ["a", "a"]}, {}, "Two images are named 'a'"),
+        ({}, {"epsilons": [2.0, 300.0]}, "a grey level can change by 255 at most"),
+        ({}, {"epsilons": [8.0, 2.0]}, "must rise"),
+        ({}, {"budget": "huge"}, "there is no 'huge'"),
+    ],
+)
+def test_bad_input_is_refused(change: dict[str, Any], settings: dict[str, Any], message: str, tmp_path: Path) -> None:
+    network, data = batches(2)
+    with pytest.raises(InputError, match=message):
+        assess_robustness(network, [data[0] | change], tmp_path, **({"budget": TINY} | settings))
+
+
+def test_no_batch_is_no_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no images to attack"):
+        assess_robustness(make_network(), [], tmp_path, budget=TINY)
+    with pytest.raises(InputError, match="no key 'label'"):
+        assess_robustness(make_network(), [{"image": torch.zeros(1, 1, 8, 8)}], tmp_path, budget=TINY)
+
+
+def test_a_network_that_ignores_its_picture_is_known_by_its_sameness(tmp_path: Path) -> None:
+    class Constant(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mask = torch.zeros_like(x)
+            mask[..., 4:12, 4:12] = 1
+            return torch.cat([0.5 - mask, mask - 0.5], 1) + 0 * x
+
+    _, data = batches()
+    report = assess_robustness(Constant(), data, tmp_path, budget=TINY)
+    assert report["sameness"] == 1
+    assert report["worst_case"]["8"]["DIC"] == report["clean"]["DIC"]
+    assert "almost the same for every picture" in report["findings"][0]
+
+
+def test_the_search_and_the_scores_are_of_the_same_network(tmp_path: Path) -> None:
+    network, data = batches(2)
+    report = assess_robustness(network, data, tmp_path, budget=TINY)
+    attacked = AttackedNetwork(network)
+    clean = attacked.scores(attacked.predict(255 * data[0]["image"], data[0]["label"]), data[0]["label"])
+    assert report["clean"]["JSC"] == pytest.approx(clean[:, 1].mean().item())

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pipeline.attacks import AttackedNetwork, IterativeFGSM, Softmax, num_gradients
+from pipeline.robustness import BUDGETS, RECIPES, Battery, Budget, Finding, budget_epsilons
+from pipeline.utils import InputError
+from tests.attacks.small import make_data, make_network
+
+SMALL = Budget((2.0, 8.0), {"dice": 4, "inversion": 2, "grow": 2}, (3, 2), 5)
+
+
+def run(battery: Battery, channels: int = 2) -> tuple[list[Finding], AttackedNetwork, torch.Tensor, torch.Tensor]:
+    network = make_network(channels=channels).double()
+    pictures, label = (each.double() for each in make_data(make_network(channels=channels)))
+    attacked = AttackedNetwork(network, classes=Softmax(channels))
+    return list(battery(attacked, pictures, label)), attacked, pictures, label
+
+
+def dic(attacked: AttackedNetwork, finding: Finding, label: torch.Tensor) -> torch.Tensor:
+    return attacked.scores(finding.prediction, label)[:, 0]
+
+
+def test_every_attack_is_run_at_every_epsilon_from_the_smallest_and_refined_at_its_end() -> None:
+    findings, *_ = run(Battery(SMALL))
+    each = ["noise", "paper", "dice", "inversion", "grow", "square", "refined", "refined"]
+    assert [(finding.epsilon, finding.attack) for finding in findings] == [
+        (epsilon, name) for epsilon in (2.0, 8.0) for name in each
+    ]
+
+
+def test_what_is_found_is_within_epsilon_and_predicted_by_the_network() -> None:
+    findings, attacked, pictures, label = run(Battery(SMALL))
+    for finding in findings:
+        assert (finding.picture - pictures).abs().max() <= finding.epsilon + 1e-9
+        assert torch.equal(finding.prediction, attacked.predict(finding.picture, label))
+        assert ((finding.moved > 0.5) & (finding.moved <= 1)).all() or finding.attack == "refined"
+
+
+def test_nothing_that_an_attack_has_found_is_lost_and_refining_begins_with_the_worst_of_all() -> None:
+    findings, attacked, _, label = run(Battery(SMALL))
+    worst, own = torch.ones(len(label), dtype=torch.float64), {}
+    for finding in findings:
+        found = dic(attacked, finding, label)
+        if finding.attack == "refined":
+            assert (found <= worst).all()
+        elif finding.attack != "noise":
+            assert (found <= own.get(finding.attack, 1.0)).all()
+            own[finding.attack] = found
+        worst = torch.minimum(worst, found)
+    assert (worst < 0.8).all()
+
+
+def test_the_papers_attack_in_it_is_the_papers_attack() -> None:
+    findings, attacked, pictures, label = run(Battery(SMALL))
+    alone = IterativeFGSM()(attacked, pictures, label, [2.0, 8.0])
+    for finding in findings:
+        if finding.attack == "paper" and finding.epsilon == 2:
+            torch.testing.assert_close(finding.picture, alone[2.0])
+
+
+def test_no_image_depends_on_the_others() -> None:
+    network = make_network().double()
+    pictures, label = (each.double() for each in make_data(make_network()))
+    together = list(Battery(SMALL)(AttackedNetwork(network), pictures, label))
+    alone = list(Battery(SMALL)(AttackedNetwork(network), pictures[1:2], label[1:2]))
+    for both, one in zip(together, alone, strict=True):
+        torch.testing.assert_close(both.picture[1:2], one.picture, atol=1e-6, rtol=0)
+        assert both.gradients[1] == one.gradients[0]
+
+
+@pytest.mark.parametrize(("name", "most"), [("quick", 100), ("standard", 600), ("full", 3240)])
+def test_a_budget_is_kept(name: str, most: int) -> None:
+    battery = Battery(BUDGETS[name])
+    assert battery.gradients(Softmax()) <= most
+    assert set(BUDGETS[name].steps) <= set(RECIPES)
+    assert name == "quick" or set(BUDGETS[name].steps) == set(RECIPES)
+    assert budget_epsilons(name) == list(BUDGETS[name].epsilons)
+
+
+def test_gradients_are_counted_for_each_image_and_none_is_spent_on_one_that_is_at_zero() -> None:
+    network = make_network()
+    pictures, label = make_data(network)
+    label[1] = 1 - label[1]  # its DIC is 0 from the start
+    total = torch.zeros(3, dtype=torch.long)
+    calls: list[int] = []
+    attacked = AttackedNetwork(network, on_gradient=lambda: calls.append(1))
+    for finding in Battery(SMALL)(attacked, pictures, label):
+        total += finding.gradients
+    assert total[0] == total[2] == Battery(SMALL).gradients(Softmax()) == 2 * (8 + 5) + num_gradients([2.0, 8.0])
+    assert total[1] == num_gradients([2.0, 8.0])  # its intensities share their steps, and run together
+    assert len(calls) >= total[0]
+
+
+def test_more_than_two_classes_are_attacked_by_what_is_defined_for_them() -> None:
+    findings, *_ = run(Battery(SMALL), channels=3)
+    assert {finding.attack for finding in findings} == {"noise", "dice", "grow", "square", "refined"}
+
+
+def test_a_surrogate_is_tried() -> None:
+    findings, *_ = run(Battery(SMALL, surrogate=make_network(5).double()))
+    assert "transfer" in {finding.attack for finding in findings}
+
+
+def test_an_unknown_budget_is_refused() -> None:
+    with pytest.raises(InputError, match="budget: there is no 'huge'; one of quick, standard, full is needed"):
+        budget_epsilons("huge")
