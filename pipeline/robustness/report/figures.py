@@ -152,4 +152,5 @@ def _legend(figure: Figure, axis: Axes) -> None:
 
 def _literal(name: str) -> str:
     """A name as a label: matplotlib leaves those with "_" in front out, and sets what is between $ as a formula."""
-    return name.replace("$", r"\$") if not name.startswith("_") else f" {name}".replace("$", r"\$")
+    label = name.replace("$", r"\$")
+    return f" {label}" if label.startswith("_") else label

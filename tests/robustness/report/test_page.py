@@ -137,7 +137,7 @@ def test_every_kind_is_written_and_says_what_it_lacks(make: str, tmp_path: Path)
 
 
 def test_strange_names_can_be_drawn(tmp_path: Path) -> None:
-    scores = assessments.scores_of(0.9, {r"_a$\frac$": (0.8, 0.7, 0.6), "x_y": (0.8, 0.7, 0.6)}, images=2)
+    scores = assessments.scores_of(0.9, {r"a$\frac$": (0.8, 0.7, 0.6), "_b": (0.8, 0.7, 0.6)}, images=2)
     write_report(Assessment(scores=scores, epsilons=assessments.EPSILONS), tmp_path)
     assert Image.open(tmp_path / "curves.png").size[0] == 1400
 
@@ -151,8 +151,8 @@ def test_pictures_have_masks_in_their_colors_and_the_perturbation_scaled(tmp_pat
         save_gallery_picture(shown, tmp_path / "a.png")
         picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
         middle = picture[:, picture.shape[1] * 2 // 5 : picture.shape[1] * 3 // 5]
-        # +ε is white, -ε/2 is half-way to black
-        assert {64, 255} <= set(np.unique(middle).tolist())
+        # -ε/2, half of the picture, is half-way to black
+        assert (np.abs(middle - 63.75) < 1).all(-1).mean() > 0.2
         return {tuple(color) for color in picture[: -picture.shape[0] // 4].reshape(-1, 3).tolist()}
 
     red, cyan = (tuple(int(text[place : place + 2], 16) for place in (1, 3, 5)) for text in (TRUE, PREDICTED))
