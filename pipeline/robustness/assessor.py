@@ -335,7 +335,7 @@ class Assessor:
             "precision": f"search in {str(self.precision or torch.float32).removeprefix('torch.')}, scores in float32",
             "seed": self.seed,
             "device": device_name(self.device),
-            "weights_sha256": self.network_fingerprint,
+            "network_sha256": self.network_fingerprint,
             "data_sha256": hashlib.sha256(content.encode()).hexdigest(),
             "date": date.today().isoformat(),
             "versions": describe_environment(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ TINY = Budget((2.0, 8.0), {"dice": 3, "cross-entropy": 2}, (2,), 2)
 def few_checks_and_no_diagrams(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take time, and have tests of their own."""
     monkeypatch.setattr(module, "CHECKS", module.CHECKS[:1])
-    monkeypatch.setattr("pipeline.robustness.report.write_report.draw_figures", lambda report, folder: [])
-    monkeypatch.setattr("pipeline.robustness.report.write_report.save_gallery_picture", draw_nothing)
+    writing = import_module("pipeline.robustness.report.write_report")
+    monkeypatch.setattr(writing, "draw_figures", lambda report, folder: [])
+    monkeypatch.setattr(writing, "save_gallery_picture", draw_nothing)
+    monkeypatch.setattr(writing, "make_page", lambda report, figures: "")
 
 
 def draw_nothing(shown: GalleryPicture, path: Path) -> None:
