@@ -27,7 +27,7 @@ export PYTHONWARNINGS := $(if $(PYTHONWARNINGS),$(PYTHONWARNINGS)$(COMMA))ignore
 .PHONY: help environment demo paper package test check format bench ui clean lock
 
 help:
-	@echo "make demo     train, attack and track NLCEN on phantoms (5 to 10 minutes on two cores)"
+	@echo "make demo     train NLCEN on phantoms, attack it, report how robust it is (5 to 15 minutes on two cores)"
 	@echo "make paper    the paper's whole comparison on phantoms at toy size (15 minutes); DATA=data/jsrt SKIN=data/isbi2016"
 	@echo "              for the real one (resumable: type it again; MINUTES=9 stops cleanly, JOBS=2 side by side)"
 	@echo "make package  both bundles as zips that need nothing of this repository, with weights trained on phantoms"
@@ -55,7 +55,9 @@ environment: .venv/.runtime
 demo: .venv/.runtime
 	$(BIN)/python -m data_prep phantoms --output $(DEMO)/phantoms --count 40 --seed 0
 	$(BIN)/python -m monai.bundle run training --config_file $(BUNDLE)/train.json $(DEMO_SETTINGS)
-	@echo "Look into $(DEMO)/runs for tables and pictures, or type 'make ui'."
+	$(BIN)/python -m monai.bundle run robustness --budget quick --robustness_dir $(DEMO)/robustness \
+		--config_file "['$(BUNDLE)/train.json','$(BUNDLE)/evaluate.json','bundles/robustness.json']" $(DEMO_SETTINGS)
+	@echo "How robust it is: $(DEMO)/robustness/report.html. Tables and pictures: $(DEMO)/runs, or type 'make ui'."
 
 paper: .venv/.runtime .venv/snakemake/.ready
 ifeq ($(DATA)$(SKIN),)

@@ -21,11 +21,12 @@ __all__ = ["package_bundle"]
 
 _ROOT = Path(__file__).parents[2]
 _LEFT_OUT = ("packaging",)  # what works on the repository's bundles as a whole
+_SOURCES = {".py", ".jinja", ".json"}  # the report has a template and a schema
 _CONFIGS = {".json", ".conf"}  # not what an editor leaves there
 _TIME = (1980, 1, 1, 0, 0, 0)  # the zip format's first: the same content makes the same file
 
 
-def package_bundle(bundle: Path, run: Path, output: Path) -> Path:
+def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = None) -> Path:
     """Write ``<output>/<bundle>.zip``, a bundle that needs nothing of this repository.
 
     As in MONAI's model zoo: one folder with ``LICENSE``, ``configs``, ``docs``, ``models/model.pt`` (and beside it what
@@ -36,6 +37,8 @@ def package_bundle(bundle: Path, run: Path, output: Path) -> Path:
         bundle: a bundle of this repository.
         run: the folder of the training whose weights go into it.
         output: folder to write to.
+        report: ``report.json`` of a robustness run of these weights for the model card; by default the one in the folder
+            ``robustness`` of the run, if there is one.
 
     Returns:
         The zip file.
@@ -51,7 +54,7 @@ def package_bundle(bundle: Path, run: Path, output: Path) -> Path:
     parser.read_config(config)
     load_network(parser.get_parsed_content("network_def"), trained.weights)
 
-    files = dict(_files(bundle, bundle.resolve().name, trained))
+    files = dict(_files(bundle, bundle.resolve().name, trained, report))
     files[f"scripts/{SOURCE}"] = _json(describe_code() | {"sha256": code_digest(files)})
     target = output / f"{bundle.resolve().name}.zip"
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -63,12 +66,12 @@ def package_bundle(bundle: Path, run: Path, output: Path) -> Path:
     return target
 
 
-def _files(bundle: Path, name: str, trained: TrainedRun) -> Iterator[tuple[str, bytes]]:
+def _files(bundle: Path, name: str, trained: TrainedRun, report: Path | None) -> Iterator[tuple[str, bytes]]:
     """Names in the bundle and contents, all but ``scripts/source.json``."""
     yield "LICENSE", (bundle / "LICENSE").read_bytes()
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text("utf-8"))
     card = (bundle / "docs" / "README.md").read_text("utf-8")
-    yield "docs/README.md", model_card(card, name, metadata, trained).encode()
+    yield "docs/README.md", model_card(card, name, metadata, trained, report).encode()
     yield "docs/data_license.txt", (bundle / "docs" / "data_license.txt").read_bytes()
     yield "models/model.pt", trained.weights.read_bytes()
     masks = mask_range_path(trained.weights)
@@ -81,12 +84,14 @@ def _files(bundle: Path, name: str, trained: TrainedRun) -> Iterator[tuple[str, 
             if path.suffix in _CONFIGS and not path.name.startswith(".") and path.is_file():
                 content = rename_packages(path.read_text("utf-8"))
                 yield f"configs/{path.relative_to(configs).as_posix()}", content.encode()
+    overlay = (_ROOT / "bundles" / "robustness.json").read_text("utf-8")
+    yield "configs/robustness.json", rename_packages(overlay).encode()
     yield "configs/metadata.json", _json(_with_weights(metadata, trained))
     packages = ((_ROOT / "pipeline", "scripts"), (_ROOT / "data_prep", "scripts/data_prep"))
     for package, place in packages:
         for path in package.rglob("*"):
             inside = path.relative_to(package)
-            if path.suffix == ".py" and inside.parts[0] not in _LEFT_OUT:
+            if path.suffix in _SOURCES and inside.parts[0] not in _LEFT_OUT:
                 yield f"{place}/{inside.as_posix()}", rename_packages(path.read_text("utf-8")).encode()
 
 

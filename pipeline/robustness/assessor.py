@@ -39,8 +39,6 @@ from .scores import CLEAN, COLUMNS, NOISE
 
 __all__ = ["Assessor"]
 
-_CHECKED = 4  # images that the checks look at
-
 _OTHER_ATTACKS = {
     PAPER: "the paper's attack: fixed steps towards the inverse mask from the clean picture",
     REFINED: "goes on from the worst of all, each image with the losses that harmed it most",
@@ -181,7 +179,8 @@ class Assessor:
         # rounding may leave the range by the last digit
         picture = self.attacked.grey_levels(image).clamp(0, GREY_LEVELS)
         if self._evidence is None:
-            self._evidence = (picture[:_CHECKED], label[:_CHECKED], tuple(names[:_CHECKED]))
+            few = slice(self.battery.budget.checked)
+            self._evidence = (picture[few], label[few], tuple(names[few]))
         if self.constant is not None:
             self._floor |= {name: self.constant.score(mask) for name, mask in zip(names, label, strict=True)}
         self._compare(self.attacked.predict(picture, label))
