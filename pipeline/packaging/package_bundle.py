@@ -37,8 +37,8 @@ def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = 
         bundle: a bundle of this repository.
         run: the folder of the training whose weights go into it.
         output: folder to write to.
-        report: ``report.json`` of a robustness run of these weights for the model card; by default the one in the folder
-            ``robustness`` of the run, if there is one.
+        report: ``report.json`` of a robustness run of these weights for the model card; by default the one in the
+            run's folder ``robustness``, if there is one.
 
     Returns:
         The zip file.

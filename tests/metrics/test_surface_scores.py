@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from scipy import ndimage
 
 from pipeline.metrics import surface_scores
@@ -31,6 +32,12 @@ def test_equal_what_all_pairs_of_boundary_pixels_give(size: tuple[int, ...]) -> 
     prediction, label = (torch.tensor(np.stack(pair))[None] for pair in (masks[:2], masks[2:]))
     expected = np.mean([by_hand(masks[index], masks[2 + index], 1.0) for index in range(2)], axis=0)
     assert surface_scores(prediction, label, 1.0)[0].tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    maps = prediction.float(), label.float()
+    monai = [
+        compute_hausdorff_distance(*maps, include_background=True, percentile=95).mean().item(),
+        compute_surface_dice(*maps, [1.0, 1.0], include_background=True).mean().item(),
+    ]
+    assert surface_scores(prediction, label, 1.0)[0].tolist() == pytest.approx(monai, abs=1e-5)
 
 
 def test_what_is_not_defined_is_no_number_and_classes_that_are_defined_count() -> None:
