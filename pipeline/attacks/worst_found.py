@@ -23,6 +23,7 @@ class WorstFound:
 
     Attributes:
         picture: the worst pictures so far.
+        prediction: what the network predicts for them.
         dic: their DIC, (B,).
     """
 
@@ -36,7 +37,8 @@ class WorstFound:
         self.attacked = attacked
         self.label = label
         self.picture = picture
-        self.dic = self._dic(picture, prediction)
+        self.prediction = attacked.predict(picture, label) if prediction is None else prediction
+        self.dic = self._dic(self.prediction)
 
     def copy(self) -> WorstFound:
         """Return another that is kept from now on by itself."""
@@ -44,16 +46,18 @@ class WorstFound:
 
     def offer(self, picture: torch.Tensor, prediction: torch.Tensor | None = None) -> None:
         """Keep of each image ``picture`` if its DIC is lower; the network is asked if no prediction is given."""
-        self._keep(picture, self._dic(picture, prediction))
+        prediction = self.attacked.predict(picture, self.label) if prediction is None else prediction
+        self._keep(picture, prediction, self._dic(prediction))
 
     def merge(self, other: WorstFound) -> None:
         """Keep of each image the other's worst picture if its DIC is lower."""
-        self._keep(other.picture, other.dic)
+        self._keep(other.picture, other.prediction, other.dic)
 
-    def _keep(self, picture: torch.Tensor, dic: torch.Tensor) -> None:
+    def _keep(self, picture: torch.Tensor, prediction: torch.Tensor, dic: torch.Tensor) -> None:
         better = (dic < self.dic).view(-1, *[1] * (picture.ndim - 1))
-        self.picture, self.dic = torch.where(better, picture, self.picture), torch.minimum(dic, self.dic)
+        self.picture = torch.where(better, picture, self.picture)
+        self.prediction = torch.where(better, prediction, self.prediction)
+        self.dic = torch.minimum(dic, self.dic)
 
-    def _dic(self, picture: torch.Tensor, prediction: torch.Tensor | None) -> torch.Tensor:
-        prediction = self.attacked.predict(picture, self.label) if prediction is None else prediction
+    def _dic(self, prediction: torch.Tensor) -> torch.Tensor:
         return self.attacked.scores(prediction, self.label)[:, 0]

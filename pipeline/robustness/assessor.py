@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -207,6 +207,7 @@ class Assessor:
         scores = pd.DataFrame([row for found in images.values() for row in found["scores"]], columns=list(COLUMNS))
         scores = scores.astype({name: float for name in COLUMNS if name not in ("image", "attack")})
         checks, spent = self._check(scores)
+        tried = set(scores["attack"])
         ceilings = [found["ceiling"] for found in images.values() if found["ceiling"] is not None]
         steps = pd.DataFrame([step for found in images.values() for step in found["convergence"]])
         assessment = Assessment(
@@ -229,7 +230,7 @@ class Assessor:
             gradients=max(found["gradients"] for found in images.values()),
             check_gradients=spent,
             queries=len(self.epsilons) * self.battery.budget.queries,
-            facts=self._all_facts(images),
+            facts=self._all_facts(images, tried),
         )
         write_report(assessment, self.output_dir)
         return json.loads((self.output_dir / "report.json").read_text(encoding="utf-8"))
@@ -320,8 +321,9 @@ class Assessor:
         evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor)
         return [check(evidence) for check in CHECKS], spent
 
-    def _all_facts(self, images: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def _all_facts(self, images: Mapping[str, Mapping[str, Any]], tried: Set[str]) -> dict[str, Any]:
         code = describe_code()
+        attacks = {name: recipe.what for name, recipe in RECIPES.items()} | _OTHER_ATTACKS
         content = "".join(sorted(found["digest"] for found in images.values()))
         return {
             "network": type(self.attacked.network).__name__,
@@ -343,7 +345,7 @@ class Assessor:
             "empty_masks": sum(found["empty"] for found in images.values()),
             "planned_gradients": self.battery.gradients(self.classes),
             "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
-            "attacks": {name: recipe.what for name, recipe in RECIPES.items()} | _OTHER_ATTACKS,
+            "attacks": {name: what for name, what in attacks.items() if name in tried},
             "tolerance": self.tolerance,
             **self.facts,
         }

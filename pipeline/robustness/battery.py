@@ -171,7 +171,8 @@ class _Run:
         self.attacked.on_gradient, self.attacked.on_pictures = self.spent.on_gradient, self.spent.on_pictures
         self.picture = picture
         self.label = label
-        self.worst = WorstFound(self.attacked, picture, label)
+        self.clean = WorstFound(self.attacked, picture, label)
+        self.worst = self.clean.copy()
         self.own: dict[str, WorstFound] = {}
         self.stretch: dict[str, float] = {}
 
@@ -185,7 +186,7 @@ class _Run:
         self.spent.begin()
         found = attack(self.attacked, self.picture, self.label, epsilons)
         cost = self.spent.gradients.clone()
-        own, findings = WorstFound(self.attacked, self.picture, self.label), {}
+        own, findings = self.clean.copy(), {}
         for epsilon in epsilons:
             moved = (found[epsilon] - self.picture).flatten(1).abs().amax(1).cpu() / epsilon
             own.offer(found[epsilon])
@@ -194,7 +195,7 @@ class _Run:
 
     def at(self, name: str, attack: ContinuingAttack, epsilon: float) -> Finding:
         """Run an attack at one ε, from what it found at the last, on the images whose DIC is not yet 0."""
-        own = self.own.setdefault(name, WorstFound(self.attacked, self.picture, self.label))
+        own = self.own.setdefault(name, self.clean.copy())
         self._attack(attack, own, epsilon, self.stretch.get(name, 1.0), (own.dic > 0).nonzero().flatten())
         self.stretch[name] = epsilon
         return self._finding(name, epsilon, own, self.spent.moved / epsilon, self.spent.gradients)
@@ -229,10 +230,10 @@ class _Run:
         self.spent.active = chosen.cpu()
         moved = attack(self.attacked, picture, label, [epsilon], start=picture + delta)[epsilon]
         self.spent.active = torch.arange(0)
-        found.offer(found.picture.index_copy(0, chosen, moved))
+        prediction = self.attacked.predict(moved, label)
+        found.offer(found.picture.index_copy(0, chosen, moved), found.prediction.index_copy(0, chosen, prediction))
 
     def _finding(
         self, name: str, epsilon: float, found: WorstFound, moved: torch.Tensor, gradients: torch.Tensor
     ) -> Finding:
-        prediction = self.attacked.predict(found.picture, self.label)
-        return Finding(name, epsilon, found.picture, prediction, moved.clamp(max=1), gradients.clone())
+        return Finding(name, epsilon, found.picture, found.prediction, moved.clamp(max=1), gradients.clone())
