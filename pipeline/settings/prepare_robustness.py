@@ -13,6 +13,7 @@ from typing import Any
 from monai.bundle.config_parser import ConfigParser
 
 from pipeline.utils import InputError, explain_input_errors
+from pipeline.weights import fingerprint_file
 
 from .running_bundle import running_parser
 
@@ -89,7 +90,9 @@ def _facts(parser: ConfigParser, root: Path) -> dict[str, Any]:
         metadata = json.loads(file.read_text(encoding="utf-8"))
     name = parser.get_parsed_content("title") if "title" in parser else metadata.get("name")
     data = parser.get_parsed_content("dataset_dir") if "dataset_dir" in parser else None
+    weights = parser.get_parsed_content("ckpt_path")
     facts = {
+        "weights_sha256": fingerprint_file(weights) if Path(weights).is_file() else None,
         "network": name,
         "title": name,
         "data": data,

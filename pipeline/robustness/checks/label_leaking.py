@@ -15,6 +15,8 @@ STEPS = 6
 # what an attack may take of what another one takes, and still take nothing
 NOTHING = 0.05
 CLEARLY = 0.1
+# clean DIC of a network without anything to lose, where no floor says it
+USELESS = 0.3
 # attacks of one direction may honestly take nothing
 DIRECTED = ("shrink", "grow")
 
@@ -38,13 +40,19 @@ class LabelLeaking:
     without the attacks of one direction, and with 6 steps each of cross-entropy towards the inverse mask (two classes),
     cross-entropy away from the mask and soft Dice at the largest ε, its half and its quarter, of which the *last*
     pictures count: a table may hold the best ones, which are never above the clean picture. The value is the largest
-    distance of two attacks where there is an alarm, 0 where there is none.
+    distance of two attacks where there is an alarm, 0 where there is none. A network that has learned nothing, which
+    is below the floor on clean pictures, has nothing to leak.
     """
 
     name = "no label leaking"
 
     def __call__(self, evidence: Evidence) -> CheckResult:
-        alarms = [*_in_table(evidence), *_probed(evidence)]
+        clean = _clean(evidence)
+        if clean < (USELESS if evidence.floor is None else evidence.floor):
+            return CheckResult(
+                self.name, "not applicable", clean, f"The network has learned nothing (clean DIC {clean:.3f})."
+            )
+        alarms = [*_in_table(evidence, clean), *_probed(evidence)]
         if not alarms:
             return CheckResult(
                 self.name, "passed", 0.0, "No attack takes nothing from DIC where another one takes 0.1 or more."
@@ -60,9 +68,13 @@ class LabelLeaking:
         )
 
 
-def _in_table(evidence: Evidence) -> list[_Alarm]:
+def _clean(evidence: Evidence) -> float:
     scores = evidence.scores
-    clean = float(scores.loc[scores["attack"] == CLEAN, "DIC"].mean())
+    return float(scores.loc[scores["attack"] == CLEAN, "DIC"].mean())
+
+
+def _in_table(evidence: Evidence, clean: float) -> list[_Alarm]:
+    scores = evidence.scores
     lowest = lowest_dic(evidence)
     names = [name for name in attack_names(scores) if not (without_gradients(name) or name.lower() in DIRECTED)]
     means = scores[scores["attack"].isin(names)].groupby(["epsilon", "attack"])["DIC"].mean()

@@ -67,6 +67,11 @@ def test_attacks_that_differ_are_no_leak(clean: float, figures: Figures) -> None
     assert (found.status, found.value) == ("passed", 0.0)
 
 
+def test_a_network_that_has_learned_nothing_leaks_nothing() -> None:
+    found = check("no label leaking", 0.013, {"paper": {8: 0.35}, "dice": {8: 0.0}})
+    assert (found.status, found.value) == ("not applicable", pytest.approx(0.013))
+
+
 def test_label_leaking_is_seen_in_the_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attack that leads back to the clean picture, where the table only has its best one."""
     from pipeline.robustness.checks import label_leaking

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from mlflow import MlflowClient
+from monai.engines import SupervisedTrainer
+
+from pipeline.defence import AdversarialBatch
+from pipeline.robustness import assessor
+from pipeline.weights import fingerprint_file
+from tests.bundles.conftest import MakeWorkflow
+
+TRAIN = "bundles/nlcen_jsrt/train.json"
+
+
+def test_the_battery_runs_on_a_bundle_and_leaves_its_weights_alone(
+    make_workflow: MakeWorkflow, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # they have tests of their own
+    monkeypatch.setattr(assessor, "CHECKS", assessor.CHECKS[:1])
+    monkeypatch.setattr(assessor, "corrupted_scores", lambda *arguments, **settings: [])
+    network = make_workflow(TRAIN, nlce=False).parser.get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    before = fingerprint_file(tmp_path / "model.pt")
+    workflow = make_workflow(
+        TRAIN,
+        "bundles/nlcen_jsrt/evaluate.json",
+        "bundles/robustness.json",
+        nlce=False,
+        budget="quick",
+        epsilons=[8.0],
+        robustness_dir=str(tmp_path / "robustness"),
+    )
+    workflow.run_id = "robustness"
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
+    report = json.loads((tmp_path / "robustness" / "report.json").read_text())
+    assert report["network"] == "NLCEN w/o NLCE" and report["epsilons"] == [8.0]
+    assert report["facts"]["images"] == 2 and report["floor"]["8"] is not None and report["ceiling"]["8"] is not None
+    assert report["facts"]["weights_sha256"] == before == fingerprint_file(tmp_path / "model.pt")
+    scores = pd.read_parquet(tmp_path / "robustness" / "scores.parquet")
+    assert {"clean", "noise", "paper", "dice", "refined"} <= set(scores["attack"])
+    client = MlflowClient(store)
+    (run,) = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["robustness/DIC_worst_eps_08.0"] == report["worst_case"]["8"]["DIC"]
+
+
+def test_the_naive_defence_trains_on_attacked_batches(make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(TRAIN, "bundles/nlcen_jsrt/defence/naive.json", nlce=False, max_epochs=1, batch_size=3)
+    trainer = workflow.parser.get_parsed_content("train#trainer")
+    assert isinstance(trainer, SupervisedTrainer) and isinstance(trainer.prepare_batch, AdversarialBatch)
+    assert trainer.prepare_batch.attacked.network is trainer.network
+    assert (trainer.prepare_batch.attack.iterations, trainer.prepare_batch.epsilon) == (4, 32.0)
