@@ -71,7 +71,7 @@ def _run(given: argparse.Namespace) -> None:
         tasks += tasks_of(name, problem, at_sea, given.batch, given.methods)
     # first what takes longest, then what is quick, then SEA
     tasks.sort(key=lambda task: (task.method != OURS, task.method == SEA))
-    circumstances = _circumstances(given, device)
+    circumstances = _circumstances(given, len(images), device)
     write(given.output, results, circumstances)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
         running = {
@@ -144,17 +144,17 @@ def _keep(result: Results, referee: Referee, task: Task, answer: Answer | str, i
     result.devices.add(answer.device)
 
 
-def _circumstances(given: argparse.Namespace, device: torch.device) -> dict[str, Any]:
+def _circumstances(given: argparse.Namespace, images: int, device: torch.device) -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
         "torch": torch.__version__,
         "monai": monai.__version__,
         "budget": given.budget,
-        "images": given.images,
+        "images": images,
         "SEA steps": f"3 x {given.sea_steps} at each ε",
         "processes side by side": given.jobs,
-        "command": " ".join(sys.argv),
+        "precision": "attacks in torch's default (convolutions in TF32 on a GPU), scores in float32",
     }
 
 

@@ -93,13 +93,14 @@ class Results:
         return self.costs[OURS].gradients * _PART_OF_GRADIENTS <= all_of_sea
 
     def _within(self) -> dict[str, dict[str, int]]:
-        """How many images an attack that looks for the smallest change has turned within ε."""
+        """How many images an attack that looks for the smallest change has changed within ε."""
         smallest = [name for name, method in METHODS.items() if method.smallest and name in self.costs]
         norms = {
             name: self.scores.loc[self.scores["attack"] == name].groupby("image")["norm"].first() for name in smallest
         }
         return {
-            name: {f"{e:g}": int((norm <= e + ROUNDING).sum()) for e in self.at_peers} for name, norm in norms.items()
+            name: {f"{e:g}": int(((norm > 0) & (norm <= e + ROUNDING)).sum()) for e in self.at_peers}
+            for name, norm in norms.items()
         }
 
 
@@ -129,7 +130,7 @@ def _section(network: str, result: Results) -> str:
     lines = [
         f"### {network}: mean DIC, clean {summary['clean']:.3f}",
         "",
-        f"On {', '.join(summary['devices']) or 'nothing yet'}. All have running minima over ε, from the clean picture on.",
+        f"On {', '.join(summary['devices']) or 'nothing yet'}. Running minima over ε, from the clean picture on.",
         f"SEA was measured at {len(result.sea_epsilons)} of {len(result.epsilons)} ε. Gradients: mean for each image,",
         "of all measured ε together; seconds: of all processes together, which may have run side by side.",
         "",
@@ -163,7 +164,7 @@ def _verdicts(summary: Mapping[str, Any]) -> list[str]:
     lines += [f"- at or below {name}: {_at(at)}" for name, at in bounds["peers"].items()]
     for name, of in summary["within"].items():
         counts = ", ".join(f"{count} at ε = {epsilon}" for epsilon, count in of.items())
-        lines += [f"- {name} gave a picture within ε of so many images: {counts}"]
+        lines += [f"- {name} gave a changed picture within ε of so many images: {counts}"]
     return lines + [f"- {name} failed: {sentence}" for name, sentence in summary["failed"].items()]
 
 

@@ -77,14 +77,15 @@ def test_ours_and_sea_at_toy_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_smallest_change_counts_only_within_epsilon() -> None:
     images, labels = pictures()
-    # 5 and 21 grey levels: both are beyond the threshold
-    moved = np.where(labels, -1.0, 1.0).astype(np.float32) * np.array([5, 21], np.float32)[:, None, None]
-    scores = referee().scores("adv-lib DAG", (images + moved)[None], np.array([2.0, 8.0]), 0)
-    found = means(pd.concat([referee().clean(), scores]), np.array([2.0, 8.0]))
-    assert found["adv-lib DAG"] == {2.0: 1.0, 8.0: 0.5}
-    # clipped to 8 the second picture stays on its side
-    assert found["adv-lib DAG" + CLIPPED] == {2.0: 1.0, 8.0: 0.5}
-    assert scores.loc[scores["attack"] == "adv-lib DAG", "norm"].tolist() == [5, 21, 5, 21]
+    # 9 and 21 grey levels: both are beyond the threshold
+    moved = np.where(labels, -1.0, 1.0).astype(np.float32) * np.array([9, 21], np.float32)[:, None, None]
+    epsilons = np.array([2.0, 8.0, 16.0])
+    scores = referee().scores("adv-lib DAG", (images + moved)[None], epsilons, 0)
+    found = means(pd.concat([referee().clean(), scores]), epsilons)
+    assert found["adv-lib DAG"] == {2.0: 1.0, 8.0: 1.0, 16.0: 0.5}
+    # the first picture's threshold is within 8
+    assert found["adv-lib DAG" + CLIPPED] == {2.0: 1.0, 8.0: 0.5, 16.0: 0.5}
+    assert scores.loc[scores["attack"] == "adv-lib DAG", "norm"].tolist() == [9, 21] * 3
 
 
 def test_a_picture_outside_the_ball_is_refused() -> None:
