@@ -117,7 +117,16 @@ def _start(task: Task, place: Path, peers: Path, limit: float, jobs: int) -> Ans
         environment |= {"OMP_NUM_THREADS": "1"}
     given, found = place.with_suffix(".in.npz"), place.with_suffix(".out.npz")
     task.problem.save(given)
-    command = [sys.executable, "-m", "benchmarks.robustness.peer", task.method, "--input", given, "--output", found]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.robustness.peer",
+        task.method,
+        "--input",
+        str(given),
+        "--output",
+        str(found),
+    ]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:

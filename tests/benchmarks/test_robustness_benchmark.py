@@ -17,7 +17,10 @@ from benchmarks.robustness import peer
 from benchmarks.robustness.methods import METHODS
 from benchmarks.robustness.problem import Answer, Problem
 from benchmarks.robustness.referee import CLIPPED, Referee, means
+from benchmarks.robustness.sea import ReferenceAPGD
 from pipeline.attacks import AttackedNetwork
+from pipeline.attacks.gradient_attack import Ball
+from pipeline.losses import MaskedCrossEntropy
 from pipeline.utils import InputError
 
 
@@ -92,6 +95,30 @@ def test_a_picture_outside_the_ball_is_refused() -> None:
     images, _ = pictures()
     with pytest.raises(InputError, match="2.5 grey levels away"):
         referee().scores("SEA", (images + np.float32(2.5))[None], np.array([2.0]), 0)
+
+
+def test_seas_search_goes_on_from_the_most_wrong_pixels() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 2, 3, padding=1)).requires_grad_(
+        False
+    )
+    picture = 255 * torch.rand(3, 1, 8, 8)
+    label = network(picture / 255).argmax(1, keepdim=True).float()
+    shown: list[torch.Tensor] = []
+    attacked = AttackedNetwork(network, on_pictures=shown.append)
+    attack = ReferenceAPGD(20, loss_function=MaskedCrossEntropy(), target=None)
+    ball = Ball(attack, attacked, picture, label, 8.0)
+    last = attack.descend(ball, torch.zeros_like(picture))
+    wrong = torch.stack([(network(found / 255).argmax(1, keepdim=True) != label).flatten(1).sum(1) for found in shown])
+    assert len(shown) == 20
+    radii = torch.stack([(found - picture).abs().max() / 8 for found in shown])
+    assert [radii[:6].max(), radii[6:12].max(), radii[12:].max()] == pytest.approx([2, 1.5, 1], abs=1e-4)
+    returned = (network((picture + last) / 255).argmax(1, keepdim=True) != label).flatten(1).sum(1)
+    assert returned.tolist() == wrong[12:].amax(0).tolist()
+    # the second radius begins at the most wrong point of the first, clipped
+    first = torch.stack(shown[:6])[5 - wrong[:6].flip(0).argmax(0), range(3)]
+    start = picture + (first - picture).clamp(-12, 12)
+    torch.testing.assert_close(shown[6], start.clamp(0, 255), atol=1e-3, rtol=0)
 
 
 def test_problem_and_answer_survive_their_files(tmp_path: Path) -> None:
