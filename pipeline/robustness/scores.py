@@ -39,7 +39,7 @@ def worst_case(scores: pd.DataFrame) -> pd.DataFrame:
     """
     epsilons = sorted(epsilon for epsilon in scores["epsilon"].unique() if epsilon > 0)
     rows = []
-    for _, of_image in scores.groupby("image", sort=True):
+    for _, of_image in scores.reset_index(drop=True).groupby("image", sort=True):
         for epsilon in epsilons:
             allowed = of_image[of_image["epsilon"] <= epsilon]
             rows.append(allowed.loc[allowed["DIC"].idxmin()].to_dict() | {"epsilon": epsilon})
