@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ import torch
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_tensor
 
-from pipeline.attacks import AttackedNetwork
+from pipeline.attacks import AttackedNetwork, OutputClasses
 from pipeline.robustness import Assessor, Criterion, find_classes, image_names, measure_range, whole_masks
 from pipeline.tracking import Tracker
-from pipeline.utils import InputError, with_progress
+from pipeline.utils import InputError, check_images, check_masks, find_input_error, innermost_cause, with_progress
 
 __all__ = ["RobustnessAssessment"]
 
@@ -84,25 +84,21 @@ class RobustnessAssessment:
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Find out what the bundle's images and classes are."""
+        """Look through the bundle's images and masks once, so that nothing is wrong with them after hours."""
         if self.tracker is not None:
             self.tracker.start()
         if idist.get_world_size() > 1:
             raise InputError("robustness: the battery runs in one process; start it without torchrun.")
         evaluator: Any = engine
-        measured = self.intensity_range is None
-        low, high = self.intensity_range or measure_range(evaluator.data_loader)
-        batch = next(iter(evaluator.data_loader))
-        image, label = self._prepare(evaluator, batch)
+        for name in ("network", "inferer", "prepare_batch"):
+            if not hasattr(evaluator, name):
+                raise InputError(
+                    f"validate#evaluator: a {type(evaluator).__name__} has no {name}; a SupervisedEvaluator is needed."
+                )
         attacked = AttackedNetwork(evaluator.network, evaluator.inferer, subject=type(evaluator.network).__name__)
-        classes = find_classes(attacked, image, label, self.sigmoid)
-        masks = None
-        if self.training_data is not None:
-            masks = [
-                whole_masks(convert_to_tensor(item["label"])[None], classes)[0][0].to(torch.uint8)
-                for item in with_progress(self.training_data, "training masks", "mask")
-            ]
-        taken = measured and (low, high) != (0.0, 1.0)
+        classes, names, measured = self._look_through(evaluator, attacked)
+        low, high = measured if self.intensity_range is None else self.intensity_range
+        taken = self.intensity_range is None and (low, high) != (0.0, 1.0)
         self._assessor = Assessor(
             evaluator.network,
             self.output_dir,
@@ -111,10 +107,10 @@ class RobustnessAssessment:
             intensity_range=(low, high),
             budget=self.budget,
             epsilons=self.epsilons,
-            training_masks=masks,
+            training_masks=self._training_masks(classes) or None,
             criteria=self.criteria,
             facts={"range_source": "taken from the pictures" if taken else "stated", **self.facts},
-            images=len(getattr(evaluator.data_loader, "dataset", [])) or None,
+            images=len(names),
             **self.settings,
         )
         self._seen = 0
@@ -151,8 +147,74 @@ class RobustnessAssessment:
             tracker.log_artifact(self.output_dir / name, "robustness")
         tracker.close()
 
+    def _look_through(
+        self, evaluator: Any, attacked: AttackedNetwork
+    ) -> tuple[OutputClasses, list[str], tuple[float, float]]:
+        """The classes, the images' names and the range of their values, of all batches."""
+        classes: OutputClasses | None = None
+        names: list[str] = []
+        extremes: list[torch.Tensor] = []
+        for batch in with_progress(_Explained(evaluator.data_loader, "validate#dataloader"), "images", "batch"):
+            image, label = self._prepare(evaluator, batch)
+            new = image_names(batch, len(image), len(names))
+            if classes is None:
+                classes = find_classes(attacked, image, label, self.sigmoid)
+            check_masks(
+                whole_masks(label, classes)[0], len(image), ", ".join(new), classes.mask_channels, classes.labels
+            )
+            names += new
+            extremes += [image.min(), image.max()]
+        if classes is None:
+            raise InputError("validate#dataloader: there are no images; check dataset_dir and the names of the data.")
+        measured = measure_range(extremes)
+        if self.intensity_range is not None:
+            check_images(
+                torch.stack(extremes).view(1, 1, -1),
+                "intensity_range",
+                (self.intensity_range[0], self.intensity_range[1]),
+                f'say their range (--intensity_range "[{measured[0]:g},{measured[1]:g}]"), or leave the option out: '
+                "it is measured then",
+            )
+        return classes, names, measured
+
+    def _training_masks(self, classes: OutputClasses) -> list[torch.Tensor]:
+        if not self.training_data:
+            return []
+        items = _Explained(
+            self.training_data,
+            "train#dataset#data, for the best constant mask",
+            "--robustness_assessment#training_data []",
+        )
+        return [
+            whole_masks(convert_to_tensor(item["label"])[None], classes)[0][0].to(torch.uint8)
+            for item in with_progress(items, "training masks", "mask")
+        ]
+
     def _prepare(self, engine: Any, batch: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         image, label, *_ = engine.prepare_batch(batch, engine.state.device or engine.device, engine.non_blocking)
         if label is None:
             raise InputError("robustness: the batches have no key 'label'; a network is attacked against true masks.")
         return convert_to_tensor(image), convert_to_tensor(label)
+
+
+class _Explained:
+    """Batches or items of a bundle; what their reading raises becomes one sentence."""
+
+    def __init__(self, items: Any, what: str, without: str = "") -> None:
+        self._items = items
+        self._what = what
+        self._without = f", or do without them: {without}" if without else ""
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self._items
+        # readers and transforms may raise anything
+        except Exception as error:
+            cause = innermost_cause(error)
+            raise find_input_error(error) or InputError(
+                f"{self._what}: an image cannot be read ({type(cause).__name__}: {' '.join(str(cause).split())}); "
+                f"check dataset_dir and the preprocessing{self._without}."
+            ) from error

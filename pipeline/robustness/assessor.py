@@ -39,6 +39,8 @@ from .scores import CLEAN, COLUMNS, NOISE
 
 __all__ = ["Assessor"]
 
+_SAY_RANGE = "say with intensity_range=(lowest, highest) what range their values have, or scale them"
+
 _OTHER_ATTACKS = {
     PAPER: "the paper's attack: fixed steps towards the inverse mask from the clean picture",
     REFINED: "goes on from the worst of all, each image with the losses that harmed it most",
@@ -170,7 +172,7 @@ class Assessor:
             if name in self._floor:
                 raise InputError(f"Two images are named '{name}'; give each image its own id in the data list.")
             self._floor[name] = float("nan")
-        check_images(image, self.attacked.subject, self.intensity_range)
+        check_images(image, self.attacked.subject, self.intensity_range, _SAY_RANGE)
         check_masks(label, len(image), self.attacked.subject, self.classes.mask_channels, self.classes.labels)
         digests = [
             hashlib.sha256(each.cpu().numpy().tobytes() + mask.cpu().numpy().tobytes()).hexdigest()

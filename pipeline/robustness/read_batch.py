@@ -26,7 +26,7 @@ def image_names(batch: Mapping[str, Any], count: int, first: int) -> list[str]:
         first: the number of its first image.
     """
     if "id" in batch:
-        return [str(name) for name in batch["id"]]
+        return [str(name.item() if isinstance(name, torch.Tensor) else name) for name in batch["id"]]
     image = batch.get("image")
     meta = image.meta if isinstance(image, MetaTensor) else batch.get("image_meta_dict", {})
     files = meta.get("filename_or_obj") if isinstance(meta, Mapping) else None
@@ -41,24 +41,34 @@ def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tens
 
     Those are cut off to whole ones, as MONAI's one-hot does in the bundle's own metrics. One-hot masks of classes that
     exclude each other become their numbers.
+
+    Raises:
+        InputError: if there is a mask for each class, and these overlap or leave pixels out, though by the network's
+            softmax they can't; or a value is not finite.
     """
     label = convert_to_tensor(label)
+    if not torch.isfinite(label).all():
+        raise InputError("label: the masks hold values that are no numbers; correct them.")
     whole = label.long()
     cut = bool((whole != label).any())
     if classes.mask_channels == 1 and label.shape[1] == classes.channels > 1:
+        if not ((whole == 0) | (whole == 1)).all() or (whole.sum(1) != 1).any():
+            raise InputError(
+                f"label: the {classes.channels} masks of an image overlap or leave pixels out, but a softmax makes one "
+                "class of each pixel; if a sigmoid makes masks of the output, say --robustness_assessment#sigmoid true."
+            )
         whole = whole.argmax(1, keepdim=True)
     return whole.to(label.dtype if label.is_floating_point() else torch.float32), cut
 
 
-def measure_range(batches: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
+def measure_range(images: Iterable[torch.Tensor]) -> tuple[float, float]:
     """Return what grey level 0 and 255 are where nobody says it: (0, 1) if all values are in it, else their range.
 
     Raises:
         InputError: if there is no image, all values are the same, or one is no number.
     """
     lowest, highest = float("inf"), float("-inf")
-    for batch in batches:
-        image = convert_to_tensor(batch["image"])
+    for image in images:
         if not torch.isfinite(image).all():
             raise InputError("image: the pictures hold values that are no numbers; correct the preprocessing.")
         lowest, highest = min(lowest, image.min().item()), max(highest, image.max().item())

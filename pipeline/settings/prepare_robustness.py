@@ -6,21 +6,24 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from monai.bundle.config_parser import ConfigParser
 
-from pipeline.utils import InputError, explain_input_errors
+from pipeline.utils import InputError, explain_input_errors, find_input_error, innermost_cause
 from pipeline.weights import fingerprint_file
 
-from .running_bundle import running_parser
+from .bundle_settings import SETTINGS
+from .running_bundle import command_line, running_parser
+from .structure import nearest
 
 __all__ = ["prepare_robustness"]
 
 _EVALUATOR = "validate#evaluator"
 _ASSESSMENT = "robustness_assessment"
+_OWN = ("budget", "epsilons", "intensity_range", "robustness_dir")
 # what the evaluator need not do: the battery scores the network's own output, and writes nothing into the bundle
 _IDLE = {
     "val_handlers": [f"@{_ASSESSMENT}"],
@@ -51,7 +54,11 @@ def prepare_robustness() -> None:
     """
     explain_input_errors()
     parser = running_parser("prepare_robustness")
-    for key, what in _NEEDED.items():
+    _check_settings(parser)
+    needed = dict(_NEEDED)
+    if "@ckpt_dir" not in str(_get(parser, "ckpt_path")):
+        del needed["ckpt_dir"]
+    for key, what in needed.items():
         if _get(parser, key) is None:
             raise InputError(
                 f"robustness: the bundle has no '{key}', {what}; lay bundles/robustness.json over its train.json (and "
@@ -59,10 +66,15 @@ def prepare_robustness() -> None:
             )
     root = str(parser.get_parsed_content("bundle_root")) if "bundle_root" in parser else "."
     sys.path.insert(0, str(Path(root).resolve()))
-    settings: dict[str, Any] = {
-        "sigmoid": "sigmoid" in _switched_on(_get(parser, "validate#postprocessing"), parser),
-        "facts": _facts(parser, Path(root)),
-    }
+    postprocessing = _get(parser, "validate#postprocessing")
+    sigmoid = any(_is_on(value) for value in _arguments("sigmoid", postprocessing, parser))
+    settings: dict[str, Any] = {"sigmoid": sigmoid, "facts": _facts(parser, Path(root))}
+    for threshold in _arguments("threshold", postprocessing, parser) if sigmoid else ():
+        if threshold not in (None, 0.5):
+            raise InputError(
+                f"validate#postprocessing: the sigmoid's threshold is {threshold!r}, but the battery cuts at 0.5; set "
+                "it to 0.5, and know that the scores are those at 0.5."
+            )
     if _get(parser, "train#dataset#data") is not None and _get(parser, "validate#preprocessing") is not None:
         settings["training_data"] = {
             "_target_": "monai.data.Dataset",
@@ -71,15 +83,49 @@ def prepare_robustness() -> None:
         }
     if _get(parser, "tracker") is not None:
         settings["tracker"] = "@tracker"
+    stated = _get(parser, _ASSESSMENT) or {}
     for key, value in settings.items():
-        parser[f"{_ASSESSMENT}#{key}"] = value
+        if key not in stated:
+            parser[f"{_ASSESSMENT}#{key}"] = value
     for key, value in _IDLE.items():
         parser[f"{_EVALUATOR}#{key}"] = value
     parser.parse(reset=True)
-    if not len(parser.get_parsed_content("validate#dataloader")):
+    if not len(_made(parser, "validate#dataloader")):
         raise InputError(
             "robustness: the bundle's validate#dataloader has no images; check dataset_dir and the names of the data."
         )
+
+
+def _made(parser: ConfigParser, key: str) -> Any:
+    """What a key of the configuration makes."""
+    try:
+        return parser.get_parsed_content(key)
+    # expressions, readers and transforms may raise anything
+    except Exception as error:
+        cause = innermost_cause(error)
+        raise find_input_error(error) or InputError(
+            f"robustness: the bundle's {key} cannot be made ({type(cause).__name__}: {' '.join(str(cause).split())}); "
+            "check dataset_dir and the bundle's files."
+        ) from error
+
+
+def _check_settings(parser: ConfigParser) -> None:
+    """Refuse settings of the command line that the files do not have, and ours with a wrong value."""
+    files, overrides = command_line()
+    if overrides:
+        known = ConfigParser()
+        known.read_config(files)
+        for key in overrides:
+            top = key.replace("::", "#").partition("#")[0]
+            if top not in known:
+                raise InputError(f"--{top}: the configuration has no such setting{nearest(top, known.get())}")
+    for key in _OWN:
+        value, kind = _get(parser, key), SETTINGS[key].kind
+        if not (isinstance(value, str) and value.startswith(("$", "@"))):
+            try:
+                kind.read(value)
+            except ValueError as error:
+                raise InputError(f"--{key} must be {kind.needed}, got {value!r}.") from error
 
 
 def _facts(parser: ConfigParser, root: Path) -> dict[str, Any]:
@@ -107,18 +153,29 @@ def _facts(parser: ConfigParser, root: Path) -> dict[str, Any]:
 def _get(parser: ConfigParser, key: str) -> Any:
     """What stands at a key, not evaluated; None where there is nothing."""
     value: Any = parser.get()
-    for part in key.split("#"):
-        if not isinstance(value, Mapping) or part not in value:
+    for part in key.replace("::", "#").split("#"):
+        if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, Mapping) and part in value:
+            value = value[part]
+        else:
             return None
-        value = value[part]
     return value
 
 
-def _switched_on(config: Any, parser: ConfigParser) -> set[str]:
-    """The names of all arguments in a configuration, and in what it refers to, that are true."""
+def _arguments(name: str, config: Any, parser: ConfigParser) -> Iterator[Any]:
+    """The values of all arguments of this name in a configuration, and in what it refers to."""
     if isinstance(config, str) and config.startswith("@"):
-        return _switched_on(_get(parser, config[1:]), parser)
-    if isinstance(config, Mapping):
-        found = {str(name) for name, value in config.items() if value is True}
-        return found.union(*(_switched_on(value, parser) for value in config.values()))
-    return set().union(*(_switched_on(value, parser) for value in config)) if isinstance(config, list) else set()
+        yield from _arguments(name, _get(parser, config[1:]), parser)
+    elif isinstance(config, Mapping):
+        for key, value in config.items():
+            if key == name:
+                yield value
+            yield from _arguments(name, value, parser)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _arguments(name, value, parser)
+
+
+def _is_on(value: Any) -> bool:
+    return value is True or (isinstance(value, list) and True in value)

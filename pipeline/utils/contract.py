@@ -17,13 +17,22 @@ __all__ = ["check_images", "check_logits", "check_masks", "describe_output", "ex
 MISFITS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
-def check_images(images: object, subject: str, intensity_range: tuple[float, float] = (0.0, 1.0)) -> None:
+_SCALE = (
+    "scale them in the preprocessing (grey levels of 0 to 255 with ScaleIntensityRanged, a_min=0, a_max=255, b_min=0, "
+    "b_max=1), and let the network itself do what else it needs, such as subtracting a mean"
+)
+
+
+def check_images(
+    images: object, subject: str, intensity_range: tuple[float, float] = (0.0, 1.0), remedy: str = _SCALE
+) -> None:
     """Refuse images that are no float tensor (B, C, *spatial) within a range, as the networks and the attack take them.
 
     Args:
         images: the images of a batch.
         subject: what they are, the begin of the message.
         intensity_range: the lowest and the highest value that they may hold.
+        remedy: what to do about images outside the range, the end of the message.
 
     Raises:
         InputError: if they are something else; the message says what they are.
@@ -40,8 +49,7 @@ def check_images(images: object, subject: str, intensity_range: tuple[float, flo
     if not (lowest >= low and highest <= high):
         raise InputError(
             f"{subject}: the images hold values from {lowest:g} to {highest:g}, but must be in [{low:g}, {high:g}]; "
-            "scale them in the preprocessing (grey levels of 0 to 255 with ScaleIntensityRanged, a_min=0, a_max=255, "
-            "b_min=0, b_max=1), and let the network itself do what else it needs, such as subtracting a mean."
+            f"{remedy}."
         )
 
 
