@@ -98,7 +98,7 @@ def test_colors_and_labels_that_overlap(colors: Path, tmp_path: Path, run: Run) 
     stated = json.dumps(report)
     assert "Sigmoid(channels=2" in stated and "taken from the pictures" in stated
     low, high = np.min(values), np.max(values)
-    assert [each for each in _numbers_at(report, "intensity_range")] == pytest.approx([low, high])
+    assert _numbers_at(report, "intensity_range") == pytest.approx([low, high])
 
 
 def _numbers_at(value: Any, key: str) -> list[float]:
