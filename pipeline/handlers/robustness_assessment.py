@@ -154,7 +154,8 @@ class RobustnessAssessment:
         classes: OutputClasses | None = None
         names: list[str] = []
         extremes: list[torch.Tensor] = []
-        for batch in with_progress(_Explained(evaluator.data_loader, "validate#dataloader"), "images", "batch"):
+        batches: Any = _Explained(evaluator.data_loader, "validate#dataloader")
+        for batch in with_progress(batches, "images", "batch"):
             image, label = self._prepare(evaluator, batch)
             new = image_names(batch, len(image), len(names))
             if classes is None:
@@ -180,7 +181,7 @@ class RobustnessAssessment:
     def _training_masks(self, classes: OutputClasses) -> list[torch.Tensor]:
         if not self.training_data:
             return []
-        items = _Explained(
+        items: Any = _Explained(
             self.training_data,
             "train#dataset#data, for the best constant mask",
             "--robustness_assessment#training_data []",

@@ -112,7 +112,7 @@ def _made(parser: ConfigParser, key: str) -> Any:
 def _check_settings(parser: ConfigParser) -> None:
     """Refuse settings of the command line that the files do not have, and ours with a wrong value."""
     files, overrides = command_line()
-    if overrides:
+    if overrides and files:
         known = ConfigParser()
         known.read_config(files)
         for key in overrides:

@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 from monai.bundle.config_parser import ConfigParser
-from monai.bundle.scripts import create_workflow
+from monai.bundle.scripts import create_workflow, run
 
 from pipeline.utils import InputError
 
@@ -63,13 +63,15 @@ def command_line() -> tuple[Any, dict[str, Any]]:
         overrides where MONAI's command line is not used.
     """
     frame = sys._getframe()
-    while frame is not None and frame.f_code is not create_workflow.__code__:
+    # the workflow is made and initialized by the one, and run by the other
+    while frame is not None and frame.f_code not in (create_workflow.__code__, run.__code__):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
         return (), {}
-    given = frame.f_locals["kwargs"] | frame.f_locals["_args"]
+    local = frame.f_locals
+    given = local["override"] if frame.f_code is run.__code__ else local["kwargs"] | local["_args"]
     of_monai = inspect.signature(ConfigWorkflow).parameters
-    return frame.f_locals["config_file"], {key: value for key, value in given.items() if key not in of_monai}
+    return local["config_file"], {key: value for key, value in given.items() if key not in of_monai}
 
 
 def _locals() -> Iterator[dict[str, Any]]:

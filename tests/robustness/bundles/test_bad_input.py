@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user is told where a bundle, a setting or the data is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.engines import SupervisedEvaluator
+from torch import nn
+
+from pipeline.attacks import Softmax
+from pipeline.handlers import RobustnessAssessment
+from pipeline.robustness import image_names, whole_masks
+from pipeline.utils import InputError, find_input_error
+from tests.interpreter import Interpreter
+
+from .conftest import OVERLAY, ROOT, Run, config_files, contents
+
+
+def told(bundle: Path, output: Path, run: Run, *more: Path, **settings: Any) -> str:
+    with pytest.raises((InputError, RuntimeError)) as raised:
+        run(bundle, output, *more, **settings)
+    error = find_input_error(raised.value)
+    assert error is not None, raised.value
+    assert not (output / "report.json").exists()
+    return str(error)
+
+
+@pytest.mark.parametrize(
+    ("settings", "begin"),
+    [
+        ({"dataset_dir": "/nowhere"}, "robustness: the bundle's validate#dataloader has no images"),
+        ({"images": "$open('/nowhere')"}, "robustness: the bundle's validate#dataloader cannot be made (FileNotFound"),
+        ({"ckpt_dir": "/nowhere"}, "ckpt_path: there is no file /nowhere/model.pt"),
+        ({"ckpt_path": "/nowhere/other.pt"}, "ckpt_path: there is no file /nowhere/other.pt"),
+        ({"budget": "wrong"}, "--budget must be "),
+        ({"epsilons": [300.0]}, "epsilons: a grey level can change by 255 at most"),
+        ({"epsilons": [8.0, 2.0]}, "epsilons: the intensities must rise"),
+        ({"intensity_range": [1.0, 0.0]}, "intensity_range"),
+        ({"intensity_range": 5}, "--intensity_range must be "),
+        ({"validate#evaluator": None}, "robustness: the bundle has no 'validate#evaluator'"),
+        ({"validate#dataloader": None}, "robustness: the bundle has no 'validate#dataloader'"),
+        ({"network": None}, "robustness: the bundle has no 'network'"),
+        ({"ckpt_dir": None}, "robustness: the bundle has no 'ckpt_dir'"),
+    ],
+)
+def test_settings_and_keys(settings: dict[str, Any], begin: str, colors: Path, tmp_path: Path, run: Run) -> None:
+    file = tmp_path / "more.json"
+    gone = {key: value for key, value in settings.items() if value is None}
+    file.write_text(json.dumps(gone))
+    rest = {key: value for key, value in settings.items() if value is not None}
+    assert told(colors, tmp_path / "out", run, file, **rest).startswith(begin)
+
+
+def test_the_range_that_was_measured(colors: Path, tmp_path: Path, run: Run) -> None:
+    message = told(colors, tmp_path, run, intensity_range=[-0.5, 0.5])
+    assert message.startswith("intensity_range: the images hold values from -")
+    assert '[-0.5, 0.5]; say their range (--intensity_range "[-' in message and "ScaleIntensityRanged" not in message
+
+
+def test_a_threshold_that_is_not_half(colors: Path, tmp_path: Path, run: Run) -> None:
+    assert told(colors, tmp_path, run, **{"validate#postprocessing#transforms#1#threshold": 0.3}).startswith(
+        "validate#postprocessing: the sigmoid's threshold is 0.3"
+    )
+
+
+def test_a_command_that_is_wrong_ends_with_one_sentence(
+    volumes: Path, tmp_path: Path, interpreter: Interpreter
+) -> None:
+    before = contents(volumes)
+    own = ["--bundle_root", str(volumes), "--robustness_dir", str(tmp_path / "out")]
+    command = ["run", "robustness", "--config_file", str([*config_files(volumes), str(OVERLAY)]), *own]
+    wrong = {
+        "--dataset_dir": (["/nowhere"], "error: robustness: the bundle's validate#dataloader "),
+        "--bugdet": (["quick"], "error: --bugdet: the configuration has no such setting; did you mean 'budget'?"),
+    }
+    programs = {
+        name: interpreter.start_module("monai.bundle", [*command, name, *values], ROOT)
+        for name, (values, _) in wrong.items()
+    }
+    for name, program in programs.items():
+        output = program.finish()
+        assert program.status == 1
+        assert output.strip().splitlines()[-1].startswith(wrong[name][1]) and "Traceback" not in output
+    assert contents(volumes) == before
+
+
+class Constant(nn.Module):
+    """The same logits for every picture."""
+
+    def __init__(self, channels: int = 2) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.randn(1, channels, 8, 8, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.logits + 0 * x.sum(1, keepdim=True)
+
+
+def assess(network: nn.Module, batches: list[dict[str, Any]], output: Path, **settings: Any) -> dict[str, Any]:
+    evaluator = SupervisedEvaluator(
+        torch.device("cpu"), batches, network, iteration_update=lambda engine, batch: {}, decollate=False
+    )
+    handler = RobustnessAssessment(output, "quick", [32.0], progress=False, **settings)
+    handler.attach(evaluator)
+    evaluator.run()
+    return handler.report
+
+
+def batch(label: torch.Tensor | None, seed: int = 0) -> dict[str, Any]:
+    image = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+    return {"image": image} if label is None else {"image": image, "label": label}
+
+
+SQUARE = torch.zeros(2, 1, 8, 8)
+SQUARE[..., 2:5, 3:7] = 1
+
+
+@pytest.mark.parametrize(
+    ("channels", "label", "begin"),
+    [
+        (1, SQUARE, "Constant: the network has one output channel"),
+        (2, None, "robustness: the batches have no key 'label'"),
+        (2, 3 * SQUARE, "image 3, image 4: the masks hold values from 0 to 3"),
+        (2, SQUARE.repeat(1, 2, 1, 1), "label: the 2 masks of an image overlap"),
+        (2, SQUARE / 0, "label: the masks hold values that are no numbers"),
+    ],
+    ids=["one_channel", "no_label", "other_class", "overlap", "nan"],
+)
+def test_networks_and_masks(channels: int, label: torch.Tensor | None, begin: str, tmp_path: Path) -> None:
+    # what is wrong is in the second batch: it is said before the first one is attacked
+    batches = [batch(label if channels == 1 or label is None else SQUARE), batch(label, 1)]
+    with pytest.raises(InputError) as raised:
+        assess(Constant(channels), batches, tmp_path)
+    message = str(raised.value)
+    assert message.startswith(begin) and not (tmp_path / "images.json").exists()
+
+
+def test_a_constant_network_and_empty_masks(tmp_path: Path) -> None:
+    empty = SQUARE.clone()
+    empty[1] = 0
+    report = assess(Constant(), [batch(empty), batch(SQUARE, 1)], tmp_path)
+    assert report["worst_case"]["32"]["DIC"] == pytest.approx(report["clean"]["DIC"])
+    assert report["sameness"] == 1 and report["facts"]["empty_masks"] == 1
+    assert any(each["name"] == "gradients are not zero" and each["status"] == "failed" for each in report["checks"])
+
+
+def test_one_hot_masks_are_class_numbers() -> None:
+    numbers = torch.tensor([[[[0, 2, 1], [1, 0, 2]]]])
+    one_hot = torch.cat([numbers == each for each in range(3)], 1).float()
+    whole, cut = whole_masks(one_hot, Softmax(3))
+    assert torch.equal(whole, numbers.float()) and not cut
+    grey = torch.tensor([[[[0.0, 0.4, 0.999, 1.0]]]])
+    whole, cut = whole_masks(grey, Softmax(2))
+    assert whole.flatten().tolist() == [0, 0, 0, 1] and cut
+
+
+def test_names() -> None:
+    assert image_names({"id": torch.tensor([3, 7])}, 2, 0) == ["3", "7"]
+    assert image_names({"id": ["a"], "image_meta_dict": {"filename_or_obj": ["x"]}}, 1, 0) == ["a"]
+    assert image_names({"image_meta_dict": {"filename_or_obj": ["/d/case/t1.nii"]}}, 1, 0) == ["case/t1.nii"]
+    assert image_names({"image": torch.zeros(2)}, 2, 5) == ["image 6", "image 7"]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``bundles/robustness.json`` over bundles in the model zoo's manner."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from monai.inferers import SlidingWindowInferer
+from monai.networks.nets import UNet
+
+from pipeline.robustness import Assessor
+
+from .conftest import Run, contents
+
+
+def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
+    total = prediction.sum() + truth.sum()
+    return 2 * (prediction & truth).sum() / total if total else 1.0
+
+
+def clean_scores(output: Path) -> dict[str, float]:
+    scores = pd.read_parquet(output / "scores.parquet")
+    clean = scores[scores["attack"] == "clean"]
+    return dict(zip(clean["image"], clean["DIC"], strict=True))
+
+
+def test_volumes_and_windows(volumes: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(volumes)
+    report = run(volumes, tmp_path / "whole")
+    assert contents(volumes) == before
+
+    network = UNet(spatial_dims=3, in_channels=1, out_channels=2, channels=[4, 8], strides=[2]).eval()
+    network.load_state_dict(torch.load(volumes / "models" / "model.pt", weights_only=True))
+    inferer = SlidingWindowInferer((12, 12, 8), 2, 0.5)
+    expected = {}
+    for index in (2, 3):
+        image, label = (nib.load(volumes / "data" / f"{name}{index}.nii.gz").get_fdata() for name in ("image", "label"))
+        scaled = np.clip((image + 100) / 300, 0, 1).astype(np.float32)
+        with torch.no_grad():
+            logits = inferer(torch.from_numpy(scaled)[None, None], network)[0]
+        expected[f"data/image{index}.nii.gz"] = dice(logits.argmax(0).numpy() == 1, label == 1)
+    assert clean_scores(tmp_path / "whole") == pytest.approx(expected, abs=2e-4)
+    assert report["clean"]["DIC"] == pytest.approx(np.mean(list(expected.values())), abs=2e-4)
+
+    worst = [report["clean"]["DIC"], *(report["worst_case"][epsilon]["DIC"] for epsilon in ("2", "32"))]
+    assert all(larger <= smaller for smaller, larger in pairwise(worst)) and worst[-1] < worst[0]
+    assert report["gradients"] <= 100 and report["floor"]["2"] is not None
+    stated = json.dumps(report)
+    assert "Softmax(channels=2" in stated
+
+    # interrupted at the second image, it goes on with that
+    assess, done = Assessor._assess, []
+
+    def interrupted(self: Assessor, *arguments: Any) -> Any:
+        done.append(arguments[2])
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        return assess(self, *arguments)
+
+    monkeypatch.setattr(Assessor, "_assess", interrupted)
+    with pytest.raises((KeyboardInterrupt, RuntimeError)):
+        run(volumes, tmp_path / "parts")
+    assert not (tmp_path / "parts" / "report.json").exists()
+    again = run(volumes, tmp_path / "parts")
+    assert done == [["data/image2.nii.gz"], ["data/image3.nii.gz"], ["data/image3.nii.gz"]]
+    for key in ("clean", "attacks", "worst_case", "floor", "gradients"):
+        assert again[key] == report[key]
+    whole, parts = (pd.read_parquet(tmp_path / name / "scores.parquet") for name in ("whole", "parts"))
+    pd.testing.assert_frame_equal(whole, parts)
+
+
+def test_colors_and_labels_that_overlap(colors: Path, tmp_path: Path, run: Run) -> None:
+    before = contents(colors)
+    report = run(colors, tmp_path)
+    assert contents(colors) == before
+
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Tanh(), torch.nn.Conv2d(4, 2, 1))
+    network.load_state_dict(torch.load(colors / "models" / "model.pt", weights_only=True))
+    expected, values = {}, []
+    for index in (1, 2):
+        image, label = (np.load(colors / "data" / f"{name}{index}.npy") for name in ("image", "label"))
+        values.append(image)
+        with torch.no_grad():
+            found = network(torch.from_numpy(image)[None])[0].sigmoid().numpy() > 0.5
+        expected[f"data/image{index}.npy"] = np.mean([dice(found[each], label[each] == 1) for each in range(2)])
+    # a pixel or two may be decided otherwise: grey levels and back
+    assert clean_scores(tmp_path) == pytest.approx(expected, abs=0.02)
+    worst = [report["clean"]["DIC"], *(each["DIC"] for each in report["worst_case"].values())]
+    assert all(larger <= smaller for smaller, larger in pairwise(worst)) and worst[-1] < worst[0]
+    stated = json.dumps(report)
+    assert "Sigmoid(channels=2" in stated and "taken from the pictures" in stated
+    low, high = np.min(values), np.max(values)
+    assert _numbers_at(report, "intensity_range") == pytest.approx([low, high])
+
+
+def _numbers_at(value: Any, key: str) -> list[float]:
+    """The numbers of the first list of this name, at any depth."""
+    if isinstance(value, dict):
+        if isinstance(value.get(key), list):
+            return value[key]
+        return next((found for item in value.values() if (found := _numbers_at(item, key))), [])
+    return []
