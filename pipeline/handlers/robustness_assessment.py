@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,10 @@ class RobustnessAssessment:
         attacked = AttackedNetwork(evaluator.network, evaluator.inferer, subject=type(evaluator.network).__name__)
         classes, names, measured = self._look_through(evaluator, attacked)
         low, high = measured if self.intensity_range is None else self.intensity_range
-        taken = self.intensity_range is None and (low, high) != (0.0, 1.0)
+        if self.intensity_range is not None:
+            source = "stated"
+        else:
+            source = "not stated, all values lie in it" if (low, high) == (0.0, 1.0) else "taken from the pictures"
         self._assessor = Assessor(
             evaluator.network,
             self.output_dir,
@@ -109,7 +113,7 @@ class RobustnessAssessment:
             epsilons=self.epsilons,
             training_masks=self._training_masks(classes) or None,
             criteria=self.criteria,
-            facts={"range_source": "taken from the pictures" if taken else "stated", **self.facts},
+            facts={"range_source": source, **self.facts},
             images=len(names),
             **self.settings,
         )
@@ -167,6 +171,9 @@ class RobustnessAssessment:
             extremes += [image.min(), image.max()]
         if classes is None:
             raise InputError("validate#dataloader: there are no images; check dataset_dir and the names of the data.")
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            raise InputError(f"Two images are named '{twice}'; give each image its own id in the data list.")
         measured = measure_range(extremes)
         if self.intensity_range is not None:
             check_images(

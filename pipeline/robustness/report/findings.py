@@ -34,9 +34,10 @@ def findings(report: Report) -> list[str]:
     """
     # the order is that of importance
     parts = (
-        _failed_checks,
+        _leaking,
         _raised,
         _ignores_the_picture,
+        _other_failed_checks,
         _above_the_ceiling,
         _learned_nothing,
         _one_loss,
@@ -52,9 +53,17 @@ def findings(report: Report) -> list[str]:
     return [sentence for part in parts for sentence in part(report)]
 
 
-def _failed_checks(report: Report) -> Iterator[str]:
+def _leaking(report: Report) -> Iterator[str]:
+    return _failed_checks(report, about_leaking=True)
+
+
+def _other_failed_checks(report: Report) -> Iterator[str]:
+    return _failed_checks(report, about_leaking=False)
+
+
+def _failed_checks(report: Report, about_leaking: bool) -> Iterator[str]:
     failed = [check for check in report["checks"] if check["status"] == "failed"]
-    for check in sorted(failed, key=lambda check: not _about_leaking(check)):
+    for check in (check for check in failed if _about_leaking(check) == about_leaking):
         value = "" if check["value"] is None else f" ({check['value']:.3g})"
         yield f"The check '{check['name']}' failed{value}: {check['meaning']}"
 
