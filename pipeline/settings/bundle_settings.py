@@ -53,6 +53,7 @@ SETTINGS: dict[str, Setting] = {
     "intensity_range": Setting(
         or_null(list_of(number(), 2, "[0.0,1.0]")), "values that are grey level 0 and 255; null: see docs/robustness.md"
     ),
+    "defence_epsilon": Setting(number(above=0), "intensity of adversarial training in grey levels, at most"),
     "robustness_dir": Setting(text(), "folder for the battery's report"),
     "step": Setting(number(above=0), "of one iteration of the attack in grey levels"),
     "value_range": Setting(

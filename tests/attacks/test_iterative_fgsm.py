@@ -67,6 +67,7 @@ def dic(logits: torch.Tensor, mask: torch.Tensor) -> float:
     return (2 * overlap / total).mean().item()
 
 
+@pytest.mark.slow
 def test_the_attack_breaks_a_trained_u_net() -> None:
     torch.manual_seed(0)
     network = UNet(2, 1, 2, channels=(16, 32, 64, 128), strides=(2, 2, 2), num_res_units=1, norm="batch")

@@ -76,6 +76,7 @@ def small_network(options: Options) -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 2, 1))
 
 
+@pytest.mark.slow
 def test_inference_compares_the_exported_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, str, bool]] = []
     monkeypatch.setattr(inference, "random_network", small_network)
@@ -94,6 +95,7 @@ def test_inference_compares_the_exported_files(tmp_path: Path, monkeypatch: pyte
     assert started == 2 * [(p, end, True) for p, end in zip(programs, (".safetensors", ".pt2", ".onnx"), strict=True)]
 
 
+@pytest.mark.slow
 def test_each_cold_start_gives_the_mask_of_the_network(tmp_path: Path) -> None:
     image = torch.from_numpy(np.random.default_rng(0).random((1, 1, 32, 32), dtype=np.float32))
     torch.manual_seed(0)

@@ -328,6 +328,7 @@ def test_exporting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: d
     assert str(find_input_error(error.value)).startswith(f"ckpt_path: there is no file {tmp_path}/gone.pt;")
 
 
+@pytest.mark.slow
 def test_tensorrt(folders: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The overlay with a traced TorchScript in the place of TensorRT's gives the masks of the weights it came from."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)

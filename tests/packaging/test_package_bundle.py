@@ -103,12 +103,12 @@ def test_everything_is_in_it_and_nothing_else(packaged: tuple[Path, Path]) -> No
     bundle, package = packaged
     inside = names(package)
     configs = {name for name in inside if name.startswith("configs/")}
-    assert configs == {f"configs/{name}" for name in names(bundle / "configs")}
+    assert configs == {f"configs/{name}" for name in names(bundle / "configs")} | {"configs/robustness.json"}
     rest = {name for name in inside if not name.startswith(("configs/", "scripts/"))}
     assert rest == {"LICENSE", "docs/README.md", "docs/data_license.txt", "models/model.pt", "models/model_masks.json"}
     code = {name.removeprefix("scripts/") for name in inside if name.startswith("scripts/")}
     wanted = {f"data_prep/{name}" for name in names(ROOT / "data_prep")} | names(ROOT / "pipeline")
-    wanted = {n for n in wanted if n.endswith(".py") and not n.startswith("packaging/")}
+    wanted = {n for n in wanted if n.endswith((".py", ".jinja", ".json")) and not n.startswith("packaging/")}
     assert code == wanted | {"source.json"}
 
 
@@ -120,7 +120,7 @@ def test_what_an_editor_leaves_behind_is_not_packaged(data: Path, tmp_path: Path
     archive = package_bundle(bundle, write_run(tmp_path / "run", NLCEN(in_channels=1), data), tmp_path / "dist")
     with zipfile.ZipFile(archive) as content:
         inside = {name.split("/configs/")[1] for name in content.namelist() if "/configs/" in name}
-    assert inside == names(ROOT / "bundles" / "nlcen_jsrt" / "configs")
+    assert inside == names(ROOT / "bundles" / "nlcen_jsrt" / "configs") | {"robustness.json"}
 
 
 def test_configurations_differ_in_the_package_name_only(packaged: tuple[Path, Path]) -> None:
