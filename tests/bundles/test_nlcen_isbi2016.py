@@ -134,6 +134,7 @@ def train(files: list[str], settings: dict[str, Any], folder: Path, **more: Any)
     return torch.load(folder / "model.pt", weights_only=True)
 
 
+@pytest.mark.slow
 def test_the_papers_staged_recipe(settings: dict[str, Any], tmp_path: Path) -> None:
     settings = {**settings, "sweep": False, "backbone": "resnet18"}
     base = train(["train.json"], settings, tmp_path / "base", nlce=False)

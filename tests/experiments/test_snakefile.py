@@ -105,6 +105,7 @@ def test_cells_run_once_after_those_that_they_need(workflow: Workflow) -> None:
     assert workflow.run() == 0 and workflow.calls() == [CELLS[2], CELLS[3]]
 
 
+@pytest.mark.slow
 def test_a_failed_cell_stops_only_those_that_need_it(workflow: Workflow) -> None:
     workflow.behave(CELLS[1], "sys.exit('error: tired')")
     assert workflow.run() == 1

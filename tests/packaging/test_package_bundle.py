@@ -130,6 +130,7 @@ def test_configurations_differ_in_the_package_name_only(packaged: tuple[Path, Pa
         assert (package / "configs" / name).read_text() == text
 
 
+@pytest.mark.slow
 def test_it_works_without_the_repository(
     packaged: tuple[Path, Path], data: Path, tmp_path: Path, interpreter: Interpreter
 ) -> None:
