@@ -220,7 +220,8 @@ def _more_gradients(report: Report) -> Iterator[str]:
         _, epsilon, half, end = max(falls, key=lambda fall: fall[0])
         yield (
             f"More gradients would lower the figures further: at ε = {epsilon:g} the worst case still fell from DIC "
-            f"{half['DIC']:.3f} after {half['gradients']:.0f} gradients to {end['DIC']:.3f} after {end['gradients']:.0f}."
+            f"{half['DIC']:.3f} after {half['gradients']:.0f} gradients to {end['DIC']:.3f} after "
+            f"{end['gradients']:.0f}."
         )
 
 
