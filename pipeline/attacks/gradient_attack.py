@@ -30,6 +30,7 @@ class Ball:
         picture: clean pictures (B, C, *spatial) in grey levels.
         label: their masks.
         reach: ε in grey levels.
+        keep: whether the worst picture is of interest; without it no picture is scored.
 
     Attributes:
         worst: the worst picture of each image that was looked at within ± ``reach``; None before the first.
@@ -42,12 +43,14 @@ class Ball:
         picture: torch.Tensor,
         label: torch.Tensor,
         reach: float,
+        keep: bool = True,
     ) -> None:
         self.attacked = attacked
         self.picture = picture
         self.label = label
         self.reach = reach
         self.value_range = attack.value_range
+        self.keep = keep
         self.worst: WorstFound | None = None
         self._lowered = objective(attacked, label, attack.loss_function, attack.target)
 
@@ -65,7 +68,7 @@ class Ball:
         """
         picture = self.picture + delta
         slope = self.attacked.value_and_gradient(picture, functools.partial(self._lowered, progress=progress))
-        if counts:
+        if counts and self.keep:
             prediction = self.attacked.classes.decide(slope.output)
             if self.worst is None:
                 self.worst = WorstFound(self.attacked, picture, self.label, prediction)

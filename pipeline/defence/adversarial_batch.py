@@ -65,7 +65,7 @@ class AdversarialBatch:
         check_images(image, "Adversarial training", self.intensity_range)
         picture = self.attacked.grey_levels(image)
         reach = self.epsilon * self.attack.unit * torch.rand(()).item()
-        ball = Ball(self.attack, self.attacked, picture, label, reach)
+        ball = Ball(self.attack, self.attacked, picture, label, reach, keep=False)
         noise = 2 * torch.rand(picture.shape, dtype=picture.dtype).to(picture.device) - 1
         delta = self.attack.descend(ball, ball.project(reach * noise))
         return self.attacked.images(picture + delta), label

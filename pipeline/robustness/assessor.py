@@ -30,7 +30,7 @@ from .battery import PAPER, REFINED, Battery, Finding
 from .bounds import ConstantMask, ceiling, why_no_ceiling
 from .budgets import Budget, find_budget
 from .checks import CHECKS, CheckResult, Evidence
-from .corruptions import corrupted_scores
+from .corruptions import CORRUPTIONS, corrupted_scores
 from .gallery import Failure, Gallery
 from .image_results import ImageResults
 from .recipes import RECIPES
@@ -147,6 +147,7 @@ class Assessor:
             },
         )
         self.gallery = Gallery(self.output_dir / "failures", gallery)
+        self.gallery.keep_only(self.results.images)
         self.cut_masks = 0
         self._floor: dict[str, float] = {}
         self._evidence: tuple[torch.Tensor, torch.Tensor, tuple[str, ...]] | None = None
@@ -206,6 +207,7 @@ class Assessor:
         if self._evidence is None:
             raise InputError("There are no images to attack; check dataset_dir and the list of the data.")
         images = {name: self.results.images[name] for name in self._floor}
+        self.gallery.keep_only(images)
         scores = pd.DataFrame([row for found in images.values() for row in found["scores"]], columns=list(COLUMNS))
         scores = scores.astype({name: float for name in COLUMNS if name not in ("image", "attack")})
         checks, spent = self._check(scores)
@@ -324,6 +326,7 @@ class Assessor:
         return [check(evidence) for check in CHECKS], spent
 
     def _all_facts(self, images: Mapping[str, Mapping[str, Any]], tried: Set[str]) -> dict[str, Any]:
+        assert self._evidence is not None
         code = describe_code()
         attacks = {name: recipe.what for name, recipe in RECIPES.items()} | _OTHER_ATTACKS
         content = "".join(sorted(found["digest"] for found in images.values()))
@@ -349,6 +352,7 @@ class Assessor:
             "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
             "attacks": {name: what for name, what in attacks.items() if name in tried},
             "tolerance": self.tolerance,
+            "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(self._evidence[0][0])],
             **self.facts,
         }
 

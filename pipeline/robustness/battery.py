@@ -45,6 +45,7 @@ class Finding:
         attack, epsilon: which.
         picture: the worst pictures (B, C, *spatial) in grey levels that it found at this ε or a smaller one.
         prediction: what the network predicts for them.
+        dic: their DIC, (B,).
         moved: the most that it tried to move a grey level of each image, as a part of ε, (B,).
         gradients: how many gradients it has computed for each image at this ε, (B,).
     """
@@ -53,6 +54,7 @@ class Finding:
     epsilon: float
     picture: torch.Tensor
     prediction: torch.Tensor
+    dic: torch.Tensor
     moved: torch.Tensor
     gradients: torch.Tensor
 
@@ -145,16 +147,18 @@ class Battery:
         attacks = self.attacks(attacked.classes)
         at_once = {NOISE: UniformNoise(self.seed), **_at_once(attacked.classes)}
         shared = {name: run.at_all(name, attack, self.budget.epsilons) for name, attack in at_once.items()}
+        last = self.budget.epsilons[0]
         for epsilon in self.budget.epsilons:
             for findings in shared.values():
                 yield run.keep(findings[epsilon])
             for name, attack in attacks.items():
-                yield run.keep(run.at(name, attack, epsilon))
+                yield run.keep(run.at(name, attack, epsilon, last))
             for part, steps in enumerate(self.budget.refinement_parts):
                 refining = {
                     name: self._by_gradient(name, steps, _SMALL_STEP) for name in self.budget.steps if name in attacks
                 }
                 yield run.keep(run.refined(refining, epsilon, part))
+            last = epsilon
 
 
 def _at_once(classes: OutputClasses) -> dict[str, Attack]:
@@ -174,7 +178,6 @@ class _Run:
         self.clean = WorstFound(self.attacked, picture, label)
         self.worst = self.clean.copy()
         self.own: dict[str, WorstFound] = {}
-        self.stretch: dict[str, float] = {}
 
     def keep(self, finding: Finding) -> Finding:
         """Count what was found towards the worst of all."""
@@ -193,11 +196,11 @@ class _Run:
             findings[epsilon] = self._finding(name, epsilon, own, moved, cost if epsilon == epsilons[-1] else 0 * cost)
         return findings
 
-    def at(self, name: str, attack: ContinuingAttack, epsilon: float) -> Finding:
+    def at(self, name: str, attack: ContinuingAttack, epsilon: float, last: float) -> Finding:
         """Run an attack at one ε, from what it found at the last, on the images whose DIC is not yet 0."""
         own = self.own.setdefault(name, self.clean.copy())
-        self._attack(attack, own, epsilon, self.stretch.get(name, 1.0), (own.dic > 0).nonzero().flatten())
-        self.stretch[name] = epsilon
+        self.spent.begin()
+        self._attack(attack, own, epsilon, last, (own.dic > 0).nonzero().flatten())
         return self._finding(name, epsilon, own, self.spent.moved / epsilon, self.spent.gradients)
 
     def refined(self, attacks: Mapping[str, ContinuingAttack], epsilon: float, rank: int) -> Finding:
@@ -208,7 +211,7 @@ class _Run:
         self.spent.begin()
         for index, name in enumerate(names):
             chosen = ((order == index) & (found.dic > 0)).nonzero().flatten()
-            self._attack(attacks[name], found, epsilon, epsilon, chosen, begin=False)
+            self._attack(attacks[name], found, epsilon, epsilon, chosen)
         return self._finding(REFINED, epsilon, found, self.spent.moved / epsilon, self.spent.gradients)
 
     def _attack(
@@ -218,11 +221,8 @@ class _Run:
         epsilon: float,
         last: float,
         chosen: torch.Tensor,
-        begin: bool = True,
     ) -> None:
         """Attack the chosen images from what was found at the last ε, stretched to this one."""
-        if begin:
-            self.spent.begin()
         if not len(chosen):
             return
         picture, label = self.picture[chosen], self.label[chosen]
@@ -236,4 +236,4 @@ class _Run:
     def _finding(
         self, name: str, epsilon: float, found: WorstFound, moved: torch.Tensor, gradients: torch.Tensor
     ) -> Finding:
-        return Finding(name, epsilon, found.picture, found.prediction, moved.clamp(max=1), gradients.clone())
+        return Finding(name, epsilon, found.picture, found.prediction, found.dic, moved.clamp(max=1), gradients.clone())

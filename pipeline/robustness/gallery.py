@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,23 @@ class Gallery:
         self.folder = folder
         self.count = count
 
+    def keep_only(self, images: Collection[str]) -> None:
+        """Remove the pictures of all other images: those of another network, or of images that are not there now."""
+        for path in self._paths():
+            if _read(path).image not in images:
+                path.unlink()
+
     def offer(self, shown: GalleryPicture) -> None:
-        """Keep a picture if it is among the worst, in place of the least bad one."""
+        """Keep a picture if it is among the worst, in place of the least bad one, and of what its image had before."""
+        own = self.folder / f"{file_name(shown.image)}.npz"
+        own.unlink(missing_ok=True)
         kept = {path: _badness(_read(path)) for path in self._paths()}
         if len(kept) >= self.count:
             least = max(kept, key=lambda path: kept[path])
             if _badness(shown) >= kept[least]:
                 return
             least.unlink()
-        with atomic_path(self.folder / f"{file_name(shown.image)}.npz") as path, open(path, "wb") as file:
+        with atomic_path(own) as path, open(path, "wb") as file:
             np.savez_compressed(file, **vars(shown))
 
     def pictures(self) -> list[GalleryPicture]:
@@ -87,7 +96,7 @@ class Failure:
 
     def offer(self, finding: Finding) -> None:
         """Look at what an attack has found at an ε; these must come rising."""
-        dic = self._dic(finding.prediction[self._index])
+        dic = finding.dic[self._index].item()
         halved = self._shown_dic <= self.clean_dic / 2 and self._epsilon > 0
         if not halved or finding.epsilon == self._epsilon:
             self._epsilon = finding.epsilon

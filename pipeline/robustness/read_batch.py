@@ -11,7 +11,7 @@ import torch
 from monai.data import MetaTensor
 from monai.utils import convert_to_tensor
 
-from pipeline.attacks import AttackedNetwork, OutputClasses, Sigmoid, Softmax
+from pipeline.attacks import AttackedNetwork, OutputClasses, Sigmoid, Softmax, evaluation_mode
 from pipeline.utils import InputError, describe_output, network_output
 
 __all__ = ["find_classes", "image_names", "measure_range", "whole_masks"]
@@ -93,12 +93,8 @@ def find_classes(attacked: AttackedNetwork, image: torch.Tensor, label: torch.Te
     Raises:
         InputError: if the output is no tensor of the mask's size, or has one channel without a sigmoid.
     """
-    network = attacked.network
-    training = network.training
-    network.eval()
-    with torch.no_grad():
-        output = network_output(network, attacked.inferer, image, attacked.subject)
-    network.train(training)
+    with evaluation_mode(attacked.network), torch.no_grad():
+        output = network_output(attacked.network, attacked.inferer, image, attacked.subject)
     if not isinstance(output, torch.Tensor) or output.shape[2:] != label.shape[2:] or len(output) != len(label):
         raise InputError(
             f"{attacked.subject}: logits (B, classes, *spatial) of the masks' size {tuple(label.shape[2:])} are "

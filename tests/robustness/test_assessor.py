@@ -95,10 +95,11 @@ def test_an_interrupted_assessment_goes_on_and_ends_alike(tmp_path: Path, monkey
     assert attacked == [1]
     for key in ("worst_case", "attacks", "clean", "ceiling", "convergence", "corruptions", "per_image", "sameness"):
         assert resumed[key] == whole[key]
-    # another network's results are not taken
+    # another network's results are not taken, nor its pictures
     attacked.clear()
-    assess_robustness(make_network(3), data, tmp_path / "broken", budget=TINY)
-    assert attacked == [2, 1]
+    other = assess_robustness(make_network(3), data[1:], tmp_path / "broken", budget=TINY)
+    assert attacked == [1]
+    assert [shown["image"] for shown in other["gallery"]] == ["c"]
 
 
 class Breaking(dict[str, Any]):

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
-from monai.losses import DiceLoss
 
 from pipeline.attacks import AttackedNetwork, evaluation_mode
-from pipeline.losses import Margin, PixelCrossEntropy
+from pipeline.losses import Margin, PixelCrossEntropy, SoftDice
 from pipeline.utils import network_output
 
 from ..scores import CLEAN, NOISE, worst_case
@@ -33,7 +32,7 @@ __all__ = [
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 CROSS_ENTROPY = PixelCrossEntropy(reduction="sum")
-SOFT_DICE = DiceLoss(include_background=False, to_onehot_y=True, softmax=True, reduction="sum")
+SOFT_DICE = SoftDice()
 
 # two outputs that differ by less are one: sums in another order differ, too
 SAME = 1e-3

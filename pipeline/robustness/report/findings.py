@@ -265,9 +265,16 @@ def _left_out(report: Report) -> Iterator[str]:
         yield f"{noun(len(skipped), 'check')} could not be applied: {', '.join(skipped)}."
     if not report["checks"]:
         yield "No check for masked gradients was made."
+    facts = report["facts"]
+    if facts.get("corruptions_left_out"):
+        yield f"Corruptions that do not apply to these pictures: {', '.join(facts['corruptions_left_out'])}."
+    if facts.get("cut_masks"):
+        yield f"{noun(facts['cut_masks'], 'mask')} held numbers that are not whole; they were cut off, as MONAI does."
+    if facts.get("empty_masks"):
+        yield f"{noun(facts['empty_masks'], 'mask')} without foreground: DIC is 1 there if nothing is predicted, else 0."
     for name in ("floor", "ceiling"):
         if all(value is None for value in report[name].values()):
-            yield f"There is no {name}: {report[f'{name}_reason'] or 'no reason given'}."
+            yield f"There is no {name}: {(report[f'{name}_reason'] or 'no reason given').rstrip('.')}."
     if not report["criteria"]:
         yield "No acceptance criterion was given beforehand."
     if not report["corruptions"]:

@@ -140,3 +140,19 @@ def test_five_intensities_are_told_of_many() -> None:
     scores = pd.DataFrame(rows, columns=list(one_image().scores.columns))
     sentence = next(s for s in said(Assessment(scores=scores, epsilons=epsilons)) if s.startswith("Mean DIC"))
     assert sentence.count("at ε =") == 5 and "0.875 at ε = 1," in sentence and "0.450 at ε = 18" in sentence
+
+
+def test_what_was_cut_is_empty_or_does_not_apply_is_said_with_its_count() -> None:
+    facts = {"cut_masks": 2, "empty_masks": 1, "corruptions_left_out": ["JPEG"]}
+    sentences = said(flat(0.9, None, facts=facts))
+    place(sentences, "2 masks held numbers that are not whole")
+    place(sentences, "1 mask without foreground")
+    place(sentences, "do not apply to these pictures: JPEG.")
+    nothing = said(flat(0.9, None, facts={"cut_masks": 0, "empty_masks": 0, "corruptions_left_out": []}))
+    assert len(nothing) == len(sentences) - 3
+
+
+def test_another_failed_check_comes_after_a_network_that_ignores_its_picture() -> None:
+    failed = CheckResult("gradients are not zero", "failed", 1.0, "All are zero.")
+    sentences = said(flat(0.9, None, sameness=1.0, checks=(failed,)))
+    assert "almost the same for every picture" in sentences[0] and "failed" in sentences[1]
