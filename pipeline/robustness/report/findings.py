@@ -271,7 +271,8 @@ def _left_out(report: Report) -> Iterator[str]:
     if facts.get("cut_masks"):
         yield f"{noun(facts['cut_masks'], 'mask')} held numbers that are not whole; they were cut off, as MONAI does."
     if facts.get("empty_masks"):
-        yield f"{noun(facts['empty_masks'], 'mask')} without foreground: DIC is 1 there if nothing is predicted, else 0."
+        empty = noun(facts["empty_masks"], "mask")
+        yield f"{empty} without foreground: DIC is 1 there if nothing is predicted, else 0."
     for name in ("floor", "ceiling"):
         if all(value is None for value in report[name].values()):
             yield f"There is no {name}: {(report[f'{name}_reason'] or 'no reason given').rstrip('.')}."
