@@ -61,12 +61,18 @@ def _battery(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, pro
 
 def _sea(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, problem: Problem) -> torch.Tensor:
     attacked, pictures, masks = AttackedNetwork(network), GREY_LEVELS * images, labels[:, None].float()
+    start = images if problem.worst is None else torch.from_numpy(problem.worst).to(images)[:, None] / GREY_LEVELS
+    worst = WorstFound(attacked, GREY_LEVELS * start, masks)
     found = []
     for epsilon in problem.epsilons:
-        worst = WorstFound(attacked, pictures, masks)
         for loss in (BalancedMaskedCrossEntropy(), MaskedCrossEntropy(), JensenShannon()):
-            attack = ReferenceAPGD(problem.sea_steps, loss_function=loss, target=None)
-            worst.offer(attack(attacked, pictures, masks, [float(epsilon)])[float(epsilon)])
+            # nothing is worse than 0, which a larger ε and another loss keep
+            left = worst.dic > 0
+            if left.any():
+                attack = ReferenceAPGD(problem.sea_steps, loss_function=loss, target=None)
+                pictures_found = worst.picture.clone()
+                pictures_found[left] = attack(attacked, pictures[left], masks[left], [float(epsilon)])[float(epsilon)]
+                worst.offer(pictures_found)
         found.append(worst.picture)
     return torch.stack(found) / GREY_LEVELS
 

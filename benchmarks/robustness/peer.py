@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from pipeline.runs.environment import describe_code
+
 from .methods import METHODS
 from .problem import Answer, CountedNetwork, Problem, load_network
 
@@ -34,7 +36,13 @@ def answer(name: str, problem: Problem) -> Answer:
         network.count / len(images),
         time.perf_counter() - start,
         torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+        _commit(),
     )
+
+
+def _commit() -> str:
+    code = describe_code()
+    return str(code["commit"])[:7] + ("+dirty" if code["dirty"] else "")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ class Problem:
         epsilons: intensities in grey levels, rising.
         budget: of the battery, see ``BUDGETS``.
         sea_steps: of each of SEA's losses.
+        worst: the worst pictures so far, in grey levels, (N, H, W); None for the images themselves. SEA leaves those
+            alone whose DIC is 0.
     """
 
     weights: str
@@ -36,9 +39,19 @@ class Problem:
     epsilons: np.ndarray
     budget: str = "full"
     sea_steps: int = 300
+    worst: np.ndarray | None = None
 
     def save(self, path: Path) -> None:
-        np.savez(path, **vars(self))
+        np.savez(path, **{key: value for key, value in vars(self).items() if value is not None})
+
+    def digest(self) -> str:
+        """Return the same text for the same problem, with the same content of the files of weights."""
+        digest = hashlib.sha256(_content(self.weights))
+        for key, value in vars(self).items():
+            if key != "weights":
+                digest.update(f"{key} {getattr(value, 'shape', '')}".encode())
+                digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+        return digest.hexdigest()[:16]
 
     @classmethod
     def load(cls, path: Path) -> Problem:
@@ -57,12 +70,14 @@ class Answer:
         gradients: mean number of gradients for each image, of all intensities together.
         seconds: it took, without its start.
         device: where.
+        commit: of the code that found them.
     """
 
     pictures: np.ndarray
     gradients: float
     seconds: float
     device: str
+    commit: str
 
     def save(self, path: Path) -> None:
         np.savez(path, **vars(self))
@@ -98,16 +113,19 @@ def load_network(weights: str, device: torch.device) -> nn.Module:
     Raises:
         InputError: if a file is missing.
     """
-    paths = [Path(part) for part in weights.split(",")]
-    for path in paths:
-        if not path.is_file():
-            raise InputError(f"There is no file {path}; name a file of weights, or its parts with commas between them.")
-    content = b"".join(path.read_bytes() for path in paths)
-    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    state = torch.load(io.BytesIO(_content(weights)), map_location="cpu", weights_only=True)
     network = NLCEN(1, 2, backbone="resnet18", nlce=False)
     # copies half-precision numbers into single ones
     network.load_state_dict(state)
     return network.to(device).eval().requires_grad_(False)
+
+
+def _content(weights: str) -> bytes:
+    paths = [Path(part) for part in weights.split(",")]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"There is no file {path}; name a file of weights, or its parts with commas between them.")
+    return b"".join(path.read_bytes() for path in paths)
 
 
 def read_pictures(path: Path) -> tuple[np.ndarray, np.ndarray]:

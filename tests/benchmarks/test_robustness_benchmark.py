@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -50,32 +49,45 @@ def test_ours_and_sea_at_toy_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     images, labels = pictures()
     np.savez(tmp_path / "data.npz", images=images, labels=labels)
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        # in this process, since another interpreter takes seconds to start
-        name, given, found = command[3], Path(command[5]), Path(command[7])
-        if name not in ("battery", "SEA"):
-            return subprocess.CompletedProcess(command, 1, "", "ModuleNotFoundError: No module named 'nobody'\n")
-        peer.answer(name, Problem.load(given)).save(found)
-        return subprocess.CompletedProcess(command, 0, "", "")
+    started: list[str] = []
+    (tmp_path / "weights.pt").write_bytes(b"of the toy")
 
-    monkeypatch.setattr(program.subprocess, "run", run)
+    def start(task: program.Task, found: Path, *_: object) -> None:
+        # in this process, since another interpreter takes seconds to start
+        started.append(task.method)
+        if task.method not in ("battery", "SEA"):
+            raise InputError("ModuleNotFoundError: No module named 'nobody'")
+        peer.answer(task.method, task.problem).save(found)
+
+    monkeypatch.setattr(program, "_start", start)
     for module in (program, peer):
         monkeypatch.setattr(module, "load_network", lambda weights, device: Threshold())
     data, output = str(tmp_path / "data.npz"), tmp_path / "results.json"
     methods = ["--methods", "battery,SEA,adv-lib DAG"]
     settings = ["--budget", "quick", "--sea-epsilons", "2,8", "--sea-steps", "10", "--batch", "1", *methods]
-    program.main(["--network", "toy=none", "--data", data, "--output", str(output), *settings])
+    call = ["--network", f"toy={tmp_path / 'weights.pt'}", "--data", data, "--output", str(output), *settings]
+    program.main(call)
     found = json.loads(output.read_text())["networks"]["toy"]
     # a picture is lost as a whole where ε reaches the threshold, and else kept
     assert found["clean"] == 1
     assert found["DIC"]["battery"] == {"2": 1.0, "8": 0.5, "32": 0.0}
     assert found["DIC"]["SEA"] == {"2": 1.0, "8": 0.5, "32": None}
-    assert found["gradients"]["SEA"] == 2 * 3 * 10
+    # at 8 the first loss ends it for the first picture
+    assert found["gradients"]["SEA"] == (3 + (1 + 3) / 2) * 10
     assert 0 < found["gradients"]["battery"] <= 100
     assert found["bounds"]["SEA"] == {"2": True, "8": True}
     assert found["bounds"]["gradients"] is (found["gradients"]["battery"] * 5 <= 90)
     assert found["failed"] == {"adv-lib DAG": "ModuleNotFoundError: No module named 'nobody'"}
     assert "| battery | 1.0000 | 0.5000 | 0.0000 |" in output.with_suffix(".md").read_text()
+    # called again, it has all answers but that of the one that failed; other weights are another problem
+    assert sorted(started) == ["SEA"] * 4 + ["adv-lib DAG"] + ["battery"] * 2
+    started.clear()
+    program.main(call)
+    assert json.loads(output.read_text())["networks"]["toy"] == found
+    assert started == ["adv-lib DAG"]
+    (tmp_path / "weights.pt").write_bytes(b"of another")
+    program.main(call)
+    assert len(started) == 8
 
 
 def test_a_smallest_change_counts_only_within_epsilon() -> None:
@@ -128,7 +140,7 @@ def test_problem_and_answer_survive_their_files(tmp_path: Path) -> None:
     problem = Problem.load(tmp_path / "x.npz")
     assert (problem.weights, problem.budget, problem.sea_steps) == ("a,b", "quick", 7)
     np.testing.assert_array_equal(problem.images, images)
-    Answer(images[None].astype(np.float32), 2.5, 0.25, "CPU").save(tmp_path / "y.npz")
+    Answer(images[None].astype(np.float32), 2.5, 0.25, "CPU", "abc").save(tmp_path / "y.npz")
     answer = Answer.load(tmp_path / "y.npz")
     assert (answer.gradients, answer.seconds, answer.device, answer.pictures.shape) == (2.5, 0.25, "CPU", (1, 2, 6, 6))
 
