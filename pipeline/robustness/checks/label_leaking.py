@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from ..scores import CLEAN, attack_names
 from .check import CheckResult, Evidence
-from .probe import CROSS_ENTROPY, SOFT_DICE, descend, dic_of, lowest_dic, without_gradients
+from .probe import CROSS_ENTROPY, SOFT_DICE, descend, dic_of, is_random, lowest_dic, without_gradients
 
 __all__ = ["LabelLeaking"]
 
 STEPS = 6
+# of a random network
+DRAWS = 4
 # what an attack may take of what another one takes, and still take nothing
 NOTHING = 0.05
 CLEARLY = 0.1
@@ -40,8 +42,9 @@ class LabelLeaking:
     without the attacks of one direction, and with 6 steps each of cross-entropy towards the inverse mask (two classes),
     cross-entropy away from the mask and soft Dice at the largest ε, its half and its quarter, of which the *last*
     pictures count: a table may hold the best ones, which are never above the clean picture. The value is the largest
-    distance of two attacks where there is an alarm, 0 where there is none. A network that has learned nothing, which
-    is below the floor on clean pictures, has nothing to leak.
+    distance of two attacks where there is an alarm, 0 where there is none. Figures in the table of a random network
+    are single draws, too loose for this: only its last pictures count, each as the mean of 4 draws. A network that has
+    learned nothing, which is below the floor on clean pictures, has nothing to leak.
     """
 
     name = "no label leaking"
@@ -52,7 +55,8 @@ class LabelLeaking:
             return CheckResult(
                 self.name, "not applicable", clean, f"The network has learned nothing (clean DIC {clean:.3f})."
             )
-        alarms = [*_in_table(evidence, clean), *_probed(evidence)]
+        random = is_random(evidence.attacked, evidence.picture)
+        alarms = _probed(evidence, DRAWS) if random else [*_in_table(evidence, clean), *_probed(evidence)]
         if not alarms:
             return CheckResult(
                 self.name, "passed", 0.0, "No attack takes nothing from DIC where another one takes 0.1 or more."
@@ -85,9 +89,9 @@ def _in_table(evidence: Evidence, clean: float) -> list[_Alarm]:
     ]
 
 
-def _probed(evidence: Evidence) -> list[_Alarm]:
+def _probed(evidence: Evidence, draws: int = 1) -> list[_Alarm]:
     attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
-    clean = dic_of(attacked, picture, label).mean().item()
+    clean = dic_of(attacked, picture, label, draws).mean().item()
     alarms = []
     for epsilon in (evidence.epsilons[-1] / 4, evidence.epsilons[-1] / 2, evidence.epsilons[-1]):
         last = {
@@ -98,7 +102,7 @@ def _probed(evidence: Evidence) -> list[_Alarm]:
             last["cross-entropy towards the inverse mask"] = descend(
                 attacked, picture, label, epsilon, CROSS_ENTROPY, STEPS, towards=1 - label
             )
-        left = {name: dic_of(attacked, pictures, label).mean().item() for name, pictures in last.items()}
+        left = {name: dic_of(attacked, pictures, label, draws).mean().item() for name, pictures in last.items()}
         lowest = min(left.values())
         alarms += [
             _Alarm(dic - lowest, name, epsilon, dic, clean) for name, dic in left.items() if _leaks(dic, lowest, clean)

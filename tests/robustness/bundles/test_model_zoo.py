@@ -19,7 +19,7 @@ ZOO = os.environ.get("NLCEN_MODEL_ZOO")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(ZOO is None, reason="NLCEN_MODEL_ZOO names no folder with the model zoo's bundles")
+@pytest.mark.skipif(not ZOO, reason="NLCEN_MODEL_ZOO names no folder with the model zoo's bundles")
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_a_bundle_of_the_zoo(name: str, tmp_path: Path, interpreter: Interpreter) -> None:
     bundle, data, output = tmp_path / name, tmp_path / "data", tmp_path / "out"
