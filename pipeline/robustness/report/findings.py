@@ -21,6 +21,8 @@ RISE = 0.002  # of DIC above the clean one, which rounding does not make
 ONE_LOSS = 0.1  # of DIC between a single attack and the worst case
 STILL_FALLING = 0.01  # of DIC in the second half of the gradients
 NOISE_HARM = 0.1  # of DIC
+# less is no difference of figures that are printed with three digits
+SEEN = 0.0005
 
 
 def findings(report: Report) -> list[str]:
@@ -195,7 +197,7 @@ def _corruptions(report: Report) -> Iterator[str]:
     """The corruption that costs most, if it costs more than attacks, and how many others do."""
     worst = report["worst_case"]
     smallest = next(iter(worst))
-    rows = [row for row in report["corruptions"] if row["DIC"] < worst[smallest]["DIC"]]
+    rows = [row for row in report["corruptions"] if row["DIC"] < worst[smallest]["DIC"] - SEEN]
     if rows:
         most = min(rows, key=lambda row: row["DIC"])
         reached = [epsilon for epsilon, attacked in worst.items() if most["DIC"] < attacked["DIC"]][-1]
