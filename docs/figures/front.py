@@ -33,7 +33,7 @@ def main() -> None:
         name: json.loads(Path(file).read_text()) for name, _, file in (each.partition("=") for each in given.report)
     }
     with rc_context(STYLE), np.load(given.failure) as failure:
-        figure = Figure(figsize=(10, 3.1), layout="constrained")
+        figure = Figure(figsize=(10, 2.85), layout="constrained")
         left, right = figure.subfigures(1, 2, width_ratios=[1.75, 1])
         _failure(left, dict(failure))
         _curves(right.subplots(), reports)
@@ -60,7 +60,7 @@ def _failure(figure: SubFigure, failure: dict[str, Any]) -> None:
         Line2D([], [], color=PREDICTED, linewidth=6, alpha=0.45, label="predicted"),
         Line2D([], [], color=TRUE, linewidth=1.2, label="true mask"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    axes[1].legend(handles=handles, loc="upper center", ncols=2, frameon=False, bbox_to_anchor=(0.5, -0.02))
 
 
 def _curves(axis: Axes, reports: dict[str, Any]) -> None:
@@ -83,6 +83,7 @@ def _curves(axis: Axes, reports: dict[str, Any]) -> None:
     axis.text(31.6, 1.015, "above any network (estimate)", ha="right", va="bottom", color="#B04A00", fontsize=7)
     axis.set(xlim=(0, 32.5), ylim=(0, 1.06), xticks=[0, 2, 4, 8, 16, 32], yticks=np.linspace(0, 1, 6))
     axis.set(xlabel="ε: most that a pixel changes (grey levels of 255)", ylabel="mean Dice")
+    axis.set_title(first["data"])
     axis.legend(loc="center right", frameon=False, bbox_to_anchor=(1, 0.55))
 
 
