@@ -184,7 +184,8 @@ def _failed_criteria(report: Report) -> Iterator[str]:
 
 def _noise_alone(report: Report) -> Iterator[str]:
     clean, floor = report["clean"]["DIC"], _floor(report)
-    bound = clean - NOISE_HARM if floor is None else max(clean - NOISE_HARM, min(floor, clean))
+    # what is below the floor on clean pictures can still lose, but not fall below it
+    bound = clean - NOISE_HARM if floor is None or floor >= clean else max(clean - NOISE_HARM, floor)
     for epsilon, cell in report["attacks"].get(NOISE, {}).items():
         if cell["DIC"] < bound:
             yield (

@@ -97,6 +97,19 @@ def test_a_weaker_attack_is_named_only_where_the_gap_is_large_and_the_images_are
     assert not any("One attack" in sentence for sentence in said(Assessment(scores=noise, epsilons=EPSILONS)))
 
 
+@pytest.mark.parametrize(
+    ("clean", "floor", "noisy", "named"),
+    [(0.3, 0.5, 0.299, False), (0.3, 0.5, 0.19, True), (0.9, 0.85, 0.86, False), (0.9, 0.85, 0.84, True)],
+)
+def test_noise_is_named_where_it_costs_a_tenth_or_the_floor(
+    clean: float, floor: float, noisy: float, named: bool
+) -> None:
+    scores = scores_of(clean, {NOISE: (clean, clean, noisy)}, spread=0.0)
+    bound = dict.fromkeys(scores["image"].unique(), floor)
+    sentences = said(Assessment(scores=scores, epsilons=EPSILONS, floor=bound))
+    assert any("Noise alone" in sentence for sentence in sentences) == named
+
+
 def test_what_was_skipped_is_counted() -> None:
     sentences = said(volumes())
     for part in (
