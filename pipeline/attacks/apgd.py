@@ -33,7 +33,7 @@ class APGD(GradientAttack):
             one number for each image.
 
     Example:
-        >>> adversarial = APGD(300, loss_function=MaskedCrossEntropy(), target=None)(attacked, picture, label, [8.0])
+        >>> adversarial = APGD(iterations=10, loss_function=SoftDice(), target=None)(attacked, picture, label, [8.0])
     """
 
     def __init__(

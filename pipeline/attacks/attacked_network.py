@@ -56,8 +56,9 @@ class AttackedNetwork:
         InputError: if the intensity range does not rise.
 
     Example:
-        >>> attacked = AttackedNetwork(UNet(1, 2))
-        >>> adversarial = UniformNoise()(attacked, 255 * image, label, [2.0, 8.0])
+        >>> attacked = AttackedNetwork(network)
+        >>> attacked.scores(attacked.predict(attacked.grey_levels(image), label), label).shape
+        torch.Size([3, 2])
     """
 
     def __init__(

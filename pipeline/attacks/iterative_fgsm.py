@@ -38,7 +38,9 @@ class IterativeFGSM:
         FloatingPointError: in a call, if the gradient is not finite.
 
     Example:
-        >>> adversarial = IterativeFGSM()(AttackedNetwork(network), 255 * image, label, PAPER_EPSILONS)
+        >>> adversarial = IterativeFGSM()(attacked, picture, label, PAPER_EPSILONS)
+        >>> len(adversarial)
+        18
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class Transfer:
         attack: how it is attacked.
 
     Example:
-        >>> adversarial = Transfer(surrogate, PGD(40))(AttackedNetwork(network), 255 * image, label, [2.0, 8.0])
+        >>> adversarial = Transfer(surrogate, PGD(iterations=10))(attacked, picture, label, [2.0, 8.0])
     """
 
     def __init__(self, surrogate: nn.Module, attack: Attack) -> None:

@@ -29,8 +29,9 @@ class UniformNoise:
             pixel out of range.
 
     Example:
-        >>> noisy = UniformNoise()(AttackedNetwork(network), 255 * image, label, [2.0, 8.0])
-        >>> (noisy[8.0] - 255 * image).abs().max() <= 8
+        >>> noisy = UniformNoise()(attacked, picture, label, [2.0, 8.0])
+        >>> (noisy[8.0] - picture).abs().max() <= 8
+        tensor(True)
     """
 
     def __init__(self, seed: int = 0, value_range: Range = (0.0, 255.0), unit: float = 1.0) -> None:

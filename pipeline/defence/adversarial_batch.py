@@ -35,7 +35,7 @@ class AdversarialBatch:
 
     Example:
         >>> prepare = AdversarialBatch(network, PGD(iterations=4, relative_step=0.625), epsilon=32)
-        >>> trainer = SupervisedTrainer(device, 40, loader, network, optimizer, loss, prepare_batch=prepare)
+        >>> trainer = SupervisedTrainer("cpu", 40, loader, network, optimizer, loss, prepare_batch=prepare)
     """
 
     def __init__(

@@ -24,6 +24,10 @@ class AllLogits(nn.Module):
 
     Raises:
         InputError: if the network has no such predictions.
+
+    Example:
+        >>> len(AllLogits(NLCEN(in_channels=1, out_channels=2).eval())(torch.rand(1, 1, 32, 32)))
+        5
     """
 
     def __init__(self, network: NLCEN) -> None:

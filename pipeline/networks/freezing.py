@@ -35,6 +35,11 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
 
     Raises:
         InputError: if no parameter that can be trained has one of the names; nothing has been frozen then.
+
+    Example:
+        >>> network = freeze_except(network, "2")  # the last layer alone is trained
+        >>> [name for name, parameter in network.named_parameters() if parameter.requires_grad]
+        ['2.weight', '2.bias']
     """
     names = [names] if isinstance(names, str) else list(names)
     # a module may be registered under several names, of which one is enough

@@ -64,6 +64,10 @@ def insert_nlce(
     Raises:
         InputError: if there is no such layer, it is named twice, has an NLCE already, is not called exactly once in a
             forward pass, or its output is no feature map; nothing has been inserted then.
+
+    Example:
+        >>> type(insert_nlce(network, "0").get_submodule("0.nlce")).__name__
+        'NLCE'
     """
     names = [layer] if isinstance(layer, str) else list(layer)
     dims = _spatial_dims(network)

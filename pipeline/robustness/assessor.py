@@ -85,7 +85,7 @@ class Assessor:
         >>> assessor = Assessor(network, "robustness", budget="quick")
         >>> for batch in loader:
         ...     assessor.add(batch["image"], batch["label"], batch["id"])
-        >>> assessor.finish()["findings"]
+        >>> findings = assessor.finish()["findings"]
     """
 
     def __init__(

@@ -109,7 +109,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         output = path.parent
         raise InputError(
-            f"There is no data list {path}. Prepare JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "
+            f"There is no data list {path}. Prepare any pictures and masks with `python -m data_prep pairs --images "
+            f"<dir> --masks <dir> --output {output}`, JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "
             f"<SCR dir> --output {output}`, ISBI 2016 with `python -m data_prep isbi2016 --root <dir of its four "
             f"folders> --output {output}`, or phantoms with `python -m data_prep phantoms --output {output}` "
             "(`--kind skin` for dermoscopy)."

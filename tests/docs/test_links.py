@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-
 """Links, figures and numbers of the documentation lead somewhere."""
 
 from __future__ import annotations

@@ -1,28 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-
 """The examples of the documentation's pages run as they stand."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.robustness import assessor
-
 from .pages import ROOT, blocks
 
-
-@pytest.fixture(autouse=True)
-def few_checks_and_no_diagrams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take time, and have tests of their own."""
-    monkeypatch.setattr(assessor, "CHECKS", assessor.CHECKS[:1])
-    writing = import_module("pipeline.robustness.report.write_report")
-    monkeypatch.setattr(writing, "draw_figures", lambda report, folder: [])
-    monkeypatch.setattr(writing, "save_gallery_picture", lambda shown, path: None)
-    monkeypatch.setattr(writing, "make_page", lambda report, figures: "")
+pytestmark = pytest.mark.usefixtures("quick_assessments")
 
 
 @pytest.mark.parametrize("page", ["python.md", "your_network.md"])

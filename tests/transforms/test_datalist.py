@@ -56,9 +56,9 @@ def test_absent_list_says_how_to_prepare_the_data(tmp_path):
     path = tmp_path / "jsrt" / "datalist.json"
     with pytest.raises(InputError) as caught:
         load_datalist(path, "training")
-    for command in ("jsrt", "isbi2016", "phantoms"):
+    for command in ("pairs", "jsrt", "isbi2016", "phantoms"):
         assert f"`python -m data_prep {command} " in str(caught.value)
-    assert str(caught.value).count(f"--output {path.parent}`") == 3
+    assert str(caught.value).count(f"--output {path.parent}`") == 4
 
 
 @pytest.mark.parametrize(

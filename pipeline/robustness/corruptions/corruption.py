@@ -43,8 +43,8 @@ class Corruption:
         applies: whether a picture (C, *spatial) can be corrupted so.
 
     Example:
-        >>> for corruption in (each for each in CORRUPTIONS if each.applies(picture)):
-        ...     corrupted, moved_label = corruption(picture, label, severity=3)
+        >>> blur = Corruption("blur", lambda picture, sigma, random: 0.9 * picture)
+        >>> corrupted, same_label = blur(picture[0], label[0], severity=3)
     """
 
     name: str

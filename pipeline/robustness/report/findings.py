@@ -30,7 +30,7 @@ def findings(report: Report) -> list[str]:
         report: the content of ``report.json``, without ``findings``.
 
     Example:
-        >>> findings(make_report(assessment))[0]
+        >>> first, *others = findings(make_report(assessment))
     """
     # the order is that of importance
     parts = (

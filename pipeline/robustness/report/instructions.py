@@ -18,7 +18,7 @@ def instructions_for_use(report: Mapping[str, Any]) -> list[str]:
         report: the content of ``report.json``, without ``instructions``.
 
     Example:
-        >>> " ".join(instructions_for_use(report))
+        >>> text = " ".join(instructions_for_use(make_report(assessment)))
     """
     sentences = [_clean(report), _attacked(report)]
     sentences += _below_the_floor(report)
