@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""ISBI 2016 as it is delivered."""
 
 from __future__ import annotations
 

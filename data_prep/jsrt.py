@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""JSRT and the SCR masks as they are delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Phantoms of dermoscopy."""
 
 from __future__ import annotations
 

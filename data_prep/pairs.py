@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Any folders of pictures and masks."""
 
 from __future__ import annotations
 

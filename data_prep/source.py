@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Source folders, and remarks on what they hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What every attack is called with and gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A network as attacks see it: in grey levels, with gradients and scores."""
 
 from __future__ import annotations
 

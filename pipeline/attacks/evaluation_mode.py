@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Evaluation mode for the time of an attack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What tells one attack from another, for results that are kept."""
 
 from __future__ import annotations
 

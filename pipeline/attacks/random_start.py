@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Random numbers that depend on a picture and a seed only."""
 
 from __future__ import annotations
 

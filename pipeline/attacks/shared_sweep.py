@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Iterative FGSM at many intensities that share their gradients."""
 
 from __future__ import annotations
 

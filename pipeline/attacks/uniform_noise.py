@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Uniform noise, the control beside every attack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Whether the tags of a DICOM file speak of a frontal chest radiograph."""
 
 from __future__ import annotations
 

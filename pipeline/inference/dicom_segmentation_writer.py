@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Masks as DICOM SEG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Which pictures a folder holds, what their results are called, and the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A mask drawn on its picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Whether masks are like those of the training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A data set that goes on after files that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Masks as NIfTI and PNG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""All predictions of an NLCEN, for an attack on its whole loss."""
 
 from __future__ import annotations
 

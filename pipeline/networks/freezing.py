@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Training of parts of a network."""
 
 from __future__ import annotations
 

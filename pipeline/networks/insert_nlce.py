@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""An NLCE inside any network."""
 
 from __future__ import annotations
 

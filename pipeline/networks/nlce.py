@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The Non-Local Context Encoder, the paper's module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""NLCEN, the paper's network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""U-Net, one of the compared networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Code, packages and machine of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A lock on a run's folder."""
 
 from __future__ import annotations
 

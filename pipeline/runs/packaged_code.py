@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The commit that the code of a packaged bundle comes from."""
 
 from __future__ import annotations
 

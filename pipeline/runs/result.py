@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What a run cost and found, as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The folder of a run, new or interrupted."""
 
 from __future__ import annotations
 

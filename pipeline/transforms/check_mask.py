@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A check that a mask lies over its picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Data lists: reading, checks and fingerprints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""DICOM files: finding and parsing them."""
 
 from __future__ import annotations
 

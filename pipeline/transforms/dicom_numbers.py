@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Numbers in DICOM elements, which may be malformed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Pixels of DICOM files as they are stored."""
 
 from __future__ import annotations
 

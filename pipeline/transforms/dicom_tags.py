@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Tags of DICOM files, and names that tell nothing of the patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The files of a folder and its subfolders."""
 
 from __future__ import annotations
 

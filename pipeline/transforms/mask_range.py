@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What the masks of a training were like, kept beside its weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Stored values as masks of 0 and 1."""
 
 from __future__ import annotations
 

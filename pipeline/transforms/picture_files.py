@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Which files are pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""One reader for all formats, for MONAI's LoadImage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Remarks on files, told once for each kind."""
 
 from __future__ import annotations
 

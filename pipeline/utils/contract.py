@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What images, masks and logits must be, with messages that say what they are instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Errors of the user and interruptions, as one sentence each."""
 
 from __future__ import annotations
 

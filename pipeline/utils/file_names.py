@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Ids of pictures as names of files."""
 
 from __future__ import annotations
 

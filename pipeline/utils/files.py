@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Notes on files, by kind."""
 
 from __future__ import annotations
 

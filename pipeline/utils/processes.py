@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Trainings and attacks that several processes share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Progress as a bar or as lines."""
 
 from __future__ import annotations
 

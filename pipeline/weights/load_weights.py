@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Loading weights into networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Reading files of weights without running code."""
 
 from __future__ import annotations
 
