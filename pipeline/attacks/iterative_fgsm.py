@@ -63,7 +63,7 @@ class IterativeFGSM:
         check_range(value_range)
         if isinstance(loss_function, Scheduled):
             raise InputError(
-                "IterativeFGSM: its intensities share their steps, so that no loss can change with them; give PGD."
+                "IterativeFGSM: the intensities share their steps, so the loss cannot change with them; use PGD."
             )
 
     def check(self, epsilons: Sequence[float]) -> None:

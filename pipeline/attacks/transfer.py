@@ -16,7 +16,7 @@ __all__ = ["Transfer"]
 
 
 class Transfer:
-    """An attack on a surrogate, whose pictures the attacked network is then given: masked gradients don't stop it.
+    """An attack on a surrogate whose pictures are then given to the attacked network: masked gradients don't stop it.
 
     Args:
         surrogate: a network for the same task, on the same device, such as one that was trained with another seed.

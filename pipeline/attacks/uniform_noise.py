@@ -15,13 +15,13 @@ __all__ = ["UniformNoise"]
 
 
 class UniformNoise:
-    """Noise without any intent: each pixel moves by a uniform amount of at most ε. The control beside every attack.
+    """Noise without intent: each pixel moves by a uniform amount of at most ε. The control beside every attack.
 
-    A network that loses as much under it as under an attack is not attacked but disturbed. All intensities scale the
+    A network that loses as much under noise as under an attack is disturbed, not attacked. All intensities scale the
     same noise, which depends on the picture and the seed only.
 
     Args:
-        seed: another seed, another noise.
+        seed: another seed gives other noise.
         value_range: the picture's grey levels are kept in it; None for no limit.
         unit: what ε counts, in grey levels of 255.
 

@@ -14,7 +14,7 @@ __all__ = ["AllLogits"]
 
 
 class AllLogits(nn.Module):
-    """An NLCEN that gives all five predictions in evaluation mode too, for an attack on the whole loss (equation 5).
+    """An NLCEN that gives all five predictions in evaluation mode too, for attacks on the whole loss (equation 5).
 
     Args:
         network: the network.

@@ -17,7 +17,7 @@ LISTED_CANDIDATES = 8
 
 
 def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
-    """Freeze a network but for the parts of the given names, as in the first steps of the paper's ablation.
+    """Freeze a network except for the named parts, as in the first steps of the paper's ablation.
 
     A part is any component of a parameter's dotted name: ``"nlce"`` leaves ``layer4.nlce.w_z.weight`` to be trained.
     Everything else keeps its parameters and buffers to the bit: its parameters take no gradient, and its layers
@@ -29,7 +29,7 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
 
     Args:
         network: the network, changed in place.
-        names: path components that are left to be trained.
+        names: path components that remain trainable.
 
     Returns:
         The network itself.

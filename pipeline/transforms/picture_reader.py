@@ -90,7 +90,7 @@ def _decode(
 
 
 def _note_on_range(pixels: npt.NDArray[np.float32]) -> list[str]:
-    """Return a sentence on a picture that shows next to nothing, as one does whose range was told wrongly."""
+    """Return a sentence on a picture that shows next to nothing, for example because its range is wrong."""
     least, greatest = float(pixels.min()), float(pixels.max())
     if least == greatest:
         return ["All pixels of the picture have the same value."]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The floor: what a network scores that gives the same mask for every picture."""
+"""The floor: the score of a network that gives the same mask for every picture."""
 
 from __future__ import annotations
 

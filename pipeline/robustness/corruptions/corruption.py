@@ -61,7 +61,7 @@ class Corruption:
             picture: (C, *spatial) in grey levels of 0 to 255, and so is what is returned.
             label: (C', *spatial).
             severity: 1 to 5.
-            seed: another seed, another noise.
+            seed: another seed gives other noise.
 
         Raises:
             InputError: if there is no such severity or seed, or the corruption does not apply to the picture.
