@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import json
 import re
 import runpy
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from monai.bundle import ConfigParser
+
+from data_prep import isbi2016, jsrt, pairs, phantoms
 
 from .pages import PAGES, ROOT, blocks, commands
 
@@ -138,3 +143,27 @@ def check_module(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any)
     told = re.findall(r"--[\w-]+", capsys.readouterr().out)
     for word in words:
         assert not word.startswith("--") or word.partition("=")[0] in told, word
+
+
+PAGES_OF_SETTINGS = ["dicom", "mlflow", "model_zoo", "paper_reading", "robustness", "your_data", "your_network"]
+
+
+@pytest.mark.parametrize("page", PAGES_OF_SETTINGS)
+def test_settings_in_the_text_exist(page: str) -> None:
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    for command in (isbi2016, jsrt, pairs, phantoms):
+        command.add_arguments(parser)
+    known = {option.removeprefix("--") for option in parser._option_string_actions} | {"key"}
+    train, *overlays = (f"bundles/nlcen_jsrt/{name}.json" for name in ("train", "readings/transfer", "networks/unet"))
+    for name in (*overlays, "bundles/nlcen_jsrt/ablation/frozen.json", "bundles/robustness.json"):
+        known |= merged((train, "bundles/nlcen_jsrt/evaluate.json", name)).keys()
+    known |= merged(("bundles/nlcen_jsrt/inference.json",)).keys()
+    text = re.sub(r"^```.*?^```", "", (ROOT / f"docs/{page}.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    named = {name for code in re.findall(r"`([^`]+)`", text) for name in re.findall(r"(?<!\S)--(\w[\w-]*)", code)}
+    assert named and named <= known, named - known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_json_in_the_pages_is_json(page: Path) -> None:
+    for block in blocks(page, "json"):
+        assert isinstance(json.loads(block), dict)
