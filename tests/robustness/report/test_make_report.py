@@ -142,7 +142,7 @@ def test_one_interval_serves_both_reports() -> None:
 
 BAD: dict[str, tuple[Callable[[Assessment], Assessment], str]] = {
     "column": (lambda a: replace(a, scores=a.scores.drop(columns="NSD")), "column 'NSD'"),
-    "clean": (lambda a: replace(a, scores=a.scores[a.scores["epsilon"] > 0]), "no row of a clean picture"),
+    "clean": (lambda a: replace(a, scores=a.scores[a.scores["epsilon"] > 0]), "the clean pictures have no rows"),
     "epsilon": (lambda a: replace(a, epsilons=(2.0, 4.0)), "no rows at ε = 4"),
     "none": (lambda a: replace(a, epsilons=()), "epsilons: the list is empty"),
     "twice": (lambda a: replace(a, scores=pd.concat([a.scores, a.scores.tail(1)])), "two rows of noise at ε = 32"),
