@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The command line of ``python -m data_prep``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Curves and noise of which phantoms are drawn."""
 
 from __future__ import annotations
 

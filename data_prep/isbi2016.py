@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""ISBI 2016 as it is delivered."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int, int] = PAIRS) -> str:
-    """Check ISBI 2016 Part 1 as it is delivered, and write pictures, lesion masks, resized, and the 900/379 split.
+    """Check ISBI 2016 Part 1 as it is delivered, and write resized pictures and lesion masks, with the 900/379 split.
 
     The pictures, which have up to 2848 × 4288 pixels, become 8-bit RGB PNG of ``size`` × ``size``: they are resized
     here, once, as the bundles' preprocessing would resize them at each start.
@@ -68,7 +69,7 @@ def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int
     training = _find_pairs(training_images, training_masks, pairs[0], remarks, errors)
     test = _find_pairs(test_images, test_masks, pairs[1], remarks, errors)
     errors += [
-        f"The picture {name} is there for training and for the test: {training[name].image} and {test[name].image}."
+        f"The picture {name} is in the training and in the test part: {training[name].image} and {test[name].image}."
         for name in sorted(training.keys() & test.keys())
     ]
     both = training | test
@@ -95,7 +96,7 @@ class _Files:
 
 @dataclass
 class _Result:
-    """What becomes of a pair: resized pixels, or what is wrong with its two files; notes on them."""
+    """The result for a pair: resized pixels, or what is wrong with its two files; notes on them."""
 
     image: npt.NDArray[np.uint8] | None = None
     mask: npt.NDArray[np.uint8] | None = None
@@ -122,7 +123,7 @@ def _find_folders(root: Path) -> list[Path]:
 
 
 def _find_pairs(images: Path, masks: Path, count: int, remarks: Remarks, errors: list[str]) -> dict[str, _Files]:
-    """Return the files of each name, sorted; errors are a file without its other and one that is doubled."""
+    """Return the files of each name, sorted; errors are files without a partner, and names that occur twice."""
     image_files = _find(images, IMAGE_NAME, "pictures", remarks, errors)
     mask_files = _find(masks, MASK_NAME, "masks", remarks, errors)
     names = sorted(image_files.keys() | mask_files.keys())

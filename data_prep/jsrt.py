@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""JSRT and the SCR masks as they are delivered."""
 
 from __future__ import annotations
 
@@ -125,7 +126,7 @@ def _find_images(
         if name not in names:
             errors.append(f"The file {path} is not one of JSRT's pictures; take it out of the folder.")
         elif name in found:
-            errors.append(f"The picture {name} is there twice: {found[name]} and {path}.")
+            errors.append(f"The picture {name} exists twice: {found[name]} and {path}.")
         else:
             found[name] = path
     errors += [f"The picture {name}.IMG is missing in {folder}." for name in names if name not in found]
@@ -153,7 +154,7 @@ def _find_masks(
         file = _MaskFile(path, folds[0] if folds else None)
         other = found.setdefault((code[0], side), file)
         if other is not file:
-            errors.append(f"The {side} mask of {code[0]} is there twice: {other.path} and {path}.")
+            errors.append(f"The {side} mask of {code[0]} exists twice: {other.path} and {path}.")
     for name in names:
         missing = [side for side in SIDES if (name, side) not in found]
         errors += [f"The {side} mask of {name} is missing in {folder}." for side in missing]

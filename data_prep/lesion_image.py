@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Phantoms of dermoscopy."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ CHIPS = np.array([[0.05, 0.5, 0.8], [0.95, 0.5, 0.1], [0.5, 0.75, 0.7], [0.95, 0
 
 
 def make_lesion(seed: int, index: int, size: int = 256) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Draw a dermoscopy of a pigmented lesion that never was, and its exact mask.
+    """Draw an invented dermoscopy of a pigmented lesion, and its exact mask.
 
     One lesion of varying size, outline, color, network, globules and contrast, on skin of varying tone and texture
     with freckles; over it hairs, gel bubbles, a ruler, a color chip; in a picture of varying light and color, some with

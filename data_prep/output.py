@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The folder that is written, with its data list."""
 
 from __future__ import annotations
 

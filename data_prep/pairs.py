@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Any folders of pictures and masks."""
 
 from __future__ import annotations
 
@@ -186,7 +187,7 @@ class _Files(NamedTuple):
 def _find_pairs(
     images: Path, masks: Path, remarks: Remarks, errors: list[str], leave_out: Collection[Path]
 ) -> dict[str, _Files]:
-    """Return the files by picture name, sorted; errors are a file without its other, and a doubled name."""
+    """Return the files by picture name, sorted; errors are files without a partner, and names that occur twice."""
     image_files = _find(images, False, remarks, errors, leave_out)
     mask_files = _find(masks, True, remarks, errors, leave_out)
     if not image_files:

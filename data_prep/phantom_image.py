@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Phantoms of chest radiographs."""
 
 from __future__ import annotations
 
@@ -15,11 +16,11 @@ __all__ = ["make_phantom"]
 
 
 def make_phantom(seed: int, index: int, size: int = 256) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Draw a frontal chest radiograph that never was, and its exact lung mask.
+    """Draw an invented frontal chest radiograph, and its exact lung mask.
 
     Two lung fields of varying shape over a body with spine, ribs, clavicles, shoulder blades, heart and vessels, in a
     film of varying exposure, contrast, grain, position and turn, with letters and cables. As in the SCR masks, the
-    heart and what lies behind the diaphragm are no lung.
+    heart and what lies behind the diaphragm do not count as lung.
 
     Args:
         seed: of the set.

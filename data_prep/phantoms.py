@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Sets of phantoms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Resizing as the bundles do it."""
 
 from __future__ import annotations
 

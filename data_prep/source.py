@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Source folders, and remarks on what they hold."""
 
 from __future__ import annotations
 
@@ -15,18 +16,18 @@ __all__ = ["Copies", "Remarks", "list_source", "read_or_note"]
 
 
 class Remarks:
-    """What a user should know of the sources, although nothing is wrong: what was left out, and notes on pictures."""
+    """What a user should know about the sources although nothing is wrong: what was left out, and notes on pictures."""
 
     def __init__(self) -> None:
         self._left_out: Counter[str] = Counter()
         self._notes = Notes()
 
     def leave_out(self, counts: Mapping[str, int]) -> None:
-        """Count entries of a folder that are not of the data, by what they are."""
+        """Count entries of a folder that do not belong to the data, by what they are."""
         self._left_out.update(counts)
 
     def leave_out_files(self, paths: Iterable[Path]) -> None:
-        """Count files that are not of the data, by their endings."""
+        """Count files that do not belong to the data, by their endings."""
         self.leave_out(Counter(f"other files ({path.suffix.lower() or 'no ending'})" for path in paths))
 
     def note(self, file: str | Path, note: str) -> None:
@@ -43,7 +44,7 @@ class Remarks:
 
 
 class Copies:
-    """Say which pictures are another one of the set, or say that they are: this one may be in the other part.
+    """Note pictures that equal another one of the set, or say so themselves: that one may be in the other part.
 
     Args:
         remarks: gets a note on each.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Splits into training and test."""
 
 from __future__ import annotations
 

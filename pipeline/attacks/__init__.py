@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Adversarial attacks on segmentation networks, and what they attack."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class ProjectedAdam(GradientAttack):
         InputError: see :class:`GradientAttack`; if the step is not above 0.
 
     Example:
-        >>> adversarial = ProjectedAdam(40, loss_function=SoftDice(), target=None)(attacked, picture, label, [8.0])
+        >>> adversarial = ProjectedAdam(10, loss_function=SoftDice(), target=None)(attacked, picture, label, [8.0])
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class APGD(GradientAttack):
             one number for each image.
 
     Example:
-        >>> adversarial = APGD(300, loss_function=MaskedCrossEntropy(), target=None)(attacked, picture, label, [8.0])
+        >>> adversarial = APGD(iterations=10, loss_function=SoftDice(), target=None)(attacked, picture, label, [8.0])
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class APGD(GradientAttack):
     ) -> None:
         super().__init__(iterations, **settings)
         if len(radii) != len(parts) or radii[-1] != 1:
-            raise InputError(f"radii and parts: as many as radii are needed, the last radius 1, got {radii}, {parts}.")
+            raise InputError(
+                f"radii and parts: each radius needs a part, and the last radius must be 1, got {radii}, {parts}."
+            )
         self.radii = radii
         self.parts = parts
 
@@ -99,7 +101,7 @@ class APGD(GradientAttack):
     def _look(self, ball: Ball, delta: torch.Tensor, step: int, radius: float) -> tuple[torch.Tensor, torch.Tensor]:
         value, gradient, _ = ball.look(delta, step / self.iterations, counts=radius <= 1)
         if value.ndim == 0 or value.numel() % len(delta):
-            raise InputError("APGD: its loss must give one number for each image, such as those of pipeline.losses do.")
+            raise InputError("APGD: the loss must give one number for each image, as those of pipeline.losses do.")
         # of labels that may overlap there is one number for each label
         return value.view(len(delta), -1).sum(1), gradient
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What every attack is called with and gives."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ __all__ = ["Attack", "ContinuingAttack"]
 
 
 class Attack(Protocol):
-    """An attack: an object that holds its settings as plain attributes, from which ``attack_identity`` tells it.
+    """An attack: an object that holds its settings as plain attributes, by which ``attack_identity`` knows it.
 
-    What it needs of the network it asks ``attacked`` for; grey levels and intensities are those of 0 to 255. It must
-    give the same pictures for the same image whatever else is in the batch, or a sweep that goes on would differ.
+    It asks ``attacked`` for what it needs of the network. Grey levels and intensities are those of 0 to 255. It must
+    give the same pictures for the same image whatever else is in the batch, or a resumed sweep would differ.
     """
 
     def __call__(

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A network as attacks see it: in grey levels, with gradients and scores."""
 
 from __future__ import annotations
 
@@ -46,18 +47,19 @@ class AttackedNetwork:
         classes: how the output becomes classes: two by softmax by default.
         intensity_range: what of the input's values is grey level 0 and 255.
         batch_statistics: see :func:`evaluation_mode`; for gradients only.
-        precision: number type of the network's passes for gradients, such as ``torch.bfloat16``; None for the
-            network's own. Predictions are always made in the network's own.
+        precision: number type of passes for gradients, such as ``torch.bfloat16``; None for the network's own.
+            Predictions are always made in the network's own.
         on_gradient: called before each gradient, for a progress bar.
         on_pictures: called with all pictures that go through the network.
-        subject: what is attacked, the begin of messages.
+        subject: what is attacked, the beginning of messages.
 
     Raises:
         InputError: if the intensity range does not rise.
 
     Example:
-        >>> attacked = AttackedNetwork(UNet(1, 2))
-        >>> adversarial = UniformNoise()(attacked, 255 * image, label, [2.0, 8.0])
+        >>> attacked = AttackedNetwork(network)
+        >>> attacked.scores(attacked.predict(attacked.grey_levels(image), label), label).shape
+        torch.Size([3, 2])
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class AttackedNetwork:
         return other
 
     def grey_levels(self, images: torch.Tensor) -> torch.Tensor:
-        """Return images in grey levels, of such in the network's own range."""
+        """Return images in grey levels, from images in the network's own range."""
         return (images - self._low) * self._scale
 
     def images(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -162,7 +164,7 @@ class AttackedNetwork:
         return nullcontext() if self.precision is None else torch.autocast(device.type, self.precision)
 
     def _infer_frugally(self, images: torch.Tensor, network: nn.Module) -> Any:
-        """Infer; what a network has inside for a window is computed anew in the backward pass, instead of kept."""
+        """Infer; activations of a window are computed again in the backward pass instead of being kept."""
         if not isinstance(self.inferer, SlidingWindowInferer):
             return self.inferer(images, network)
 

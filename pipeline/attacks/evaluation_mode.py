@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Evaluation mode for the time of an attack."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ __all__ = ["evaluation_mode"]
 
 @contextmanager
 def evaluation_mode(network: nn.Module, *, batch_statistics: bool = False) -> Iterator[None]:
-    """Hold ``network`` in evaluation mode with constant parameters, and leave it exactly as it was found.
+    """Hold ``network`` in evaluation mode with constant parameters, then restore it exactly.
 
     In evaluation mode batch normalization does not see the attacked batch, and dropout is off. Constant parameters
     spare the backward pass their gradients.

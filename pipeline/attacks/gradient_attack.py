@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What attacks have in common that follow a loss's gradient inside the ball of ± ε: starts, and what is kept."""
+"""The common part of attacks that follow a loss's gradient inside the ball of ± ε: starts, and what is kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ball:
         picture: clean pictures (B, C, *spatial) in grey levels.
         label: their masks.
         reach: ε in grey levels.
-        keep: whether the worst picture is of interest; without it no picture is scored.
+        keep: whether to keep the worst picture; otherwise no picture is scored.
 
     Attributes:
         worst: the worst picture of each image that was looked at within ± ``reach``; None before the first.
@@ -78,7 +78,7 @@ class Ball:
 
 
 class GradientAttack(ABC):
-    """An attack by gradients from random starts; of each image the worst picture counts that any try came by.
+    """An attack by gradients from random starts that keeps the worst picture of each image over all tries.
 
     What counts is DIC of the predicted mask, not the loss, and what was found for a smaller ε, which is allowed at a
     larger one too: DIC never rises with ε. A picture costs no pass of its own: the gradient's has predicted it, but

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The ball of ± ε around a picture, and checks of intensities and ranges."""
 
 from __future__ import annotations
 

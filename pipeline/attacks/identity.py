@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What tells one attack from another, for results that are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ __all__ = ["attack_identity", "describe"]
 
 
 def describe(function: object) -> str:
-    """Return what tells one loss, target or inferer from another: its name, its and its parts' settings.
+    """Return what distinguishes a loss, target or inferer: its name, its settings and those of its parts.
 
     A function is told by its code, defaults and what it encloses, a partial by its arguments, a module by its tensors,
     too.
@@ -68,7 +69,7 @@ def _shown(value: object) -> str:
 
 
 def attack_identity(attack: Attack) -> dict[str, Any]:
-    """Return what tells an attack from another: its class and all its settings, as JSON can hold them."""
+    """Return what distinguishes an attack: its class and all its settings, as JSON can hold them."""
     kind = type(attack)
     settings = {name: _plain(value) for name, value in sorted(vars(attack).items())}
     return {"attack": f"{kind.__module__}.{kind.__qualname__}", **settings}

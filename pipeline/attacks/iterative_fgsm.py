@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The paper's attack."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ class IterativeFGSM:
         FloatingPointError: in a call, if the gradient is not finite.
 
     Example:
-        >>> adversarial = IterativeFGSM()(AttackedNetwork(network), 255 * image, label, PAPER_EPSILONS)
+        >>> adversarial = IterativeFGSM()(attacked, picture, label, PAPER_EPSILONS)
+        >>> len(adversarial)
+        18
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class IterativeFGSM:
         check_range(value_range)
         if isinstance(loss_function, Scheduled):
             raise InputError(
-                "IterativeFGSM: its intensities share their steps, so that no loss can change with them; give PGD."
+                "IterativeFGSM: the intensities share their steps, so the loss cannot change with them; use PGD."
             )
 
     def check(self, epsilons: Sequence[float]) -> None:

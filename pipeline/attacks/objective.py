@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The function of the logits that an attack lowers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""How logits become classes: by softmax or by sigmoid."""
 
 from __future__ import annotations
 

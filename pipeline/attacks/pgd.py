@@ -28,7 +28,7 @@ class PGD(GradientAttack):
         InputError: see :class:`GradientAttack`; if the step is not above 0.
 
     Example:
-        >>> adversarial = PGD(iterations=40, restarts=2)(AttackedNetwork(network), 255 * image, label, [2.0, 8.0])
+        >>> adversarial = PGD(iterations=10, restarts=2)(attacked, picture, label, [2.0, 8.0])
     """
 
     def __init__(

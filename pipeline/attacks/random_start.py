@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Random numbers that depend on a picture and a seed only."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ __all__ = ["check_seed", "image_generator", "uniform_noise"]
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed of which no random numbers can be made.
+    """Refuse a seed that cannot seed random numbers.
 
     Raises:
-        InputError: if it is no whole number from 0 up.
+        InputError: if it is not a whole number of at least 0.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed must be a whole number from 0 up, got {seed!r}.")
+        raise InputError(f"seed must be a whole number of at least 0, got {seed!r}.")
 
 
 def uniform_noise(picture: torch.Tensor, seed: int, number: int = 0) -> torch.Tensor:
@@ -29,7 +30,7 @@ def uniform_noise(picture: torch.Tensor, seed: int, number: int = 0) -> torch.Te
 
     Args:
         picture: the pictures.
-        seed: another seed, another noise.
+        seed: another seed gives other noise.
         number: which of the noises of a seed.
     """
     return torch.stack([_noise_of(image, seed, number) for image in picture]).to(picture)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Iterative FGSM at many intensities that share their gradients."""
 
 from __future__ import annotations
 
@@ -100,7 +101,7 @@ def _step(
 ) -> torch.Tensor:
     """One iteration: step the perturbation δ against the gradient's sign, then project it to ±ε and the value range.
 
-    δ is carried, not the picture: a picture that is no integer would be rounded when it is stepped, and the clip to
+    δ is carried, not the picture: a picture with fractional levels would be rounded when it is stepped, and the clip to
     ± ε would then act one unit in the last place too early.
     """
     return project(delta - step * gradient.sign(), image, epsilon, value_range)

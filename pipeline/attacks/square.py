@@ -36,7 +36,7 @@ class Square:
         InputError: if a setting is out of range, and, in a call, see ``AttackedNetwork``.
 
     Example:
-        >>> adversarial = Square(queries=500)(AttackedNetwork(network), 255 * image, label, [2.0, 8.0])
+        >>> adversarial = Square(queries=20)(attacked, picture, label, [2.0, 8.0])
     """
 
     def __init__(

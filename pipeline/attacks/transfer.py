@@ -16,14 +16,14 @@ __all__ = ["Transfer"]
 
 
 class Transfer:
-    """An attack on a surrogate, whose pictures the attacked network is then given: masked gradients don't stop it.
+    """An attack on a surrogate whose pictures are then given to the attacked network: masked gradients don't stop it.
 
     Args:
         surrogate: a network for the same task, on the same device, such as one that was trained with another seed.
         attack: how it is attacked.
 
     Example:
-        >>> adversarial = Transfer(surrogate, PGD(40))(AttackedNetwork(network), 255 * image, label, [2.0, 8.0])
+        >>> adversarial = Transfer(surrogate, PGD(iterations=10))(attacked, picture, label, [2.0, 8.0])
     """
 
     def __init__(self, surrogate: nn.Module, attack: Attack) -> None:

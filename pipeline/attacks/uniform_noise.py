@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Uniform noise, the control beside every attack."""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ __all__ = ["UniformNoise"]
 
 
 class UniformNoise:
-    """Noise without any intent: each pixel moves by a uniform amount of at most ε. The control beside every attack.
+    """Noise without intent: each pixel moves by a uniform amount of at most ε. The control beside every attack.
 
-    A network that loses as much under it as under an attack is not attacked but disturbed. All intensities scale the
+    A network that loses as much under noise as under an attack is disturbed, not attacked. All intensities scale the
     same noise, which depends on the picture and the seed only.
 
     Args:
-        seed: another seed, another noise.
+        seed: another seed gives other noise.
         value_range: the picture's grey levels are kept in it; None for no limit.
         unit: what ε counts, in grey levels of 255.
 
@@ -29,8 +30,9 @@ class UniformNoise:
             pixel out of range.
 
     Example:
-        >>> noisy = UniformNoise()(AttackedNetwork(network), 255 * image, label, [2.0, 8.0])
-        >>> (noisy[8.0] - 255 * image).abs().max() <= 8
+        >>> noisy = UniformNoise()(attacked, picture, label, [2.0, 8.0])
+        >>> (noisy[8.0] - picture).abs().max() <= 8
+        tensor(True)
     """
 
     def __init__(self, seed: int = 0, value_range: Range = (0.0, 255.0), unit: float = 1.0) -> None:

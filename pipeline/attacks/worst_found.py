@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worst picture that was found for each image so far."""
+"""The worst picture found for each image so far."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["WorstFound"]
 
 
 class WorstFound:
-    """Of each image the picture with the lowest DIC: not the highest loss, which is only the way there.
+    """The picture of each image with the lowest DIC, not with the highest loss, which is only the way there.
 
     Args:
         attacked: the network.
@@ -41,7 +41,7 @@ class WorstFound:
         self.dic = self._dic(self.prediction)
 
     def copy(self) -> WorstFound:
-        """Return another that is kept from now on by itself."""
+        """Return a copy that changes independently from now on."""
         return copy.copy(self)
 
     def offer(self, picture: torch.Tensor, prediction: torch.Tensor | None = None) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Adversarial training."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adversarial training as the way in which a MONAI trainer prepares its batches."""
+"""Adversarial training as the ``prepare_batch`` of a MONAI trainer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["AdversarialBatch"]
 
 
 class AdversarialBatch:
-    """Give a trainer attacked pictures instead of clean ones (Madry et al., ICLR 2018): its ``prepare_batch``.
+    """The ``prepare_batch`` of a trainer that trains on attacked pictures (Madry et al., ICLR 2018).
 
     Each batch is attacked from a random start, with an ε that is drawn anew; the last picture counts, not the worst.
     The attack sees the network in evaluation mode, the step after it in training mode, as MONAI's trainer leaves it.
@@ -35,7 +35,7 @@ class AdversarialBatch:
 
     Example:
         >>> prepare = AdversarialBatch(network, PGD(iterations=4, relative_step=0.625), epsilon=32)
-        >>> trainer = SupervisedTrainer(device, 40, loader, network, optimizer, loss, prepare_batch=prepare)
+        >>> trainer = SupervisedTrainer("cpu", 40, loader, network, optimizer, loss, prepare_batch=prepare)
     """
 
     def __init__(

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Curves and panels."""
 
 from __future__ import annotations
 

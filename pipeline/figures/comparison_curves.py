@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Curves of several networks in one figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Pictures of several networks under attack in one figure."""
 
 from __future__ import annotations
 

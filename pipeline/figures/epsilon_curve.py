@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""DIC and JSC of one network against ε."""
 
 from __future__ import annotations
 

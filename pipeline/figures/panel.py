@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""One picture under attack at several intensities."""
 
 from __future__ import annotations
 

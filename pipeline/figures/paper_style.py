@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The style of the comparison's figures."""
 
 from __future__ import annotations
 

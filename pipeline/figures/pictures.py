@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""How figures show pictures and masks."""
 
 from __future__ import annotations
 

@@ -81,6 +81,12 @@ class AdversarialEvaluation:
         InputError: if the attack is not defined for an ε or moves a grey level by more than it, a batch has no names or
             no masks, two images have one name, images, masks or logits are not as above, the attack's loss does not
             take what the attacked network gives, its gradient is not finite, or ``results_file`` is damaged.
+
+    Example:
+        >>> AdversarialEvaluation(epsilons=[2.0, 8.0]).attach(evaluator)
+        >>> evaluator.run()
+        >>> evaluator.state.metrics["DIC_eps_00.0"]
+        1.0
     """
 
     def __init__(

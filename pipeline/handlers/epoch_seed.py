@@ -24,6 +24,9 @@ class EpochSeed:
     Args:
         seed: seed of the whole training.
         transform: random transforms of the training data, if there are any.
+
+    Example:
+        >>> EpochSeed(seed=0).attach(trainer)
     """
 
     def __init__(self, seed: int, transform: Randomizable | None = None) -> None:

@@ -32,6 +32,9 @@ class NetworkWiseTraining:
 
     Raises:
         InputError: if ``network`` is another network, or ``max_epochs`` is below 2.
+
+    Example:
+        >>> NetworkWiseTraining(NWCN(1, 2), optimizer, scheduler, max_epochs=40).attach(trainer)
     """
 
     def __init__(

@@ -44,8 +44,7 @@ class RobustnessAssessment:
         InputError: in a run, see :class:`Assessor`; if several processes share the images, or batches have no masks.
 
     Example:
-        >>> RobustnessAssessment("robustness", budget="quick").attach(evaluator)
-        >>> evaluator.run()
+        >>> RobustnessAssessment("robustness", budget="quick").attach(evaluator)  # evaluator.run() writes the report
     """
 
     def __init__(

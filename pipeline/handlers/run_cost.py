@@ -34,6 +34,12 @@ class RunCost:
 
     Raises:
         InputError: if ``path`` is damaged.
+
+    Example:
+        >>> RunCost("cost.json", "training", torch.device("cpu")).attach(trainer)
+        >>> trainer.run()
+        >>> "training_seconds" in Path("cost.json").read_text()
+        True
     """
 
     def __init__(self, path: str | os.PathLike[str], phase: str, device: torch.device) -> None:

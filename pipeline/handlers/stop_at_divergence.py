@@ -35,6 +35,9 @@ class StopAtDivergence:
 
     Raises:
         InputError: if the training diverges; the message says in which epoch and at which learning rate.
+
+    Example:
+        >>> StopAtDivergence(network, optimizer, "checkpoint.pt").attach(trainer)
     """
 
     def __init__(self, network: nn.Module, optimizer: Optimizer, checkpoint: str | os.PathLike[str]) -> None:

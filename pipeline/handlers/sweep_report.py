@@ -36,6 +36,11 @@ class SweepReport:
         title: the network's name, which stands above the curve and, with the image's, above each panel.
         facts: what else ``result.json`` is to say of the run, such as the network's name.
         cost_file: the file of ``RunCost``; None if nothing was measured.
+
+    Example:
+        >>> adversarial = AdversarialEvaluation(epsilons=[2.0, 8.0])
+        >>> for handler in (adversarial, SweepReport(adversarial, tracker, "run", title="NLCEN")):
+        ...     handler.attach(evaluator)
     """
 
     def __init__(

@@ -46,6 +46,9 @@ class TrackRun:
         iteration_metrics: whether to log loss and rate of each iteration.
         prefix: put before each name, for example "train/": the MLflow UI groups names by what stands before the slash.
         step: the step for the metrics of an epoch, given the engine; its epoch by default.
+
+    Example:
+        >>> TrackRun(tracker, prefix="train/").attach(trainer)
     """
 
     def __init__(

@@ -48,6 +48,12 @@ class TrainingCheckpoint:
     Raises:
         InputError: if ``path`` is no checkpoint, or one of another network, a file cannot be written, or the training
             diverges.
+
+    Example:
+        >>> TrainingCheckpoint("checkpoint.pt", network, optimizer, scheduler, ("model.pt",)).attach(trainer)
+        >>> trainer.run()
+        >>> Path("model.pt").exists()
+        True
     """
 
     def __init__(

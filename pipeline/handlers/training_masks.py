@@ -37,6 +37,9 @@ class TrainingMasks:
 
     Raises:
         InputError: if a file cannot be written.
+
+    Example:
+        >>> TrainingMasks(training_set, network, ["model.pt"]).attach(trainer)
     """
 
     def __init__(self, dataset: Dataset, network: nn.Module, weights: Sequence[str | os.PathLike[str]]) -> None:

@@ -21,6 +21,9 @@ class TrainingProgress:
     Args:
         optimizer: the optimizer whose learning rate is shown.
         progress: whether a bar is wanted; there are lines if not.
+
+    Example:
+        >>> TrainingProgress(optimizer).attach(trainer)
     """
 
     def __init__(self, optimizer: Optimizer, progress: bool = True) -> None:

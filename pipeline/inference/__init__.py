@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""From folders of pictures to masks, overlays, DICOM SEG and exported networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Whether the tags of a DICOM file speak of a frontal chest radiograph."""
 
 from __future__ import annotations
 
@@ -161,7 +162,7 @@ def why_no_picture(tags: Dataset) -> str:
 
 
 def why_no_chest_radiograph(tags: Dataset) -> str:
-    """Return why a DICOM file is no frontal chest radiograph, as far as it says; empty if it may be one.
+    """Return why a DICOM file is not a frontal chest radiograph, as far as it says; empty if it may be one.
 
     The modality must be CR or DX. The part is what Body Part Examined and Anatomic Region Sequence say, the view what
     View Position, View Code Sequence and Patient Orientation say, in the terms of ``chest_terms``. One that says

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Masks as DICOM SEG."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ class DicomSegmentationWriter:
 
     It is of type BINARY, at the picture's size, refers to the picture, and says that it was made by artificial
     intelligence and is not for clinical use. The algorithm's version names the weights. Patient and study are those of
-    the picture: that is what ties the two together. A picture that is no DICOM file gets none. The same mask of
+    the picture: that is what ties the two together. Other pictures get none. The same mask of
     the same file by the same weights has the same UIDs, so that it replaces itself in an archive.
 
     Args:

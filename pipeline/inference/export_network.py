@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Networks as torch.export, ONNX and safetensors files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Which pictures a folder holds, what their results are called, and the summary."""
 
 from __future__ import annotations
 
@@ -113,7 +114,7 @@ def _say_closed(path: Path, why: str, base: Path, original_names: bool) -> str:
 
 
 def _names(pictures: Sequence[Path], base: Path, hidden: Collection[Path]) -> dict[Path, str]:
-    """Return where the results of each picture go; no two have the same name."""
+    """Return where the results of each picture go, each under its own name."""
     # casefold: some file systems take "A" and "a" for the same
     claims = Counter(
         (path.parent, name) for path in pictures for name in {picture_name(path).casefold(), path.name.casefold()}
@@ -159,7 +160,7 @@ def save_dicom_names(found: FoundPictures) -> None:
 
 
 def check_pictures(found: FoundPictures) -> None:
-    """Refuse to begin where there is nothing to read, or where results would lie among the pictures.
+    """Refuse to begin if there is nothing to read, or if results would lie among the pictures.
 
     Raises:
         InputError: if the folder is absent or has no picture, or ``output_dir`` is this folder or one that it lies in.
@@ -189,7 +190,7 @@ def summarize(
     implausible: Sequence[str] = (),
     unchecked: str = "",
 ) -> None:
-    """Print what an inference has done: each entry of the folder is in exactly one count.
+    """Print what an inference has done, with each entry of the folder in exactly one count.
 
     Args:
         found: the pictures.

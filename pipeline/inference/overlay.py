@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A mask drawn on its picture."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ PIXELS_PER_LINE = 300
 
 
 def draw_overlay(picture: npt.NDArray[np.floating], mask: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-    """Draw a mask on a picture: outlined, and tinted so lightly that what lies under it can be judged.
+    """Draw a mask on a picture: outlined, and tinted lightly enough to judge what lies under it.
 
     Args:
         picture: (C, rows, columns) in [0, 1], C being 1 or 3.

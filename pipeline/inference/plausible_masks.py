@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Whether masks are like those of the training."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ MORE_PARTS = 3  # than any mask of the training
 
 
 class PlausibleMasks:
-    """Compare predicted masks with what the masks of the training were like, which ``TrainingMasks`` has left.
+    """Compare predicted masks with the masks of the training, as ``TrainingMasks`` has described them.
 
     A mask is implausible if it is empty; if it covers less than half of what the smallest mask of the training does,
     more than one and a half times what the largest does, or leaves less than half of the background that this leaves;
@@ -64,7 +65,7 @@ class PlausibleMasks:
         else:
             self.unchecked = (
                 f"Whether the masks are plausible was not checked. {mask_range_path(self.weights)} belongs to other "
-                f"weights than {self.weights}; copy it from where the training has left it, beside its weights."
+                f"weights than {self.weights}; copy it from where the training left it, beside its weights."
             )
 
     def __call__(self, engine: Engine) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A data set that goes on after files that cannot be read."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ __all__ = ["ReadableDataset", "segment_pictures"]
 
 
 class ReadableDataset(IterableDataset):
-    """Dataset that leaves out what cannot be read, says so in one line each, and goes on with the rest.
+    """A data set that leaves out what cannot be read, with one line each, and goes on with the rest.
 
     It has no length, since how many items it gives is known only at the end. A pass that an exception has ended is
     taken up again behind the item that it ended at, see :func:`segment_pictures`; the next one after a whole pass
@@ -77,7 +78,7 @@ class ReadableDataset(IterableDataset):
         return self._begun == len(self._items)
 
     def fail(self, item: Any, error: BaseException) -> None:
-        """Keep and print the message of an item that ``error`` has ended."""
+        """Keep and print the message of an item that failed with ``error``."""
         self.current = None
         cause = find_input_error(error)
         if cause is not None:
@@ -98,7 +99,7 @@ class ReadableDataset(IterableDataset):
 
 
 def segment_pictures(evaluator: Evaluator, dataset: ReadableDataset) -> None:
-    """Run an evaluator over all pictures; one that it or its handlers cannot work on becomes a failure of the dataset.
+    """Run an evaluator over all pictures; a picture on which it fails becomes a failure of the data set.
 
     Args:
         evaluator: reads ``dataset``, one picture in a batch.

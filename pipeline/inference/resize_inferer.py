@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Inference of pictures that are larger than the network takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Masks as NIfTI and PNG."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ __all__ = ["SegmentationWriter", "predicted_masks", "result_file"]
 
 @contextmanager
 def result_file(output_dir: Path, name: str, ending: str) -> Iterator[Path]:
-    """Write one of the results of a picture, atomically, see ``atomic_path``.
+    """Write one result of a picture atomically, see ``atomic_path``.
 
     Args:
         output_dir: the folder of all results.

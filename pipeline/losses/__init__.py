@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Losses of trainings and attacks."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses that attacks raise, pixel by pixel: each weighs pixels otherwise, and none of them couples pixels."""
+"""Losses that attacks raise, pixel by pixel: each weighs pixels differently, and none couples them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shape that all losses of pixels need a mask to have."""
+"""The shape of masks that all losses of pixels need."""
 
 from __future__ import annotations
 

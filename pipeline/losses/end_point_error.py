@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""SLSDeep's loss."""
 
 from __future__ import annotations
 

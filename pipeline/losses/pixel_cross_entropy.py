@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The paper's cross-entropy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Dice loss as attacks need it: one number for each image, and every pixel's pull depends on all others."""
+"""The Dice loss as attacks need it: one number for each image, in which every pixel depends on all others."""
 
 from __future__ import annotations
 

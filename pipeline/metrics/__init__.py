@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Scores of masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""NLCE, NLCEN and the networks that the paper compares."""
 
 from __future__ import annotations
 

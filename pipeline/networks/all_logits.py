@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""All predictions of an NLCEN, for an attack on its whole loss."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ __all__ = ["AllLogits"]
 
 
 class AllLogits(nn.Module):
-    """An NLCEN that gives all five predictions in evaluation mode too, for an attack on the whole loss (equation 5).
+    """An NLCEN that gives all five predictions in evaluation mode too, for attacks on the whole loss (equation 5).
 
     Args:
         network: the network.
@@ -24,6 +25,10 @@ class AllLogits(nn.Module):
 
     Raises:
         InputError: if the network has no such predictions.
+
+    Example:
+        >>> len(AllLogits(NLCEN(in_channels=1, out_channels=2).eval())(torch.rand(1, 1, 32, 32)))
+        5
     """
 
     def __init__(self, network: NLCEN) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The color spaces that CDNN sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Training of parts of a network."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ LISTED_CANDIDATES = 8
 
 
 def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
-    """Freeze a network but for the parts of the given names, as in the first steps of the paper's ablation.
+    """Freeze a network except for the named parts, as in the first steps of the paper's ablation.
 
     A part is any component of a parameter's dotted name: ``"nlce"`` leaves ``layer4.nlce.w_z.weight`` to be trained.
     Everything else keeps its parameters and buffers to the bit: its parameters take no gradient, and its layers
@@ -28,13 +29,18 @@ def freeze_except(network: nn.Module, names: str | Sequence[str]) -> nn.Module:
 
     Args:
         network: the network, changed in place.
-        names: path components that are left to be trained.
+        names: path components that remain trainable.
 
     Returns:
         The network itself.
 
     Raises:
         InputError: if no parameter that can be trained has one of the names; nothing has been frozen then.
+
+    Example:
+        >>> network = freeze_except(network, "2")  # the last layer alone is trained
+        >>> [name for name, parameter in network.named_parameters() if parameter.requires_grad]
+        ['2.weight', '2.bias']
     """
     names = [names] if isinstance(names, str) else list(names)
     # a module may be registered under several names, of which one is enough

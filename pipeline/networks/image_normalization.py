@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Normalization of images inside a network."""
 
 from __future__ import annotations
 

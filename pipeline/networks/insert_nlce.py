@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""An NLCE inside any network."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def insert_nlce(
     context: bool = True,
     scaled: bool = False,
 ) -> nn.Module:
-    """Put an NLCE behind one or several layers of any segmentation network, in place.
+    """Insert an NLCE behind one or several layers of any segmentation network, in place.
 
     He et al. do so with five other networks (section "Generalization"): one NLCE "between the last downsampling layer
     and the first upsampling layer", and in NWCN one in each of its two subnetworks. Its time grows with the square of
@@ -63,7 +64,11 @@ def insert_nlce(
 
     Raises:
         InputError: if there is no such layer, it is named twice, has an NLCE already, is not called exactly once in a
-            forward pass, or its output is no feature map; nothing has been inserted then.
+            forward pass, or its output is not a feature map; nothing has been inserted then.
+
+    Example:
+        >>> type(insert_nlce(network, "0").get_submodule("0.nlce")).__name__
+        'NLCE'
     """
     names = [layer] if isinstance(layer, str) else list(layer)
     dims = _spatial_dims(network)
@@ -98,7 +103,7 @@ def _call_nlce(module: nn.Module, inputs: tuple[Any, ...], output: torch.Tensor)
 
 @dataclass
 class _Calls:
-    """How often a layer was called in a forward pass, and what it returned last: the shape is () if no float tensor."""
+    """How often a layer was called in a forward pass, and its last output: the shape is () if no float tensor."""
 
     count: int = 0
     shape: tuple[int, ...] = ()
@@ -145,7 +150,7 @@ def _trace(network: nn.Module, dims: int) -> dict[str, _Calls]:
 
 
 def _trial_channels(network: nn.Module) -> list[int]:
-    """Numbers of channels that the image may have, the likeliest first, each once."""
+    """Possible numbers of image channels, the likeliest first, each once."""
     first = next(module for module in network.modules() if isinstance(module, nn.modules.conv._ConvNd))
     known = getattr(network, "in_channels", None)
     # a network that makes its own channels of the image's (other colors) has another number in its first convolution
@@ -171,14 +176,14 @@ def _place(network: nn.Module, name: str, calls: dict[str, _Calls], dims: int) -
     if len(calls[name].shape) != dims + 2:
         what = f"has the shape {calls[name].shape}" if calls[name].shape else f"is a {calls[name].kind}"
         raise InputError(
-            f"insert_nlce: the output of the layer '{name}' {what} and is no feature map (B, C{', D' * (dims - 2)}, H, "
-            f"W); {_candidates(network, name, calls, dims)}"
+            f"insert_nlce: the output of the layer '{name}' {what} and is not a feature map (B, C{', D' * (dims - 2)}, "
+            f"H, W); {_candidates(network, name, calls, dims)}"
         )
     return place
 
 
 def _candidates(network: nn.Module, name: str, calls: dict[str, _Calls], dims: int) -> str:
-    """The names of the layers that could be meant, the nearest first."""
+    """Names of layers that could be meant, the nearest first."""
     unique = [other for other, _ in network.named_modules() if other]
     possible = [other for other in unique if calls[other].count == 1 and len(calls[other].shape) == dims + 2]
     nearest = difflib.get_close_matches(name, possible, n=LISTED_CANDIDATES, cutoff=0.0)

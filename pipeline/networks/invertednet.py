@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""InvertedNet, one of the compared networks."""
 
 from __future__ import annotations
 
@@ -30,6 +31,10 @@ class InvertedNet(UShape):
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
         output: logits (B, out_channels, H, W), in both modes.
+
+    Example:
+        >>> InvertedNet(in_channels=1, out_channels=2).eval()(torch.rand(1, 1, 32, 32)).shape
+        torch.Size([1, 2, 32, 32])
     """
 
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:

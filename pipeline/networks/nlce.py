@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The Non-Local Context Encoder, the paper's module."""
 
 from __future__ import annotations
 
@@ -49,6 +50,10 @@ class NLCE(nn.Module):
 
     Raises:
         InputError: if a number is below 1, ``spatial_dims`` is neither 2 nor 3, or both halves are switched off.
+
+    Example:
+        >>> NLCE(in_channels=16)(torch.rand(2, 16, 8, 8)).shape
+        torch.Size([2, 16, 8, 8])
     """
 
     # TorchScript leaves out the branches of the parts that are switched off

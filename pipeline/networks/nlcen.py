@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""NLCEN, the paper's network."""
 
 from __future__ import annotations
 
@@ -57,7 +58,11 @@ class NLCEN(nn.Module):
 
     Raises:
         InputError: if ``backbone`` is unknown, the number of means or deviations is not ``in_channels``, or
-            ``backbone_weights`` is missing, is no state dict or is one of another network.
+            ``backbone_weights`` is missing, is not a state dict or belongs to another network.
+
+    Example:
+        >>> NLCEN(in_channels=1, out_channels=2).eval()(torch.rand(1, 1, 32, 32)).shape
+        torch.Size([1, 2, 32, 32])
     """
 
     __constants__ = ["interpolation"]

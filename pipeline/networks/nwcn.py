@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""NWCN, one of the compared networks."""
 
 from __future__ import annotations
 
@@ -50,6 +51,10 @@ class NWCN(nn.Module):
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
         output: logits (B, out_channels, H, W): the second subnetwork's in evaluation mode, in training mode those of
         the one that is trained.
+
+    Example:
+        >>> NWCN(in_channels=1, out_channels=2).eval()(torch.rand(1, 1, 32, 32)).shape
+        torch.Size([1, 2, 32, 32])
     """
 
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""SLSDeep, one of the compared networks."""
 
 from __future__ import annotations
 
@@ -58,6 +59,10 @@ class SLSDeep(nn.Module):
     Raises:
         InputError: if the number of means or deviations is not ``in_channels``, or ``backbone_weights`` is missing, is
             no state dict or is one of another network.
+
+    Example:
+        >>> SLSDeep(in_channels=3, out_channels=2).eval()(torch.rand(1, 3, 32, 32)).shape
+        torch.Size([1, 2, 32, 32])
     """
 
     def __init__(

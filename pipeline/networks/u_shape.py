@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The shape that U-Net and InvertedNet share."""
 
 from __future__ import annotations
 

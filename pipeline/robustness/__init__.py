@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The assessment of a segmentation network: battery, checks, bounds, corruptions and report."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ def assess_robustness(
 
     Example:
         >>> report = assess_robustness(network, DataLoader(test_set, batch_size=8), "robustness", budget="quick")
-        >>> report["findings"][0], report["worst_case"]["8"]["DIC"]
+        >>> report["clean"]["DIC"], report["worst_case"].keys()
+        (1.0, dict_keys(['2', '8', '32']))
     """
     assessor = Assessor(network, output_dir, **settings)
     done = 0

@@ -85,7 +85,7 @@ class Assessor:
         >>> assessor = Assessor(network, "robustness", budget="quick")
         >>> for batch in loader:
         ...     assessor.add(batch["image"], batch["label"], batch["id"])
-        >>> assessor.finish()["findings"]
+        >>> findings = assessor.finish()["findings"]
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class Assessor:
         """
         self._progress.close()
         if self._evidence is None:
-            raise InputError("There are no images to attack; check dataset_dir and the list of the data.")
+            raise InputError("There are no images to attack; check dataset_dir and the data list.")
         images = {name: self.results.images[name] for name in self._floor}
         self.gallery.keep_only(images)
         scores = pd.DataFrame([row for found in images.values() for row in found["scores"]], columns=list(COLUMNS))

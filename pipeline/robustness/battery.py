@@ -98,8 +98,9 @@ class Battery:
         seed: of the random starts.
 
     Example:
-        >>> for finding in Battery(BUDGETS["quick"])(AttackedNetwork(network), 255 * image, label):
-        ...     print(finding.attack, finding.epsilon, attacked.scores(finding.prediction, label))
+        >>> found = list(Battery(Budget((8.0,), {"dice": 4}, (2,), 2))(attacked, picture, label))
+        >>> [each.attack for each in found]
+        ['noise', 'paper', 'dice', 'square', 'refined']
     """
 
     def __init__(self, budget: Budget, surrogate: nn.Module | None = None, seed: int = 0) -> None:

@@ -60,7 +60,7 @@ def find_budget(name: str) -> Budget:
         InputError: if there is none.
     """
     if name not in BUDGETS:
-        raise InputError(f"budget: there is no '{name}'; one of {', '.join(BUDGETS)} is needed.")
+        raise InputError(f"budget: there is no '{name}'; name one of {', '.join(BUDGETS)}.")
     return BUDGETS[name]
 
 

@@ -21,7 +21,7 @@ __all__ = ["Failure", "Gallery"]
 
 
 class Gallery:
-    """Keep the ``count`` worst failures in a folder, one ``.npz`` each, also from one start to the next.
+    """Keep the ``count`` worst failures in a folder, one ``.npz`` each, across interruptions.
 
     Of each image it shows the smallest ε that halves its DIC, or the largest. The worst failures are those at the
     smallest ε, and of these the ones that lost most.

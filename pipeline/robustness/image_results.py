@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was found about each image so far, kept in a file from which an interrupted assessment goes on."""
+"""What was found about each image so far, kept in a file for resuming an interrupted assessment."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class ImageResults:
                 entry["digest"], entry["scores"]
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{self.path} is no file of an interrupted assessment, or is damaged; remove it to start anew."
+                f"{self.path} is not the file of an interrupted assessment, or is damaged; remove it to start again."
             ) from error
         if conditions == self.conditions:
             self.images = images
         else:
-            logger.warning("%s is of another network or other settings; the assessment starts anew.", self.path)
+            logger.warning("%s belongs to another network or other settings; the assessment starts again.", self.path)

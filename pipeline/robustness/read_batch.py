@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What batches of any MONAI bundle hold: names, whole masks, the range of values, and what the classes are."""
+"""What the batches of any MONAI bundle hold: names, masks, the range of values, and the classes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def image_names(batch: Mapping[str, Any], count: int, first: int) -> list[str]:
 
 
 def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tensor, bool]:
-    """Return masks as the classes need them, and whether numbers in them were no whole ones.
+    """Return masks as the classes need them, and whether some values were not whole numbers.
 
-    Those are cut off to whole ones, as MONAI's one-hot does in the bundle's own metrics. One-hot masks of classes that
+    Such values are truncated, as MONAI's one-hot does in the bundle's own metrics. One-hot masks of classes that
     exclude each other become their numbers.
 
     Raises:
@@ -48,7 +48,7 @@ def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tens
     """
     label = convert_to_tensor(label)
     if not torch.isfinite(label).all():
-        raise InputError("label: the masks hold values that are no numbers; correct them.")
+        raise InputError("label: the masks hold values that are not numbers; correct them.")
     whole = label.long()
     cut = bool((whole != label).any())
     if classes.mask_channels == 1 and label.shape[1] == classes.channels > 1:
@@ -62,15 +62,15 @@ def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tens
 
 
 def measure_range(images: Iterable[torch.Tensor]) -> tuple[float, float]:
-    """Return what grey level 0 and 255 are where nobody says it: (0, 1) if all values are in it, else their range.
+    """Return the values of grey level 0 and 255 where none are stated: 0 and 1 if all values fit, else their range.
 
     Raises:
-        InputError: if there is no image, all values are the same, or one is no number.
+        InputError: if there is no image, all values are the same, or one is not a number.
     """
     lowest, highest = float("inf"), float("-inf")
     for image in images:
         if not torch.isfinite(image).all():
-            raise InputError("image: the pictures hold values that are no numbers; correct the preprocessing.")
+            raise InputError("image: the pictures hold values that are not numbers; correct the preprocessing.")
         lowest, highest = min(lowest, image.min().item()), max(highest, image.max().item())
     if lowest >= 0 and 0.05 < highest <= 1:
         return 0.0, 1.0
@@ -91,14 +91,14 @@ def find_classes(attacked: AttackedNetwork, image: torch.Tensor, label: torch.Te
         sigmoid: whether the bundle makes masks of it by a sigmoid: labels that may overlap.
 
     Raises:
-        InputError: if the output is no tensor of the mask's size, or has one channel without a sigmoid.
+        InputError: if the output is not a tensor of the mask's size, or has one channel without a sigmoid.
     """
     with evaluation_mode(attacked.network), torch.no_grad():
         output = network_output(attacked.network, attacked.inferer, image, attacked.subject)
     if not isinstance(output, torch.Tensor) or output.shape[2:] != label.shape[2:] or len(output) != len(label):
         raise InputError(
             f"{attacked.subject}: logits (B, classes, *spatial) of the masks' size {tuple(label.shape[2:])} are "
-            f"needed, but the network gives {describe_output(output)}; wrap it into a module that gives them."
+            f"needed, but the network gives {describe_output(output)}; wrap it in a module that gives them."
         )
     channels = output.shape[1]
     if sigmoid:

@@ -35,7 +35,8 @@ def worst_case(scores: pd.DataFrame) -> pd.DataFrame:
         says who found it.
 
     Example:
-        >>> worst_case(scores).groupby("epsilon")["DIC"].mean()
+        >>> worst_case(scores).groupby("epsilon")["DIC"].mean().to_dict()
+        {8.0: 0.5}
     """
     epsilons = sorted(epsilon for epsilon in scores["epsilon"].unique() if epsilon > 0)
     rows = []

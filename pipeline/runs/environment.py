@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Code, packages and machine of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _PACKAGES = {"monai": "monai", "ignite": "pytorch-ignite", "numpy": "numpy"}
 
 
 def describe_environment() -> dict[str, str]:
-    """Return with what a run is made: code, packages and host, of whose name a hash only.
+    """Return what a run is made with: code, packages, and a hash of the host's name.
 
     ``git.commit`` and ``git.dirty`` are those of ``describe_code``, absent where there is no commit.
     """
@@ -36,7 +37,7 @@ def describe_environment() -> dict[str, str]:
 
 
 def describe_device(device: torch.device) -> dict[str, str]:
-    """Return the name of the device on which a run is, and how many of its kind the machine has."""
+    """Return the name of the device of a run, and how many of its kind the machine has."""
     count = torch.cuda.device_count() if device.type == "cuda" else os.cpu_count()
     return {"device.name": device_name(device), "device.count": str(count)}
 
@@ -50,7 +51,7 @@ def describe_code() -> dict[str, Any]:
     """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
-    network of one's own. A packaged bundle knows its commit itself. Without either the variable ``NLCEN_COMMIT`` tells
+    new network. A packaged bundle knows its commit itself. Without either the variable ``NLCEN_COMMIT`` tells
     it, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None where nothing does.
     """
     packaged = packaged_code(Path(__file__).parents[1])

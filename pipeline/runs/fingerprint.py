@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A fingerprint of what determines a run's result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A lock on a run's folder."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ __all__ = ["FolderLock"]
 
 
 class FolderLock:
-    """A lock on a folder that its process holds as long as it lives, and that ends with it however it ends.
+    """A lock on a folder that ends with its process, however that ends.
 
     Forked children, such as the workers of a data loader, do not hold it: ``filelock`` closes it in them.
 
@@ -39,7 +40,7 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back; nothing happens if it is not held."""
+        """Release the lock, if it is held."""
         self._lock.release()
         _held.discard(self._lock)
 

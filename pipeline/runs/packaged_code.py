@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The commit that the code of a packaged bundle comes from."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def code_digest(files: Mapping[str, bytes]) -> str:
 
 
 def packaged_code(package: Path) -> dict[str, Any] | None:
-    """Return the ``commit`` that a packaged bundle was made of, and whether its code is ``dirty``; None if it is none.
+    """Return the ``commit`` that a packaged bundle was made from, and whether its code is ``dirty``; or None.
 
     Dirty: it was at that commit's time, or a file was changed, added or removed since.
 

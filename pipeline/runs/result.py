@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What a run cost and found, as files."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def read_cost(path: Path) -> dict[str, Any]:
         cost = json.loads(path.read_text())
         return {key: str(value) if key == "device" else float(value) for key, value in cost.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is no file of a run's cost, or is damaged; remove it and go on.") from error
+        raise InputError(f"{path} is not the file of a run's cost, or is damaged; remove it and go on.") from error
 
 
 def write_result(path: Path, run: RunDirectory, found: Mapping[str, Any]) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The folder of a run, new or interrupted."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ class RunDirectory:
             file.write_text(json.dumps(self.record, indent=2) + "\n")
 
     def release(self) -> None:
-        """Let other processes take the folder: the run has ended."""
+        """Release the folder for other processes: the run has ended."""
         if self.lock is not None:
             self.lock.release()
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Pictures, masks and data lists: reading and checking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A check of logits before they become masks."""
 
 from __future__ import annotations
 

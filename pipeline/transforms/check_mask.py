@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A check that a mask lies over its picture."""
 
 from __future__ import annotations
 
@@ -71,9 +72,9 @@ def _check(image: _Side, mask: _Side) -> None:
     for kind, side, other in (("picture", image, "mask"), ("mask", mask, "picture")):
         if side.exif_orientation != 1:
             raise InputError(
-                f"The {kind} {side.name} is to be shown turned or mirrored (EXIF orientation {side.exif_orientation}), "
-                f"and its {other} does not say whether it is; save the {kind} without this tag, lying as its {other} "
-                "does."
+                f"The {kind} {side.name} has an EXIF orientation ({side.exif_orientation}) that turns or mirrors it, "
+                f"and nothing says whether its {other} was drawn before or after; save the {kind} without this tag, "
+                f"oriented as its {other}."
             )
     if mask.size != image.size:
         raise InputError(

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Data lists: reading, checks and fingerprints."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ def load_datalist(path: PathLike, section: str) -> list[dict[str, Any]]:
 
 
 def data_name(path: PathLike) -> str:
-    """Return what a data list says that its data is, or the name of its folder where it does not.
+    """Return what a data list calls its data, or the name of its folder.
 
     Raises:
         InputError: as :func:`load_datalist`.
@@ -71,7 +72,7 @@ def data_name(path: PathLike) -> str:
 def datalist_fingerprint(path: PathLike) -> str:
     """Return a SHA-256 over the entries of a data list and the bytes of every file that it names.
 
-    Moving the folder as a whole does not change it, changing any pixel, name, order or section does.
+    Moving the folder as a whole does not change it; changing any pixel, name, order or section does.
 
     Raises:
         InputError: as :func:`load_datalist`.
@@ -80,7 +81,7 @@ def datalist_fingerprint(path: PathLike) -> str:
 
 
 def datalist_digests(path: PathLike) -> dict[str, str]:
-    """Return the :func:`datalist_fingerprint` of a data list, ``"all"``, and one such of each of its sections.
+    """Return the :func:`datalist_fingerprint` of a data list, ``"all"``, and one of each section.
 
     Raises:
         InputError: as :func:`load_datalist`.
@@ -109,7 +110,8 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         output = path.parent
         raise InputError(
-            f"There is no data list {path}. Prepare JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "
+            f"There is no data list {path}. Prepare any pictures and masks with `python -m data_prep pairs --images "
+            f"<dir> --masks <dir> --output {output}`, JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "
             f"<SCR dir> --output {output}`, ISBI 2016 with `python -m data_prep isbi2016 --root <dir of its four "
             f"folders> --output {output}`, or phantoms with `python -m data_prep phantoms --output {output}` "
             "(`--kind skin` for dermoscopy)."
@@ -158,7 +160,7 @@ def _may_be_file(name: Any) -> bool:
 
 
 def _find(base: Path, name: str) -> Path:
-    """Return where a file is: under its name as it stands, or as another system writes the same accented letters."""
+    """Return where a file is: under its name as given, or as another system writes the same accented letters."""
     spellings = (base / each for each in (name, *(unicodedata.normalize(form, name) for form in FORMS)))
     return next((path for path in spellings if os.path.exists(path)), base / name).absolute()
 
@@ -199,7 +201,7 @@ def _check_files(entries: Sequence[dict[str, Any]], path: Path) -> None:
     others = [name for name in gone if os.path.lexists(name)]
     if others:
         raise InputError(
-            f"The data list {path} names what cannot be read as a file ({len(others)}, here is the first). "
+            f"The data list {path} names entries that cannot be read as files ({len(others)}, here is the first). "
             f"{missing_file(Path(others[0]))}"
         )
     if gone:
@@ -222,7 +224,7 @@ def _check_repeats(entries: Sequence[dict[str, Any]], path: Path, section: str) 
 
 
 def _identity(name: str) -> Hashable:
-    """Return what two names of one file share, be it through links of either kind."""
+    """Return what all names of one file share, also through links."""
     try:
         status = os.stat(name)
     except OSError:

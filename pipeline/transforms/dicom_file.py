@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""DICOM files: finding and parsing them."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def read_dicom(path: Path, tags: Sequence[str] | None = None, pixels: bool = Tru
         which the data set is written.
 
     Raises:
-        InputError: if it is no DICOM file or is damaged.
+        InputError: if it is not a DICOM file or is damaged.
     """
     with reading_dicom(path):
         bare = not has_preamble(path)
@@ -79,7 +80,7 @@ def reading_dicom(path: Path) -> Iterator[None]:
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Keep pydicom's and highdicom's warnings and logs quiet: they quote values, which may be those of a patient."""
+    """Silence the warnings and logs of pydicom and highdicom: they quote values, which may be a patient's."""
     loggers = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
     before = [logger.level for logger in loggers]
     try:
@@ -103,5 +104,5 @@ def _is_bare_picture(path: Path) -> bool:
             data = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
             return bool(data.get("Rows")) and bool(data.get("Columns"))
     except Exception:
-        # it is no data set, and parsing anything else as one can raise nearly anything
+        # anything but a data set can make the parser raise nearly anything
         return False

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Grey levels of DICOM pictures, from stored values to what a viewer shows."""
 
 from __future__ import annotations
 

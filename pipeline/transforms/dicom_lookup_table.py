@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Lookup tables and palettes of DICOM."""
 
 from __future__ import annotations
 

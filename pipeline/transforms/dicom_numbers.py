@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Numbers in DICOM elements, which may be malformed."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ __all__ = ["read_numbers", "read_spacing"]
 
 
 def read_numbers(data: Dataset, keyword: str) -> list[float]:
-    """Return the numbers of an element: none where it is absent or empty, NaN for each that is no number."""
+    """Return the numbers of an element: none where it is absent or empty, NaN for each that is not a number."""
     try:
         value = data.get(keyword)
     # pydicom converts when a value is asked for, and one bad number spoils all of the element

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""DICOM files as pictures and masks."""
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ _MACROS = ("PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameVO
 
 
 def decode_dicom(path: Path) -> Picture:
-    """Decode a DICOM picture of one frame as DICOM PS3.3 tells to show it, see :func:`grey_levels`.
+    """Decode a DICOM picture of one frame as DICOM PS3.3 says to show it, see :func:`grey_levels`.
 
     Palette, RGB and YBR are taken as color.
 
     Raises:
-        InputError: if the file is no DICOM, is damaged, has no pixels or several frames, or a compression that cannot
+        InputError: if the file is not DICOM, is damaged, has no pixels or several frames, or a compression that cannot
             be decoded.
     """
     notes: list[str] = []
@@ -47,7 +48,7 @@ def decode_dicom(path: Path) -> Picture:
 
 
 def _take_from_functional_groups(data: Dataset) -> None:
-    """Give the one frame of an enhanced object what its functional groups say of it (PS3.3 C.7.6.16)."""
+    """Give the one frame of an enhanced object what its functional groups say about it (PS3.3 C.7.6.16)."""
     for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         for group in list(data.get(groups) or ())[:1]:
             for macro in _MACROS:

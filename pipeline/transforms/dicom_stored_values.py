@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Pixels of DICOM files as they are stored."""
 
 from __future__ import annotations
 
@@ -107,7 +108,7 @@ def _check_elements(data: Dataset, path: Path, notes: list[str]) -> None:
         raise InputError(f"The file {path} cannot be read as a DICOM picture (it has no {', '.join(missing)}).")
     frames = read_numbers(data, "NumberOfFrames")
     if frames and not math.isfinite(frames[0]):
-        notes.append("NumberOfFrames is no number and was taken as 1.")
+        notes.append("NumberOfFrames is not a number and was taken as 1.")
         del data.NumberOfFrames
     elif frames and frames[0] > 1:
         raise InputError(f"The DICOM file {path} holds {int(frames[0])} frames; one picture per file is needed.")

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Tags of DICOM files, and names that reveal nothing about the patient."""
 
 from __future__ import annotations
 
@@ -37,11 +38,11 @@ def is_dicom_picture(path: Path) -> bool:
 
 
 def read_dicom_tags(path: Path) -> Dataset:
-    """Return what a DICOM file says of its kind, nothing of the patient; an empty data set if it cannot be read."""
+    """Return what a DICOM file says about its kind, nothing about the patient; empty if it cannot be read."""
     try:
         tags = read_dicom(path, tags=_TAGS, pixels=False)
     except InputError:
-        # whoever reads the pixels says what is wrong
+        # reading the pixels says what is wrong
         return Dataset()
     for tag in list(tags.keys()):
         try:
@@ -53,9 +54,9 @@ def read_dicom_tags(path: Path) -> Dataset:
 
 
 def dicom_pseudonym(path: Path) -> str:
-    """Return a name for a DICOM file that tells nothing of the patient: ``dicom_`` and 12 hexadecimal digits.
+    """Return a name for a DICOM file that reveals nothing about the patient: ``dicom_`` and 12 hexadecimal digits.
 
-    They are the begin of the SHA-256 of its content, so that the same file gets the same name everywhere and another
+    The digits begin the SHA-256 of its content, so that the same file gets the same name everywhere and another
     never gets it, though many an exported file has the SOP Instance UID of another; of its path where the file cannot
     be opened.
     """

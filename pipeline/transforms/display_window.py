@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A remark on display windows that hide most of a picture."""
 
 from __future__ import annotations
 

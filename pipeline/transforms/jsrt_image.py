@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""JSRT's raw format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The files of a folder and its subfolders."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class FolderContent:
 
     Attributes:
         files: the files, sorted by path. What has the ending of a picture and cannot be opened, such as a link that
-            leads nowhere, is one of them: whoever reads it says what is wrong.
+            leads nowhere, is one of them: reading it says what is wrong.
         skipped: the number of other entries, by what they are.
         closed: what cannot be examined, mostly folders, and why.
     """

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What the masks of a training were like, kept beside its weights."""
 
 from __future__ import annotations
 
@@ -78,7 +79,7 @@ def write_mask_range(content: MaskRange, weights: str | os.PathLike[str]) -> Non
 
 
 def copy_mask_range(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Put the ``MaskRange`` beside a file of weights, if there is one, beside another file of the same weights, too.
+    """Copy the ``MaskRange`` of a file of weights, if there is one, to another file of the same weights.
 
     Raises:
         InputError: if it cannot be written.
@@ -96,7 +97,7 @@ def read_mask_range(weights: str | os.PathLike[str]) -> MaskRange:
     """
     path = mask_range_path(weights)
     if not path.is_file():
-        raise InputError(f"There is no {path}; copy it from where the training has left it, beside its weights.")
+        raise InputError(f"There is no {path}; copy it from where the training left it, beside its weights.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         lowest, highest = map(float, content["area"])
@@ -106,7 +107,7 @@ def read_mask_range(weights: str | os.PathLike[str]) -> MaskRange:
             raise ValueError("values out of range")
     except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise InputError(
-            f"{path} is damaged; copy it again from where the training has left it, beside its weights."
+            f"{path} is damaged; copy it again from where the training left it, beside its weights."
         ) from error
     return result
 

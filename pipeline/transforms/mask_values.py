@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Stored values as masks of 0 and 1."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ def zeros_and_ones(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.float
     """Return a mask (1, rows, columns) that is 1 where the stored values (rows, columns) are not 0.
 
     Raises:
-        InputError: if there are more values than 0 and one other, or values that are no numbers.
+        InputError: if there are more values than 0 and one other, or values that are not numbers.
     """
     wrong = int(np.size(values) - np.isfinite(values).sum())
     if wrong:

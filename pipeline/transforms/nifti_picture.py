@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""NIfTI files as pictures and masks."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def decode_nifti_mask(path: Path) -> Picture:
 def nifti_orientation(
     affine: npt.NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return nibabel orientations: of (columns, rows, slice) as pictures are shown, and of a file's three axes.
+    """Return nibabel orientations of (columns, rows, slice) as pictures are shown, and of a file's three axes.
 
     Args:
         affine: of the file.
@@ -104,7 +105,7 @@ def _load(path: Path) -> _Slice:
     try:
         file: Any = nib.load(path)
         if not isinstance(file, nib.Nifti1Pair):
-            raise InputError(f"The file {path} is no NIfTI picture, but of the kind {type(file).__name__}.")
+            raise InputError(f"The file {path} is not a NIfTI picture but a {type(file).__name__}.")
         shape, dtype = tuple(int(size) for size in file.shape), file.get_data_dtype()
         _check_kind(path, shape, dtype)
         notes: list[str] = []
@@ -188,7 +189,7 @@ def _range(file: _Slice) -> tuple[float, float]:
         file.notes.extend(lost_in_window(file.values, low, high))
         return low, high
     if (low, high) != (0, 0):
-        file.notes.append("The header's display window (cal_min, cal_max) is none and was ignored.")
+        file.notes.append("The header's display window (cal_min, cal_max) is not valid and was ignored.")
     if file.dtype == np.uint8:
         first, last = sorted((file.intercept, 255 * file.slope + file.intercept))
         return first, last

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""A picture in memory, whatever its file's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Which files are pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ UNREAD_SUFFIXES = (
 def is_picture(path: Path) -> bool:
     """Whether a file has one of ``PICTURE_SUFFIXES`` or is DICOM by its content; hidden files and DICOMDIR are not.
 
-    A file without such an ending that cannot be opened counts as a picture: whoever reads it says what is wrong.
+    A file without such an ending that cannot be opened counts as a picture: reading it says what is wrong.
     """
     if path.name.startswith(".") or path.name == "DICOMDIR":
         return False
@@ -57,4 +58,6 @@ def missing_file(path: Path) -> str:
         )
     if os.path.isdir(path):
         return f"{path} is a folder, where a file is needed; name the file itself."
-    return f"{path} is no file, but a pipe or a device." if os.path.exists(path) else f"The file {path} does not exist."
+    return (
+        f"{path} is not a file but a pipe or a device." if os.path.exists(path) else f"The file {path} does not exist."
+    )

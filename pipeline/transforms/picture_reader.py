@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""One reader for all formats, for MONAI's LoadImage."""
 
 from __future__ import annotations
 
@@ -89,7 +90,7 @@ def _decode(
 
 
 def _note_on_range(pixels: npt.NDArray[np.float32]) -> list[str]:
-    """Return a sentence on a picture that shows next to nothing, as one does whose range was told wrongly."""
+    """Return a sentence on a picture that shows next to nothing, for example because its range is wrong."""
     least, greatest = float(pixels.min()), float(pixels.max())
     if least == greatest:
         return ["All pixels of the picture have the same value."]

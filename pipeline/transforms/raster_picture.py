@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""PNG, JPEG and GIF files as pictures and masks."""
 
 from __future__ import annotations
 
@@ -106,8 +107,7 @@ def _check_mode(path: Path, image: Image.Image, wide: bool) -> None:
         )
     if image.mode == "CMYK":
         raise InputError(
-            f"The file {path} holds CMYK, the inks of a printer, which are no colors without its profile; convert it "
-            "to RGB."
+            f"The file {path} holds CMYK, printer inks whose colors depend on a profile; convert it to RGB."
         )
     if image.mode not in _MODES:
         raise InputError(

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Remarks on files, told once for each kind."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ __all__ = ["TellNotesd"]
 
 
 class TellNotesd(MapTransform):
-    """Say in stderr what ``PictureReader`` noted on files, the first time for each kind of note.
+    """Write to stderr what ``PictureReader`` noted on files, once for each kind of note.
 
     Put it after loading. Notes say where a file contradicts itself, or how it was read where it does not say how.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Masks in the layout of their picture's file, for MONAI Label."""
 
 from __future__ import annotations
 

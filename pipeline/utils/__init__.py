@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What several packages need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""What images, masks and logits must be, with messages that say what they are instead."""
 
 from __future__ import annotations
 
@@ -26,11 +27,11 @@ _SCALE = (
 def check_images(
     images: object, subject: str, intensity_range: tuple[float, float] = (0.0, 1.0), remedy: str = _SCALE
 ) -> None:
-    """Refuse images that are no float tensor (B, C, *spatial) within a range, as the networks and the attack take them.
+    """Refuse images that are not a float tensor (B, C, *spatial) within a range, as networks and attacks take them.
 
     Args:
         images: the images of a batch.
-        subject: what they are, the begin of the message.
+        subject: what they are, the beginning of the message.
         intensity_range: the lowest and the highest value that they may hold.
         remedy: what to do about images outside the range, the end of the message.
 
@@ -54,12 +55,12 @@ def check_images(
 
 
 def check_masks(masks: object, count: int, subject: str, channels: int = 1, labels: int = 1) -> None:
-    """Refuse masks that are no tensor (B, channels, *spatial) of whole numbers from 0 to ``labels``.
+    """Refuse masks that are not a tensor (B, channels, *spatial) of whole numbers from 0 to ``labels``.
 
     Args:
         masks: the masks of a batch.
         count: B, the number of its images.
-        subject: what they are, the begin of the message.
+        subject: what they are, the beginning of the message.
         channels: how many they should have.
         labels: the greatest number that they should hold.
 
@@ -74,19 +75,19 @@ def check_masks(masks: object, count: int, subject: str, channels: int = 1, labe
     ):
         raise InputError(
             f"{subject}: the masks must be a tensor ({count}, {channels}, *spatial) of numbers, but are "
-            f"{describe_output(masks)}; make {_count(channels)} of numbers of them, with EnsureChannelFirstd and "
+            f"{describe_output(masks)}; turn them into {_count(channels)} of numbers with EnsureChannelFirstd and "
             "EnsureTyped."
         )
     if not ((masks == masks.round()) & (masks >= 0) & (masks <= labels)).all():
         wanted = "0 and 1 only" if labels == 1 else f"whole numbers from 0 to {labels} only"
         raise InputError(
             f"{subject}: the masks hold values from {masks.min().item():g} to {masks.max().item():g}, but must hold "
-            f"{wanted}; make them so in the preprocessing, with AsDiscreted{' and a threshold' if labels == 1 else ''}."
+            f"{wanted}; correct this in the preprocessing with AsDiscreted{' and a threshold' if labels == 1 else ''}."
         )
 
 
 def check_logits(logits: object, count: int, spatial: Sequence[int], subject: str, channels: int = 2) -> None:
-    """Refuse a network's output that is no float tensor (B, channels, *spatial) of finite logits.
+    """Refuse a network's output that is not a float tensor (B, channels, *spatial) of finite logits.
 
     Where the predicted mask is the argmax over two channels or more, one channel, and any NaN, would give background
     without a word.
@@ -95,7 +96,7 @@ def check_logits(logits: object, count: int, spatial: Sequence[int], subject: st
         logits: the output for a batch.
         count: B, the number of images.
         spatial: size of the masks that it is compared with, or drawn as.
-        subject: what the output is for, the begin of the message.
+        subject: what the output is for, the beginning of the message.
         channels: how many it should have: one for each class, the background first.
 
     Raises:
@@ -109,12 +110,12 @@ def check_logits(logits: object, count: int, spatial: Sequence[int], subject: st
     ):
         raise InputError(
             f"{subject}: the network must give logits, background first, as a tensor of shape {shape} and type "
-            f"torch.float32, but gives {describe_output(logits)}; change it, or wrap it into a module that gives this."
+            f"torch.float32, but gives {describe_output(logits)}; change it, or wrap it in a module that gives this."
         )
     if not torch.isfinite(logits).all():
         raise InputError(
-            f"{subject}: the network gives logits that are not finite; its weights are those of a training that "
-            "diverged, or its numbers overflow: name other weights."
+            f"{subject}: the network gives logits that are not finite; its weights come from a training that "
+            "diverged, or its numbers overflow; name other weights."
         )
 
 
@@ -127,7 +128,7 @@ def network_output(
         network: the network.
         inferer: how it is run, one of MONAI's inferers.
         images: (B, C, *spatial).
-        subject: what the images are, the begin of the message.
+        subject: what the images are, the beginning of the message.
 
     Returns:
         What the network gives, which may be anything.
@@ -143,7 +144,7 @@ def network_output(
 
 
 def describe_output(output: object) -> str:
-    """Say what a network, or whatever else should give a tensor, has given."""
+    """Describe what a network, or anything else that should give a tensor, has given."""
     if isinstance(output, torch.Tensor):
         return f"a tensor of shape {tuple(output.shape)} and type {output.dtype}"
     if isinstance(output, Mapping):
@@ -155,10 +156,10 @@ def describe_output(output: object) -> str:
 
 @contextmanager
 def explain_misfits(what: str) -> Iterator[None]:
-    """Turn what a network or a loss raises for tensors that it cannot take into an ``InputError``.
+    """Turn what a network or a loss raises for tensors it cannot take into an ``InputError``.
 
     Args:
-        what: what goes wrong then, the begin of the message.
+        what: what goes wrong then, the beginning of the message.
     """
     try:
         yield

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Errors of the user and interruptions, as one sentence each."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def interruption_sentence() -> str:
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong: a file, a folder, a configuration key or a command-line option.
+    """The user gave something wrong: a file, a folder, a configuration key or a command-line option.
 
     The message is whole sentences: it names the file or key, says what is wrong and what to do.
     """
@@ -65,7 +66,7 @@ def innermost_cause(error: BaseException) -> BaseException:
 
 
 def explain_input_errors() -> None:
-    """Make a program that dies of an ``InputError`` end in its sentence instead of a traceback (exit status 1).
+    """Make a program that fails with an ``InputError`` end with its sentence instead of a traceback (exit status 1).
 
     One that Ctrl-C ends says where it was, see ``say_if_interrupted`` (exit status 130).
 

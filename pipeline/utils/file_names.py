@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Ids of pictures as names of files."""
 
 from __future__ import annotations
 
@@ -16,16 +17,16 @@ _CODE = re.compile(r"=([0-9A-F]{2})")
 
 
 def file_name(name: str) -> str:
-    """Return a picture's id as the name of a file, without an ending, that lies in whatever folder it is put.
+    """Return a picture's id as a file name without an ending, valid in any folder.
 
-    Slashes, backslashes, control characters, ``%``, ``#``, ``?``, ``=`` and a dot at the begin become ``=`` and two
+    Slashes, backslashes, control characters, ``%``, ``#``, ``?``, ``=`` and a leading dot become ``=`` and two
     hexadecimal digits, as in quoted-printable (RFC 2045). Different ids give different names, see :func:`named_by`.
     """
     return _UNSAFE.sub(lambda match: f"={ord(match[0]):02X}", name)
 
 
 def named_by(name: str) -> str:
-    """Return the id of which :func:`file_name` has made ``name``."""
+    """Return the id from which :func:`file_name` made ``name``."""
     return _CODE.sub(lambda match: chr(int(match[1], 16)), name)
 
 
@@ -39,7 +40,7 @@ def why_no_id(name: str) -> str:
         return "is empty"
     kinds = {unicodedata.category(character) for character in name}
     if kinds & {"Cc", "Zl", "Zp"}:
-        return "has control characters or ends of lines in it"
+        return "contains control characters or line breaks"
     if "Cs" in kinds:
         return "is not valid Unicode"
     size = len(os.fsencode(file_name(name)))

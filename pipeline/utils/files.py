@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Files that are whole or absent."""
 
 from __future__ import annotations
 
@@ -48,14 +49,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_folder(path: str | os.PathLike[str], setting: str) -> None:
-    """Make a folder if it is absent, and try whether a file can be written there.
+    """Make a folder if it is absent, and test whether a file can be written there.
 
     Args:
         path: the folder.
         setting: the setting that names it, for the message.
 
     Raises:
-        InputError: if it is none, or cannot be written.
+        InputError: if it is not a folder, or cannot be written.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Which of several processes speaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Notes on files, by kind."""
 
 from __future__ import annotations
 
@@ -11,18 +12,18 @@ _NUMBER = re.compile(r"\d+([.,]\d+)?")
 
 
 def note_kind(note: str) -> str:
-    """Return what notes of one kind have in common: all but their numbers."""
+    """Return what notes of one kind share: all but their numbers."""
     return _NUMBER.sub("#", note)
 
 
 class Notes:
-    """What was noted on files; notes that differ in their numbers only are of one kind, and told once."""
+    """Notes on files; notes that differ only in their numbers are of one kind, and told once."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, list[str]] = {}
 
     def add(self, file: object, note: str) -> None:
-        """Keep a note on a file; an empty one is none."""
+        """Keep a note on a file, unless it is empty."""
         if note:
             self._kinds.setdefault(note_kind(note), []).append(f"{file}: {note}")
 

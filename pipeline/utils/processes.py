@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Trainings and attacks that several processes share."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ __all__ = ["batch_size_per_process", "parallel_network"]
 
 
 def batch_size_per_process(batch_size: int) -> int:
-    """Return how many images of a batch each of the processes that train or attack together takes.
+    """Return how many images of a batch each process takes when several train or attack together.
 
     Raises:
         InputError: if the batch cannot be shared evenly: another batch would be another training.
@@ -28,7 +29,7 @@ def batch_size_per_process(batch_size: int) -> int:
 
 
 def parallel_network(network: nn.Module, find_unused_parameters: bool = False) -> DistributedDataParallel:
-    """Wrap a network for training by several processes, each on its share of the batch, as if one had the whole.
+    """Wrap a network for training by several processes, each on its share of the batch, as if one had all of it.
 
     On GPUs batch normalization that is trained takes its statistics from all shares, ``torch.nn.SyncBatchNorm``; on
     the CPU, where torch has none, each process from its own. Frozen layers are left alone. ``network`` stays the same

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Progress as a bar or as lines."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def draws_bars(wanted: bool) -> bool:
 
 
 class Progress:
-    """Show how far some work has come: a bar on a terminal, elsewhere a line in stderr at each tenth.
+    """Show the progress of some work: a bar on a terminal, elsewhere a line on stderr at each tenth.
 
     Of several processes only the first shows anything.
 
@@ -92,7 +93,7 @@ class Progress:
 
 
 def close_bars() -> None:
-    """Close what is left open where an exception ends the program: else the bars would follow its last words."""
+    """Close bars that an exception has left open, so that they do not follow the program's last words."""
     for progress in list(_open):
         progress.close()
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Weights: reading, checking, loading, fingerprints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Fingerprints of files and networks."""
 
 from __future__ import annotations
 

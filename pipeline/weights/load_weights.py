@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Loading weights into networks."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ def load_network(
         setting: the setting that names the file, for the message if it is missing.
 
     Raises:
-        InputError: if the file is missing, is no file of weights, is one of another network, or is not finite; the
+        InputError: if the file is missing, does not hold weights, belongs to another network, or is not finite; the
             message names the first difference. Nothing has been loaded then.
     """
     if path is None or not Path(path).is_file():
@@ -88,7 +89,7 @@ def load_backbone_weights(backbone: nn.Module, path: str | os.PathLike[str], in_
         in_channels: channels of the image.
 
     Raises:
-        InputError: if the file is missing, is no state dict or is one of another network.
+        InputError: if the file is missing, is not a state dict or belongs to another network.
     """
     state = {key: value for key, value in read_weights(path).items() if not key.startswith("fc.")}
     if in_channels == 1 and "conv1.weight" in state and state["conv1.weight"].shape[1] == 3:

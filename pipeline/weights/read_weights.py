@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Reading files of weights without running code."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
         content = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         kind = "safetensors" if safe else "PyTorch"
-        raise InputError(f"{path} is no {kind} file of weights, or is damaged; remove it or name another.") from error
+        raise InputError(
+            f"{path} is not a {kind} file of weights, or is damaged; remove it or name another."
+        ) from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no state dict; name a file of weights.")
     check_finite(content, path)

@@ -125,7 +125,7 @@ def test_apgd_needs_a_number_for_each_image() -> None:
     network = make_network()
     with pytest.raises(InputError, match="one number for each image"):
         APGD(4, loss_function=PixelCrossEntropy("sum"))(AttackedNetwork(network), *make_data(network), [4.0])
-    with pytest.raises(InputError, match="the last radius 1"):
+    with pytest.raises(InputError, match="the last radius must be 1"):
         APGD(4, radii=(2.0,), parts=(1.0,))
 
 

@@ -119,7 +119,7 @@ def test_a_scheduled_loss_is_asked_for_each_step() -> None:
     pictures, label = make_data(network)
     PGD(4, restarts=2, loss_function=Noting(), target=None)(AttackedNetwork(network), pictures, label, [8.0])
     assert asked == [0.0, 0.25, 0.5, 0.75] * 2
-    with pytest.raises(InputError, match="give PGD"):
+    with pytest.raises(InputError, match="use PGD"):
         IterativeFGSM(loss_function=TsallisSweep())
     identities = {json.dumps(attack_identity(PGD(loss_function=loss))) for loss in (SegPGDSchedule(), TsallisSweep())}
     assert len(identities | {json.dumps(attack_identity(PGD(loss_function=TsallisSweep(first=0.0))))}) == 3

@@ -52,7 +52,7 @@ def test_the_same_picture_has_the_same_noise_in_any_batch_and_another_picture_an
 @pytest.mark.parametrize("seed", [-1, 0.5, True])
 def test_a_seed_that_is_none(seed: int) -> None:
     for attack in (UniformNoise, PGD):
-        with pytest.raises(InputError, match="^seed must be a whole number from 0 up"):
+        with pytest.raises(InputError, match="^seed must be a whole number of at least 0"):
             attack(seed=seed)
 
 

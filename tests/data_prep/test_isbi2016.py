@@ -279,7 +279,7 @@ def test_picture_of_both_parts(root):
         assert (root / other / f"ISIC_0000002{ending}").exists() and (root / folder / f"{name}{ending}").exists()
     fails_with(
         root,
-        f"The picture ISIC_0000002 is there for training and for the test: {root / TRAINING_IMAGES}/ISIC_0000002.jpg "
+        f"The picture ISIC_0000002 is in the training and in the test part: {root / TRAINING_IMAGES}/ISIC_0000002.jpg "
         f"and {root / TEST_IMAGES}/ISIC_0000002.jpg.",
     )
 
@@ -301,7 +301,7 @@ def test_a_picture_of_16_bits(root):
 
 def test_a_picture_that_is_turned(root):
     turned(root / TEST_IMAGES / "ISIC_0000003.jpg", 3)
-    with pytest.raises(InputError, match=r"ISIC_0000003.jpg is to be shown turned or mirrored \(EXIF orientation 3\)"):
+    with pytest.raises(InputError, match=r"ISIC_0000003.jpg has an EXIF orientation \(3\)"):
         prepare(root)
 
 

@@ -242,8 +242,8 @@ def test_doubled_and_foreign_files(delivered):
     fails_with(
         delivered,
         f"The file {images}/JPCLN999.IMG is not one of JSRT's pictures; take it out of the folder.",
-        f"The picture JPCLN001 is there twice: {images}/JPCLN001.IMG and {images}/more/JPCLN001.img.",
-        f"The right lung mask of JPCLN002 is there twice: {other} and {right}.",
+        f"The picture JPCLN001 exists twice: {images}/JPCLN001.IMG and {images}/more/JPCLN001.img.",
+        f"The right lung mask of JPCLN002 exists twice: {other} and {right}.",
         f"The two lung masks of JPCLN002 are in different folds: {left}.",
         f"The two lung masks of JPCLN003 are in different folds: {split}.",
     )

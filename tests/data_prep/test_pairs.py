@@ -380,7 +380,7 @@ def test_names_that_cannot_be_ids(tmp_path):
     fails_with(
         tmp_path,
         f"{where}/{latin}.png would be called 'M\\udcfcller', which is not valid Unicode; rename it and its mask.",
-        f"{where}/line break.png would be called 'line\\nbreak', which has control characters or ends of lines in it; "
+        f"{where}/line break.png would be called 'line\\nbreak', which contains control characters or line breaks; "
         "rename it and its mask.",
         f"{where}/{long}.png would be called '{long}', which takes 201 bytes as the name of a file, more than 200; "
         "rename it and its mask.",
@@ -407,8 +407,8 @@ def test_a_picture_that_is_turned(source):
         image.save(path, exif=exif)
     fails_with(
         source,
-        f"The picture {path} is to be shown turned or mirrored (EXIF orientation 6), and its mask does not say whether "
-        "it is; save the picture without this tag, lying as its mask does.",
+        f"The picture {path} has an EXIF orientation (6) that turns or mirrors it, and nothing says whether its mask "
+        "was drawn before or after; save the picture without this tag, oriented as its mask.",
     )
 
 

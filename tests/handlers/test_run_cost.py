@@ -60,6 +60,6 @@ def test_what_has_passed_before_an_interruption_counts(tmp_path: Path, monkeypat
 def test_damaged_file(tmp_path: Path, content: str) -> None:
     path = tmp_path / "cost.json"
     path.write_text(content)
-    message = f"{path} is no file of a run's cost, or is damaged; remove it and go on."
+    message = f"{path} is not the file of a run's cost, or is damaged; remove it and go on."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         run(path, "training", 0.0)

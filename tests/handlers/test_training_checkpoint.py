@@ -169,7 +169,7 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-DAMAGED = "{path} is no PyTorch file of weights, or is damaged; remove it or name another."
+DAMAGED = "{path} is not a PyTorch file of weights, or is damaged; remove it or name another."
 BAD_FILES = [
     (truncate, DAMAGED),
     (lambda path: path.write_bytes(b""), DAMAGED),

@@ -220,12 +220,12 @@ NEAREST = "the nearest that can be named: {}."
         ("conv.weight", "Small has no layer 'conv.weight'; " + NEAREST.format("conv, pool.0, head")),
         (
             "pair",
-            "the output of the layer 'pair' is a tuple and is no feature map (B, C, H, W); "
+            "the output of the layer 'pair' is a tuple and is not a feature map (B, C, H, W); "
             + NEAREST.format("head, pool.0, conv"),
         ),
         (
             "pool",
-            "the output of the layer 'pool' has the shape (1, 4) and is no feature map (B, C, H, W); "
+            "the output of the layer 'pool' has the shape (1, 4) and is not a feature map (B, C, H, W); "
             + NEAREST.format("pool.0, conv, head"),
         ),
         (

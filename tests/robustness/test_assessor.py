@@ -161,7 +161,7 @@ def test_a_network_that_ignores_its_picture_is_known_by_its_sameness(tmp_path: P
     report = assess_robustness(Constant(), data, tmp_path, budget=TINY)
     assert report["sameness"] == 1
     assert report["worst_case"]["8"]["DIC"] == report["clean"]["DIC"]
-    assert "almost the same for every picture" in report["findings"][0]
+    assert "almost the same mask for every picture" in report["findings"][0]
 
 
 def test_the_search_and_the_scores_are_of_the_same_network(tmp_path: Path) -> None:

@@ -106,5 +106,5 @@ def test_a_surrogate_is_tried() -> None:
 
 
 def test_an_unknown_budget_is_refused() -> None:
-    with pytest.raises(InputError, match="budget: there is no 'huge'; one of quick, standard, full is needed"):
+    with pytest.raises(InputError, match="budget: there is no 'huge'; name one of quick, standard, full"):
         budget_epsilons("huge")

@@ -75,9 +75,9 @@ def test_nothing_says_which_way_up_the_other_was_drawn(tmp_path, orientation, tu
     save(mask if turned == "picture" else image, 6, 8)
     other = "mask" if turned == "picture" else "picture"
     message = (
-        f"The {turned} {image if turned == 'picture' else mask} is to be shown turned or mirrored (EXIF orientation "
-        f"{orientation}), and its {other} does not say whether it is; save the {turned} without this tag, lying as its "
-        f"{other} does."
+        f"The {turned} {image if turned == 'picture' else mask} has an EXIF orientation ({orientation}) that turns "
+        f"or mirrors it, and nothing says whether its {other} was drawn before or after; save the {turned} without "
+        f"this tag, oriented as its {other}."
     )
     with fails(message):
         check_pair(read_picture(image), image, read_mask(mask), mask)

@@ -56,9 +56,9 @@ def test_absent_list_says_how_to_prepare_the_data(tmp_path):
     path = tmp_path / "jsrt" / "datalist.json"
     with pytest.raises(InputError) as caught:
         load_datalist(path, "training")
-    for command in ("jsrt", "isbi2016", "phantoms"):
+    for command in ("pairs", "jsrt", "isbi2016", "phantoms"):
         assert f"`python -m data_prep {command} " in str(caught.value)
-    assert str(caught.value).count(f"--output {path.parent}`") == 3
+    assert str(caught.value).count(f"--output {path.parent}`") == 4
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def write_entry(folder, **changes):
         ({}, "{}", "is not text"),
         ("", "''", "is empty"),
         ("  ", "'  '", "is empty"),
-        ("a\nb", "'a\\nb'", "has control characters or ends of lines in it"),
+        ("a\nb", "'a\\nb'", "contains control characters or line breaks"),
         ("\ud800", "'\\ud800'", "is not valid Unicode"),
         ("x" * 250, "'" + "x" * 79 + "…", "takes 250 bytes as the name of a file, more than 200"),
         ("/" * 100, "'" + "/" * 79 + "…", "takes 300 bytes as the name of a file, more than 200"),
@@ -233,14 +233,14 @@ def test_entries_that_are_no_objects(folder, value):
 
 def test_what_is_no_file(folder):
     path = write_entry(folder, image="images")
-    start = f"The data list {path} names what cannot be read as a file (1, here is the first). "
+    start = f"The data list {path} names entries that cannot be read as files (1, here is the first). "
     with fails(f"{start}{folder}/images is a folder, where a file is needed; name the file itself."):
         load_datalist(path, "test")
     (folder / "gone.png").symlink_to("no")
     with pytest.raises(InputError, match=f"^{re.escape(start)}The link {folder}/gone.png leads nowhere; fetch"):
         load_datalist(write_entry(folder, image="gone.png"), "test")
     os.mkfifo(folder / "pipe.png")
-    with fails(f"{start}{folder}/pipe.png is no file, but a pipe or a device."):
+    with fails(f"{start}{folder}/pipe.png is not a file but a pipe or a device."):
         load_datalist(write_entry(folder, label="pipe.png"), "test")
 
 

@@ -171,7 +171,7 @@ def test_number_of_frames(tmp_path, text, frames):
     else:
         picture = read_picture(path)
         np.testing.assert_allclose(picture.pixels[0], PICTURE / 4095, atol=1e-6)
-        assert picture.notes == "NumberOfFrames is no number and was taken as 1."
+        assert picture.notes == "NumberOfFrames is not a number and was taken as 1."
 
 
 def test_notes_and_messages_tell_nothing_of_the_patient(tmp_path):

@@ -91,7 +91,7 @@ def test_absent_file(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_mask_range(tmp_path / "model.pt")
     assert str(error.value) == (
-        f"There is no {tmp_path}/model_masks.json; copy it from where the training has left it, beside its weights."
+        f"There is no {tmp_path}/model_masks.json; copy it from where the training left it, beside its weights."
     )
 
 
@@ -123,8 +123,7 @@ def test_damaged_file(content: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_mask_range(tmp_path / "model.pt")
     assert str(error.value) == (
-        f"{tmp_path}/model_masks.json is damaged; copy it again from where the training has left it, beside its "
-        "weights."
+        f"{tmp_path}/model_masks.json is damaged; copy it again from where the training left it, beside its weights."
     )
 
 

@@ -81,7 +81,7 @@ def test_a_window_that_is_none(tmp_path, cal):
     picture = read_picture(write(tmp_path / "a.nii", RAMP, np.int16, cal=cal))
     np.testing.assert_allclose(picture.pixels[0], RAMP / 199, atol=1e-6)
     assert picture.notes == (
-        f"The header's display window (cal_min, cal_max) is none and was ignored. {SPREAD.format(0, 199)}"
+        f"The header's display window (cal_min, cal_max) is not valid and was ignored. {SPREAD.format(0, 199)}"
     )
 
 
@@ -97,7 +97,7 @@ def test_colors(tmp_path, read):
 def test_another_kind_of_file_with_the_ending(tmp_path):
     axes = (nib.cifti2.ScalarAxis(["a", "b"]), nib.cifti2.ScalarAxis(["c"]))
     nib.save(nib.Cifti2Image(np.zeros((2, 1)), axes), tmp_path / "a.dscalar.nii")
-    message = f"The file {tmp_path}/a.dscalar.nii is no NIfTI picture, but of the kind Cifti2Image."
+    message = f"The file {tmp_path}/a.dscalar.nii is not a NIfTI picture but a Cifti2Image."
     with fails(message):
         read_picture(tmp_path / "a.dscalar.nii")
 

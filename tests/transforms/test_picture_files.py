@@ -62,7 +62,7 @@ def test_what_is_said_of_no_file(tmp_path: Path) -> None:
             "`datalad get`), or take it out."
         )
     assert missing_file(tmp_path) == f"{tmp_path} is a folder, where a file is needed; name the file itself."
-    assert missing_file(tmp_path / "pipe") == f"{tmp_path}/pipe is no file, but a pipe or a device."
+    assert missing_file(tmp_path / "pipe") == f"{tmp_path}/pipe is not a file but a pipe or a device."
     assert missing_file(tmp_path / "a") == f"The file {tmp_path}/a does not exist."
 
 

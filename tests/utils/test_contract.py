@@ -82,7 +82,7 @@ def test_images_that_are_none(images: object, found: str) -> None:
 )
 def test_masks_of_another_kind(masks: object, found: str) -> None:
     message = message_of(check_masks, masks, 2, "Masks")
-    assert message.startswith(f"Masks: the masks must be a tensor (2, 1, *spatial) of numbers, but are {found}; make")
+    assert message.startswith(f"Masks: the masks must be a tensor (2, 1, *spatial) of numbers, but are {found}; turn")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_masks_of_another_kind(masks: object, found: str) -> None:
 )
 def test_masks_of_other_values(values: list[float], found: str) -> None:
     assert message_of(check_masks, torch.tensor([[[values]]]), 1, "Masks") == (
-        f"Masks: the masks hold values from {found}, but must hold 0 and 1 only; make them so in the preprocessing, "
+        f"Masks: the masks hold values from {found}, but must hold 0 and 1 only; correct this in the preprocessing "
         "with AsDiscreted and a threshold."
     )
 

@@ -116,7 +116,7 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
-DAMAGED = "{path} is no safetensors file of weights, or is damaged; remove it or name another."
+DAMAGED = "{path} is not a safetensors file of weights, or is damaged; remove it or name another."
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_no_file_of_weights(tmp_path: Path) -> None:
 
 def test_safetensors_under_another_name_are_no_pytorch_file(tmp_path: Path) -> None:
     path = save(nn.Linear(2, 2), tmp_path / "model.pt")
-    message = f"{path} is no PyTorch file of weights, or is damaged; remove it or name another."
+    message = f"{path} is not a PyTorch file of weights, or is damaged; remove it or name another."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read_weights(path)
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Floor and ceiling of the worst case."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def ceiling(
         tail: the part of the pixels that may change by more than 2ε.
 
     Example:
-        >>> ceiling(255 * image, label, [8.0, 32.0])
-        {8.0: 0.995, 32.0: 0.94}
+        >>> ceiling(picture[0], label[0], [8.0, 32.0])
+        {8.0: 1.0, 32.0: 1.0}
     """
     mask = label[0].cpu().numpy() > 0
     moves = [] if mask.all() or not mask.any() else list(_moves(picture.cpu().double().numpy(), mask, tail))

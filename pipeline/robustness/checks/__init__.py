@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The checks for masked gradients."""
 
 from __future__ import annotations
 

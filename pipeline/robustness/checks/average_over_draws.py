@@ -17,6 +17,10 @@ class AverageOverDraws:
 
     Expectation over transformation (Athalye et al., ICML 2018), 10 steps at the middle ε; the value is how much lower
     DIC is, the mean over 4 further draws.
+
+    Example:
+        >>> AverageOverDraws()(evidence).status
+        'not applicable'
     """
 
     name = "average over draws"

@@ -15,6 +15,10 @@ class BatchIndependence:
     """A picture alone gives the logits that it gives in a batch: no batch normalization in training mode.
 
     The value is the share of pixels whose class changes. A picture that is the only one is put beside its negative.
+
+    Example:
+        >>> BatchIndependence()(evidence).status
+        'passed'
     """
 
     name = "results do not depend on the batch"

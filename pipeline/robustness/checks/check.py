@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check is, what it is given, and what it says."""
+"""What a check is, what it gets, and what it says."""
 
 from __future__ import annotations
 

@@ -30,6 +30,10 @@ class FiniteDifferences:
     two are equal but for kinks: a straight-through rounding, a detached branch or a changed gradient is not. One grey
     level apart the slope is still about right: gradients of a shattered function are not. Where the gradient is zero
     along a direction, nothing moves eight grey levels apart: rounding moves. The value is the median relative error.
+
+    Example:
+        >>> FiniteDifferences()(evidence).status
+        'passed'
     """
 
     name = "gradient against finite differences"

@@ -15,6 +15,10 @@ class GradientFree:
     """Square, transfer and noise leave no lower DIC than the worst case of all attacks by gradients, on their images.
 
     The value is how much lower the best of them is, at the ε where this is most; below 0 where gradients win.
+
+    Example:
+        >>> GradientFree()(evidence).status
+        'passed'
     """
 
     name = "gradients beat attacks without them"

@@ -23,6 +23,10 @@ class HugeEpsilon:
 
     There every picture can become plain grey, and no network can tell one from another. Without a floor, half of the
     clean DIC is the bound. The value is the mean of the lowest DIC of each picture.
+
+    Example:
+        >>> HugeEpsilon()(evidence).status
+        'passed'
     """
 
     name = "a huge ε breaks it"

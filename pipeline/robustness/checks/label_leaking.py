@@ -45,6 +45,10 @@ class LabelLeaking:
     distance of two attacks where there is an alarm, 0 where there is none. Figures in the table of a random network
     are single draws, too loose for this: only its last pictures count, each as the mean of 4 draws. A network that has
     learned nothing, which is below the floor on clean pictures, has nothing to leak.
+
+    Example:
+        >>> LabelLeaking()(evidence).status
+        'passed'
     """
 
     name = "no label leaking"

@@ -17,6 +17,10 @@ class MovingAttacks:
     """Each attack by itself changes some pixel by ε on at least 90 % of the images whose DIC it has not brought to 0.
 
     The value is the largest share of images, over attacks and ε, that an attack has not moved so far.
+
+    Example:
+        >>> MovingAttacks()(evidence).status
+        'passed'
     """
 
     name = "attacks move"

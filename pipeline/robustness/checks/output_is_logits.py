@@ -24,6 +24,10 @@ class OutputIsLogits:
     pixel whose margin is within 2 % of the largest one that its class has; each class that is predicted must have half
     of its pixels there, since empty background alone may honestly look the same everywhere. The value is the smallest
     share of a class's pixels at the bound, 1 for probabilities.
+
+    Example:
+        >>> OutputIsLogits()(evidence).status
+        'passed'
     """
 
     name = "output is logits"

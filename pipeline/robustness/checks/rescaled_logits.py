@@ -23,6 +23,10 @@ class RescaledLogits:
     that neither too large logits nor probabilities in their place hide pixels. Very sure networks hide right pixels
     from the cross-entropy honestly: what counts is a gain of .1 where margins are too large for the numbers (40 nats,
     the median) or are those of probabilities (1 at most, all of them). The value is the largest gain.
+
+    Example:
+        >>> RescaledLogits()(evidence).status
+        'passed'
     """
 
     name = "rescaled logits"

@@ -25,6 +25,10 @@ class ZeroGradients:
     masked. A ReLU, a clamp or a saturated function before the logits gives zero for logits; logits that are too large
     for the numbers, for the cross-entropy; rounding, for both. The value is the larger share of zeros. Of the margin of
     all pixels the gradient must not be zero at more than half of the input's pixels, either.
+
+    Example:
+        >>> ZeroGradients()(evidence).status
+        'passed'
     """
 
     name = "gradients are not zero"

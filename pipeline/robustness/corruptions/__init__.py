@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Corruptions of pictures without an adversary."""
 
 from __future__ import annotations
 

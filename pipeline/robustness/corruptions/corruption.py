@@ -43,8 +43,8 @@ class Corruption:
         applies: whether a picture (C, *spatial) can be corrupted so.
 
     Example:
-        >>> for corruption in (each for each in CORRUPTIONS if each.applies(picture)):
-        ...     corrupted, moved_label = corruption(picture, label, severity=3)
+        >>> blur = Corruption("blur", lambda picture, sigma, random: 0.9 * picture)
+        >>> corrupted, same_label = blur(picture[0], label[0], severity=3)
     """
 
     name: str
@@ -61,7 +61,7 @@ class Corruption:
             picture: (C, *spatial) in grey levels of 0 to 255, and so is what is returned.
             label: (C', *spatial).
             severity: 1 to 5.
-            seed: another seed, another noise.
+            seed: another seed gives other noise.
 
         Raises:
             InputError: if there is no such severity or seed, or the corruption does not apply to the picture.

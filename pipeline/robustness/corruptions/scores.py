@@ -37,7 +37,8 @@ def corrupted_scores(
         seed: of the noise.
 
     Example:
-        >>> pd.DataFrame(corrupted_scores(attacked, 255 * image, label, ["a", "b"]))
+        >>> len(corrupted_scores(attacked, picture, label, ["a", "b", "c"], CORRUPTIONS[:1]))
+        15
     """
     rows = []
     for corruption in (each for each in corruptions if each.applies(picture[0])):

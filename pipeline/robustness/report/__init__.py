@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The report of an assessment."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a reader must know first, in sentences with numbers, worst first."""
+"""What a reader must know first, as sentences with numbers, worst first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def findings(report: Report) -> list[str]:
         report: the content of ``report.json``, without ``findings``.
 
     Example:
-        >>> findings(make_report(assessment))[0]
+        >>> first, *others = findings(make_report(assessment))
     """
     # the order is that of importance
     parts = (
@@ -100,16 +100,15 @@ def _ignores_the_picture(report: Report) -> Iterator[str]:
     beside = "" if floor is None else f"; its clean DIC is {clean:.3f}, that of the best constant mask {floor:.3f}"
     if same is not None and same >= SAME:
         yield (
-            "The network says almost the same for every picture: the mean DIC between its masks for different pictures "
-            f"is {same:.3f}{beside}. A curve that does not fall shows then that it ignores the picture, not that it is "
-            "robust."
+            "The network predicts almost the same mask for every picture: the mean DIC between different pictures' "
+            f"masks is {same:.3f}{beside}. A flat curve then shows that it ignores the picture, not that it is robust."
         )
     elif near:
         told = "" if same is None else f" The mean DIC between its masks for different pictures is {same:.3f}."
         yield (
-            f"The network is no better than one that says almost the same for every picture: its clean DIC is "
-            f"{clean:.3f}, that of the best constant mask {floor:.3f}.{told} A curve that does not fall says nothing "
-            "about robustness then."
+            "The network is no better than one that predicts almost the same mask for every picture: its clean DIC is "
+            f"{clean:.3f}, that of the best constant mask {floor:.3f}.{told} A flat curve then says nothing about "
+            "robustness."
         )
 
 

@@ -18,15 +18,15 @@ def instructions_for_use(report: Mapping[str, Any]) -> list[str]:
         report: the content of ``report.json``, without ``instructions``.
 
     Example:
-        >>> " ".join(instructions_for_use(report))
+        >>> text = " ".join(instructions_for_use(make_report(assessment)))
     """
     sentences = [_clean(report), _attacked(report)]
     sentences += _below_the_floor(report)
     if report["corruptions"]:
         row = min(report["corruptions"], key=lambda row: row["DIC"])
         sentences.append(
-            f"Of the faults of acquisition that were tried, {row['corruption']} at severity {row['severity']} of 5 "
-            f"costs most: the mean DIC is {row['DIC']:.3f} then."
+            f"Among the acquisition faults tested, {row['corruption']} at severity {row['severity']} of 5 "
+            f"costs most: the mean DIC is {row['DIC']:.3f}."
         )
     return [*sentences, _limits(report)]
 
@@ -42,8 +42,8 @@ def _attacked(report: Mapping[str, Any]) -> str:
     (first, row), (last, at_last) = worst[0], worst[-1]
     more = "" if first == last else f", and at {last} grey levels {at_last['DIC']:.3f}"
     return (
-        f"Where someone changes each pixel on purpose by at most {first} of 255 grey levels, it is {row['DIC']:.3f} in "
-        f"the worst case that was found{more}."
+        f"If someone deliberately changes each pixel by at most {first} of 255 grey levels, it is {row['DIC']:.3f} in "
+        f"the worst case found{more}."
     )
 
 
@@ -64,7 +64,7 @@ def _limits(report: Mapping[str, Any]) -> str:
     failed = sum(check["status"] == "failed" for check in report["checks"])
     if failed:
         return (
-            f"These figures are not to be relied on, since {noun(failed, 'check')} of {len(report['checks'])} failed: "
-            "the network may be less robust than they say."
+            f"Do not rely on these figures: {noun(failed, 'check')} of {len(report['checks'])} failed, and the "
+            "network may be less robust than they say."
         )
     return "These are the strongest attacks that were tried, not a guarantee: stronger ones may exist."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts what was found about a network: the content of ``report.json``."""
+"""The content of ``report.json``, counted from what was found about a network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def make_report(assessment: Assessment) -> Json:
             criterion names a metric that does not rise with quality, or a fact cannot be written as JSON.
 
     Example:
-        >>> make_report(assessment)["worst_case"]["8"]["DIC"]
+        >>> make_report(assessment)["worst_case"].keys()
+        dict_keys(['2', '8', '32'])
     """
     _check(assessment)
     clean, scores, left_out = _scored(assessment.scores)
@@ -104,15 +105,17 @@ def _check(assessment: Assessment) -> None:
         if column not in scores:
             raise InputError(f"scores: the column '{column}' is missing; a table of scores has {', '.join(COLUMNS)}.")
     if not ((scores["attack"] == CLEAN) & (scores["epsilon"] == 0)).any():
-        raise InputError(f"scores: there is no row of a clean picture (attack '{CLEAN}', ε = 0); score these, too.")
+        raise InputError(f"scores: the clean pictures have no rows (attack '{CLEAN}', ε = 0); score them too.")
     twice = scores[scores.duplicated(["image", "epsilon", "attack"])]
     for row in twice.itertuples():
         raise InputError(f"scores: image '{row.image}' has two rows of {row.attack} at ε = {row.epsilon:g}; keep one.")
     if not assessment.epsilons:
-        raise InputError("epsilons: there is none; attack at one intensity at least.")
+        raise InputError("epsilons: the list is empty; attack at one intensity at least.")
     for epsilon in assessment.epsilons:
         if epsilon not in set(scores["epsilon"]):
-            raise InputError(f"epsilons: the table of scores has no row of ε = {epsilon:g}; attack at it, or leave it.")
+            raise InputError(
+                f"epsilons: the table of scores has no rows at ε = {epsilon:g}; attack at it, or leave it out."
+            )
     for criterion in assessment.criteria:
         if criterion.metric not in HIGHER_IS_BETTER:
             raise InputError(
@@ -220,7 +223,7 @@ def _key(epsilon: float) -> str:
 
 
 def _plain(value: Any, name: str) -> Any:
-    """Return ``value`` as JSON has it: whatever is no number is null."""
+    """Return ``value`` as JSON has it: NaN becomes null."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts a report on one page that opens offline: this file formats numbers, ``page.html.jinja`` speaks."""
+"""A report as one page that opens offline: this file formats numbers, ``page.html.jinja`` holds the words."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How findings, instructions and page say numbers."""
+"""How findings, instructions and page write numbers."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def write_report(assessment: Assessment, folder: Path) -> list[Path]:
         InputError: see ``make_report``.
 
     Example:
-        >>> write_report(assessment, Path("robustness"))
+        >>> files = write_report(assessment, Path("robustness"))
     """
     report = make_report(assessment)
     check_report(report)

@@ -146,7 +146,7 @@ def test_a_constant_network_and_empty_masks(tmp_path: Path) -> None:
     assert report["worst_case"]["32"]["DIC"] == pytest.approx(report["clean"]["DIC"])
     assert report["sameness"] == 1 and report["facts"]["empty_masks"] == 1
     assert any(each["name"] == "gradients are not zero" and each["status"] == "failed" for each in report["checks"])
-    assert "almost the same for every picture" in report["findings"][0]
+    assert "almost the same mask for every picture" in report["findings"][0]
 
 
 def test_one_hot_masks_are_class_numbers() -> None:

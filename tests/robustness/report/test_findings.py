@@ -52,10 +52,10 @@ def test_without_a_check_the_figures_tell_of_the_leak() -> None:
 
 def test_a_network_that_ignores_its_picture_is_named_first() -> None:
     sentences = said(constant())
-    assert "says almost the same for every picture" in sentences[0]
+    assert "predicts almost the same mask for every picture" in sentences[0]
     assert all(number in sentences[0] for number in ("0.999", "0.840", "0.846"))
     by_floor = said(flat(0.86, 0.846))
-    assert "no better than one that says almost the same for every picture" in by_floor[0]
+    assert "no better than one that predicts almost the same mask for every picture" in by_floor[0]
     for other in (flat(0.87, 0.846), flat(0.86, None), flat(0.9, 0.846, sameness=0.94)):
         assert not any("almost the same" in sentence for sentence in said(other))
 
@@ -168,4 +168,4 @@ def test_what_was_cut_is_empty_or_does_not_apply_is_said_with_its_count() -> Non
 def test_another_failed_check_comes_after_a_network_that_ignores_its_picture() -> None:
     failed = CheckResult("gradients are not zero", "failed", 1.0, "All are zero.")
     sentences = said(flat(0.9, None, sameness=1.0, checks=(failed,)))
-    assert "almost the same for every picture" in sentences[0] and "failed" in sentences[1]
+    assert "almost the same mask for every picture" in sentences[0] and "failed" in sentences[1]

@@ -142,9 +142,9 @@ def test_one_interval_serves_both_reports() -> None:
 
 BAD: dict[str, tuple[Callable[[Assessment], Assessment], str]] = {
     "column": (lambda a: replace(a, scores=a.scores.drop(columns="NSD")), "column 'NSD'"),
-    "clean": (lambda a: replace(a, scores=a.scores[a.scores["epsilon"] > 0]), "no row of a clean picture"),
-    "epsilon": (lambda a: replace(a, epsilons=(2.0, 4.0)), "no row of ε = 4"),
-    "none": (lambda a: replace(a, epsilons=()), "epsilons: there is none"),
+    "clean": (lambda a: replace(a, scores=a.scores[a.scores["epsilon"] > 0]), "the clean pictures have no rows"),
+    "epsilon": (lambda a: replace(a, epsilons=(2.0, 4.0)), "no rows at ε = 4"),
+    "none": (lambda a: replace(a, epsilons=()), "epsilons: the list is empty"),
     "twice": (lambda a: replace(a, scores=pd.concat([a.scores, a.scores.tail(1)])), "two rows of noise at ε = 32"),
     "floor": (lambda a: replace(a, floor={"image_00": 0.8}), "floor: image 'image_01'"),
     "metric": (lambda a: replace(a, criteria=[Criterion(2.0, 9.0, "HD95")]), "'HD95' cannot have a lower bound"),
