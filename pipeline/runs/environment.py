@@ -51,8 +51,8 @@ def describe_code() -> dict[str, Any]:
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
     network of one's own. A packaged bundle knows its commit itself. Without either the variable ``NLCEN_COMMIT`` tells
-    it, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None where nothing does, as after ``pip install``
-    from a wheel.
+    it, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None where nothing does, as after
+    ``pip install .``.
     """
     packaged = packaged_code(Path(__file__).parents[1])
     if packaged is not None:
