@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files for clusters and containers, as far as they can be checked without either."""
 
-
 from __future__ import annotations
 
 import ast
