@@ -36,11 +36,13 @@ help:
 
 environment: .venv/.runtime
 
-.venv/.runtime: requirements.txt
+.venv/.runtime: requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name one with PYTHON=...')"
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.txt)"
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@# so that bundles run from their own folder, too; setuptools is there, as torch needs it
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/.development: .venv/.runtime requirements-dev.txt
@@ -115,7 +117,7 @@ ui: .venv/.runtime
 LOCK = $(BIN)/uv pip compile - --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock"
 lock: .venv/.development .venv/snakemake/.ready
-	$(BIN)/python -m pip freeze --exclude torch > .venv/versions.txt
+	$(BIN)/python -m pip freeze --exclude torch --exclude-editable > .venv/versions.txt
 	$(LOCK) --constraint .venv/versions.txt --output-file locks/linux-cuda.txt < requirements.txt
 	sed '/^torch==/s/$$/+cpu/' requirements.txt | $(LOCK) --constraint .venv/versions.txt \
 		--output-file locks/linux-cpu.txt $(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS),--torch-backend cpu)
@@ -123,4 +125,4 @@ lock: .venv/.development .venv/snakemake/.ready
 	$(LOCK) --constraint .venv/snakemake/versions.txt --output-file locks/snakemake.txt < experiments/requirements.txt
 
 clean:
-	rm -rf $(DEMO) dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache

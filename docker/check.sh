@@ -1,6 +1,6 @@
 #!/bin/bash
 # Build the image and try it: a demo, logged to the container's own MLflow server over loopback, evaluating, inferring, the
-# cells of paper, and the tests inside it. With Docker, or with buildah where there is no Docker engine (as root). From the
+# cells of paper, a bundle from its own folder; then build the image with the tests, and run them in it. With Docker, or with buildah where there is no Docker engine (as root). From the
 # repository's root:
 #
 #   docker/check.sh [BASE_IMAGE [LOCK]]
@@ -27,15 +27,18 @@ if curl --silent --output /dev/null "$store"; then
     exit 1
 fi
 arguments=(--build-arg "BASE_IMAGE=$base" --build-arg "LOCK=$lock" --build-arg "COMMIT=$commit")
-arguments+=(--build-arg PIP_EXTRA_INDEX_URL --file docker/Dockerfile --tag nlcen:check)
+arguments+=(--build-arg PIP_EXTRA_INDEX_URL --file docker/Dockerfile)
 
 if docker info >/dev/null 2>&1; then
-    docker build "${arguments[@]}" .
-    inside() { docker run --rm --network host --env DEVICE --env MLFLOW_TRACKING_URI --volume "$work:/output" nlcen:check "$@"; }
+    build() { docker build "${arguments[@]}" --target "$1" --tag "nlcen:$2" . && image=nlcen:$2; }
+    inside() { docker run --rm --network host --env DEVICE --env MLFLOW_TRACKING_URI --volume "$work:/output" "$image" "$@"; }
 elif command -v buildah >/dev/null; then
-    export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
-    buildah build "${arguments[@]}" .
-    container=$(buildah from nlcen:check)
+    export BUILDAH_ISOLATION=chroot
+    build() {
+        buildah build "${arguments[@]}" --layers --target "$1" --tag "nlcen:$2" .
+        [ -z "$container" ] || buildah rm "$container" >/dev/null
+        container=$(buildah from "nlcen:$2")
+    }
     inside() {
         # a host name that has an address: torchrun asks for its own, and chroot isolation gives the container's none
         buildah run --user 1000:1000 --hostname localhost --env "DEVICE=${DEVICE:-}" \
@@ -46,6 +49,7 @@ else
     echo "error: No Docker engine answers, and there is no buildah; start the one or install the other." >&2
     exit 1
 fi
+build program check
 chmod 777 "$work"
 
 echo "== without a GPU it says so"
@@ -82,6 +86,14 @@ inside shell sh -c 'cd /opt/nlcen && /opt/snakemake/bin/snakemake --snakefile ex
     --config matrix=experiments/paper.json "data={jsrt: /output/phantoms}" "only=[jsrt-unet-seed0]"' >"$work/cells.txt"
 grep --quiet "jsrt-unet-seed0" "$work/cells.txt"
 
-echo "== the tests inside it"
+echo "== a bundle from its own folder"
+inside shell sh -c 'cd /opt/nlcen/bundles/nlcen_jsrt && python -m monai.bundle run inferring \
+    --config_file configs/inference.json --dataset_dir /output/phantoms/images --output_dir /output/again \
+    --ckpt_path /output/models/model.pt --image_size "[64,64]" --progress False'
+diff <(cd "$work/inference" && sha256sum -- *_mask.png) <(cd "$work/again" && sha256sum -- *_mask.png)
+
+echo "== the tests, which the image leaves out"
+inside shell test ! -e /opt/nlcen/tests
+build test check-test
 inside shell python -m pytest -q -p no:cacheprovider -n "$(nproc)" "${TESTS:-tests}"
 echo "== done"

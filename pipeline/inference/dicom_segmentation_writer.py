@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import highdicom
 import numpy as np
 import pydicom
 from ignite.engine import Engine, Events
@@ -23,7 +22,7 @@ from pydicom.valuerep import DA, TM
 from tqdm import tqdm
 
 from pipeline.transforms import dicom_pseudonym, is_dicom_picture, quiet_pydicom, read_dicom
-from pipeline.utils import InputError
+from pipeline.utils import InputError, check_extra
 
 from .segmentation_writer import predicted_masks, result_file
 
@@ -68,7 +67,8 @@ class DicomSegmentationWriter:
         algorithm: name and version of the algorithm.
 
     Attributes:
-        failures: a message for each picture whose tags do not allow a DICOM SEG; its other results are there.
+        failures: a message for each picture whose tags do not allow a DICOM SEG, or for each without the extra
+            ``dicom-seg``; its other results are there.
     """
 
     def __init__(
@@ -99,18 +99,7 @@ class DicomSegmentationWriter:
 
     def start(self) -> None:
         """Take the fingerprint of the weights."""
-        name, number = self.algorithm
-        self._version = f"{number}, weights {self.fingerprint()[:12]}"
-        self._description = highdicom.seg.SegmentDescription(
-            segment_number=1,
-            segment_label=self.label,
-            segmented_property_category=self.category,
-            segmented_property_type=self.kind,
-            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-            algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-                name=name, version=self._version, family=codes.DCM.ArtificialIntelligence
-            ),
-        )
+        self._version = f"{self.algorithm[1]}, weights {self.fingerprint()[:12]}"
 
     def __call__(self, engine: Engine) -> None:
         """Write the files of one batch.
@@ -137,7 +126,10 @@ class DicomSegmentationWriter:
             self.failures.append(f"{item['shown']} has its mask, but no DICOM SEG could be made ({reason}).")
             tqdm.write(f"failed: {self.failures[-1]}", file=sys.stderr)
 
-    def _segmentation(self, source: pydicom.Dataset, digest: str, mask: np.ndarray) -> highdicom.seg.Segmentation:
+    def _segmentation(self, source: pydicom.Dataset, digest: str, mask: np.ndarray) -> pydicom.Dataset:
+        check_extra("dicom-seg", ["highdicom"])
+        import highdicom
+
         for keyword in _NEEDED:
             if not source.get(keyword):
                 raise _MissingTag(f"no {keyword}")
@@ -157,11 +149,21 @@ class DicomSegmentationWriter:
         # two files may have one SOP Instance UID
         made_from = [str(source.SOPInstanceUID), digest, self._version, hashlib.sha256(mask.tobytes()).hexdigest()]
         name, number = self.algorithm
+        description = highdicom.seg.SegmentDescription(
+            segment_number=1,
+            segment_label=self.label,
+            segmented_property_category=self.category,
+            segmented_property_type=self.kind,
+            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+                name=name, version=self._version, family=codes.DCM.ArtificialIntelligence
+            ),
+        )
         segmentation = highdicom.seg.Segmentation(
             source_images=[source],
             pixel_array=mask[None],
             segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=[self._description],
+            segment_descriptions=[description],
             series_instance_uid=generate_uid(entropy_srcs=["series", *made_from]),
             series_number=_SERIES_NUMBER,
             sop_instance_uid=generate_uid(entropy_srcs=["instance", *made_from]),

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 
-from pipeline.utils import InputError, atomic_path, check_logits
+from pipeline.utils import InputError, atomic_path, check_extra, check_logits
 from pipeline.weights import safetensors_bytes
 
 __all__ = ["export_network"]
@@ -43,9 +42,12 @@ def export_network(
         The three files.
 
     Raises:
-        InputError: if the network does not give finite logits or cannot be exported, or logits differ by more than
-            10⁻⁴ (of the greatest, where it is above 1).
+        InputError: if a package of the extra ``export`` is missing, the network does not give finite logits or cannot
+            be exported, or logits differ by more than 10⁻⁴ (of the greatest, where it is above 1).
     """
+    check_extra("export", ["onnx", "onnxruntime", "onnxscript"])
+    import onnxruntime
+
     network = copy.deepcopy(network).cpu().eval()
     image = torch.rand(2, in_channels, 64, 96)
     free = torch.export.Dim.AUTO

@@ -48,22 +48,30 @@ def device_name(device: torch.device) -> str:
 
 
 def describe_code() -> dict[str, Any]:
-    """Return the ``commit`` of the checkout that holds this package, and whether the code is ``dirty``.
+    """Return the ``commit`` of the checkout whose ``pipeline`` is this package, and whether the code is ``dirty``.
 
     Dirty: a tracked file differs from the commit, or a file of ``pipeline`` or ``bundles`` is in no commit, such as a
     new network. A packaged bundle knows its commit itself. Without either the variable ``NLCEN_COMMIT`` tells
-    it, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None where nothing does.
+    it, as in the Docker image, with ``+dirty`` behind it; ``commit`` is None where nothing does, as after
+    ``pip install .``.
     """
     packaged = packaged_code(Path(__file__).parents[1])
     if packaged is not None:
         return packaged
-    commit = _git("rev-parse", "--verify", "HEAD")
+    commit = _commit()
     if commit is None:
         built_from = os.environ.get("NLCEN_COMMIT", "")
         return {"commit": built_from.removesuffix("+dirty") or None, "dirty": built_from.endswith("+dirty")}
     changes = ("--untracked-files=no",), ("--", *_CODE)
     # without an answer nothing says that it is clean
     return {"commit": commit, "dirty": any(_git("status", "--porcelain", *each) != "" for each in changes)}
+
+
+def _commit() -> str | None:
+    """The commit that has this file at its own place: an installed copy may lie in the repository of something else."""
+    file = Path(__file__)
+    place = _git("ls-tree", "--full-name", "--name-only", "HEAD", file.name)
+    return _git("rev-parse", "--verify", "HEAD") if place == "/".join(file.parts[-3:]) else None
 
 
 def _git(*arguments: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .contract import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
 from .errors import InputError, explain_input_errors, find_input_error, innermost_cause, say_if_interrupted
+from .extras import check_extra
 from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path, check_folder
 from .first_process import is_first_process
@@ -18,6 +19,7 @@ __all__ = [
     "Progress",
     "atomic_path",
     "batch_size_per_process",
+    "check_extra",
     "check_folder",
     "check_images",
     "check_logits",

@@ -17,8 +17,8 @@ from tests.transforms.files import write_dicom
 MASK = np.eye(4, dtype=np.uint8)
 
 
-def segment(folder: Path, **tags: object) -> pydicom.Dataset:
-    """The DICOM SEG of a picture with such tags."""
+def write_segmentation(folder: Path, **tags: object) -> DicomSegmentationWriter:
+    """A writer that has worked on a picture with such tags."""
     path = write_dicom(folder / "picture", np.zeros((4, 4), np.uint8), **tags)
     writer = DicomSegmentationWriter(
         folder / "out",
@@ -34,7 +34,12 @@ def segment(folder: Path, **tags: object) -> pydicom.Dataset:
         batch=[{"picture": picture, "name": "a", "shown": "a"}], output=[{"pred": torch.from_numpy(MASK)[None]}]
     )
     writer(SimpleNamespace(state=state))
-    assert writer.failures == []
+    return writer
+
+
+def segment(folder: Path, **tags: object) -> pydicom.Dataset:
+    """The DICOM SEG of a picture with such tags."""
+    assert write_segmentation(folder, **tags).failures == []
     segmentation = highdicom.seg.segread(folder / "out" / "a_seg.dcm")
     np.testing.assert_array_equal(segmentation.pixel_array, MASK)
     return segmentation

@@ -45,7 +45,8 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the code believes to lie: in no checkout, and without a word of its commit."""
-    file = tmp_path / "environment.py"
+    file = tmp_path / "pipeline" / "runs" / "environment.py"
+    file.parent.mkdir(parents=True)
     monkeypatch.setattr(environment, "__file__", str(file))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.delenv("NLCEN_COMMIT", raising=False)
@@ -79,7 +80,7 @@ def test_commit_and_dirty_flag(module: Path, tmp_path: Path) -> None:
     assert describe_environment()["git.dirty"] == "False"
     # a network of one's own is code that the commit lacks
     network = tmp_path / "pipeline" / "networks" / "mine.py"
-    network.parent.mkdir(parents=True)
+    network.parent.mkdir()
     network.write_text("1")
     assert describe_environment()["git.dirty"] == "True"
     network.unlink()
@@ -92,3 +93,27 @@ def test_commit_and_dirty_flag(module: Path, tmp_path: Path) -> None:
     # git knows the commit, but cannot tell whether this is it
     (tmp_path / ".git" / "index").write_text("damaged")
     assert describe_code() == {"commit": tags["git.commit"], "dirty": True}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git, which the Docker image does not have")
+@pytest.mark.parametrize("place", [".venv/lib/site-packages", "vendor", "."])
+@pytest.mark.parametrize("tracked", [True, False])
+def test_the_commit_of_a_repository_that_merely_holds_the_installed_package_is_not_ours(
+    place: str, tracked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NLCEN_COMMIT", raising=False)
+    file = tmp_path / place / "pipeline" / "runs" / "environment.py"
+    file.parent.mkdir(parents=True)
+    git(tmp_path, "init")
+    (tmp_path / "theirs").write_text("1")
+    if tracked:
+        file.write_text("1")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "theirs")
+    file.write_text("1")
+    monkeypatch.setattr(environment, "__file__", str(file))
+    # with the package at its root it is a checkout of ours, or a fork
+    ours = tracked and place == "."
+    assert describe_code() == {"commit": git(tmp_path, "rev-parse", "HEAD") if ours else None, "dirty": False}
+    monkeypatch.setenv("NLCEN_COMMIT", "abc+dirty")
+    assert ours or describe_code() == {"commit": "abc", "dirty": True}
