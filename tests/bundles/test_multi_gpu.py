@@ -23,13 +23,6 @@ from tests.interpreter import Interpreter, Program
 BUNDLE = "bundles/nlcen_jsrt"
 # instance normalization needs no other process, so that two train exactly as one
 NETWORK = {
-    "network_name": "BasicUNet",
-    "backbone": None,
-    "backbone_weights": None,
-    "nlce": None,
-    "non_local": None,
-    "context": None,
-    "network_params": {},
     "network_def": {
         "_target_": "BasicUNet",
         "spatial_dims": 2,
