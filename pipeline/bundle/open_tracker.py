@@ -14,7 +14,7 @@ from pipeline.attacks import attack_identity
 from pipeline.runs import IGNORED_KEYS, open_run
 from pipeline.settings import merged_config, network_name, run_title, running_parser
 from pipeline.settings.bundle_settings import SETTINGS
-from pipeline.settings.structure import needed_by
+from pipeline.settings.structure import needed_by, referenced_paths
 from pipeline.tracking import Tracker, check_store
 from pipeline.transforms import data_name, datalist_digests, datalist_file
 from pipeline.weights import fingerprint_network
@@ -74,14 +74,17 @@ def _params(config: Mapping[str, Any], get: Callable[[str], Any]) -> dict[str, A
     """The hyper-parameters, in the names that MLflow shows."""
     network = get("network_def")
     of_network = needed_by(config, "network_def")
-    logged = {key: get(key) for key in SETTINGS if key in config and key not in IGNORED_KEYS}
-    params: dict[str, Any] = {"network": network_name(network), "variant": ""}
-    params |= {key: value for key, value in logged.items() if key not in of_network and value is not None}
-    params["network_params"] = {
-        key: "none" if value is None else value for key, value in logged.items() if key in of_network
-    }
-    params["parameters"] = sum(parameter.numel() for parameter in network.parameters())
-    return params | {
+    # what nothing refers to, such as the switches of NLCE for another network, was not used
+    used = {path[0] for path in referenced_paths(config)} | {"variant"}
+    logged = {key: get(key) for key in SETTINGS if key in (used & config.keys()) - IGNORED_KEYS}
+    return {
+        "network": network_name(network),
+        "variant": "",
+        **{key: value for key, value in logged.items() if key not in of_network and value is not None},
+        "network_params": {
+            key: "none" if value is None else value for key, value in logged.items() if key in of_network
+        },
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "loss": _plain(config["loss"]),
         "optimizer": _plain(config["optimizer"]),
         "lr_scheduler": _plain(config["train"]["lr_scheduler"]),
