@@ -65,7 +65,7 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
                 "ckpt_dir": folder / "models",
                 **weights,
                 "experiment_name": plan.experiment,
-                "run_name": f"$@title + ' · {cell.labels['data']} · seed {cell.labels['seed']}'",
+                "run_name": f"$bundle.run_title() + ' · {cell.labels['data']} · seed {cell.labels['seed']}'",
             }
             take_gpus(processes)
             status = _run(name, bundle_command(cell, locations, processes), log)

@@ -19,7 +19,7 @@ from types import TracebackType
 _SERVE = """
 import gc, json, os, runpy, sys
 import alembic.command, mlflow.store.tracking.sqlalchemy_store, sqlalchemy.orm, monai.bundle
-import pipeline.handlers, pipeline.inference, pipeline.networks, pipeline.runs, pipeline.tracking
+import pipeline.bundle, pipeline.inference, pipeline.networks, pipeline.runs, pipeline.tracking
 sqlalchemy.orm.configure_mappers()
 gc.freeze()  # else each program looks at every object of these modules at its end, for seconds
 print("ready", flush=True)

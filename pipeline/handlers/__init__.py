@@ -11,6 +11,8 @@ from .run_cost import RunCost
 from .stop_at_divergence import StopAtDivergence
 from .sweep_report import SweepReport
 from .track_run import TrackRun
+from .tracked_sweep import TrackedSweep, overlap_metrics
+from .tracked_training import TrackedTraining, step_on_loss
 from .training_checkpoint import TrainingCheckpoint
 from .training_masks import TrainingMasks
 from .training_progress import TrainingProgress
@@ -24,6 +26,8 @@ __all__ = [
     "StopAtDivergence",
     "SweepReport",
     "TrackRun",
+    "TrackedSweep",
+    "TrackedTraining",
     "TrainingCheckpoint",
     "TrainingMasks",
     "TrainingProgress",
@@ -31,4 +35,6 @@ __all__ = [
     "check_training",
     "epsilon_name",
     "first_seed",
+    "overlap_metrics",
+    "step_on_loss",
 ]

@@ -6,13 +6,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai.bundle import ConfigParser
+
 from pipeline.transforms import datalist_fingerprint
 from pipeline.utils import InputError
 from pipeline.weights import read_weights
 
 __all__ = ["TrainedRun", "read_trained_run"]
 
-_SAME = ("image_size", "step", "value_range")  # what the scores of a bundle mean
+_SAME = ("image_size", "validate#attack")  # what the scores of a bundle mean
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,12 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
             f"{folder} is a training of {result['network']} {result['variant']}".rstrip()
             + "; a bundle takes the weights of its own network, NLCEN as train.json has it."
         )
-    own = json.loads((bundle / "configs" / "train.json").read_text(encoding="utf-8"))
+    used = ConfigParser(config)
+    own = ConfigParser(ConfigParser.load_config_file(str(bundle / "configs" / "train.json")))
     for key in _SAME:
-        if config[key] != own[key]:
+        if used[key] != own[key]:
             raise InputError(
-                f"{folder} was run with {key} {config[key]}, which is {own[key]} in {bundle}; a bundle takes a "
+                f"{folder} was run with {key} {used[key]}, which is {own[key]} in {bundle}; a bundle takes a "
                 "training with its own."
             )
     datalist = Path(result["data"])

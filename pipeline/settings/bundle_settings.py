@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kinds import DEVICE, FUNCTION, NAME, SWITCH, Kind, list_of, number, one_of, or_null, text, whole
+from .kinds import DEVICE, NAME, SWITCH, Kind, list_of, number, one_of, or_null, text, whole
 
 __all__ = ["SETTINGS", "Setting"]
 
@@ -21,8 +21,7 @@ _MOST_SEED = 2**32 - 1  # what NumPy takes
 
 # of all bundles and of the files that may be laid over them
 SETTINGS: dict[str, Setting] = {
-    "dataset_dir": Setting(text(), "folder that data_prep has written, or, for inferring, the pictures"),
-    "datalist": Setting(text(), "the data list, JSON"),
+    "dataset_dir": Setting(text(), "folder or data list (JSON) of data_prep, or, for inferring, the pictures"),
     "output_dir": Setting(text(), "folder for runs or results"),
     "ckpt_dir": Setting(text(), "folder for the trained weights, model.pt"),
     "ckpt_path": Setting(text(), "file of weights to evaluate or infer with"),
@@ -30,12 +29,6 @@ SETTINGS: dict[str, Setting] = {
     "max_epochs": Setting(whole(least=1), "epochs of the training"),
     "batch_size": Setting(whole(least=1), "images in a batch"),
     "learning_rate": Setting(number(above=0), "at the start"),
-    "lowest_learning_rate": Setting(or_null(number(least=0)), "below which it is not reduced"),
-    "learning_rate_factor": Setting(or_null(number(above=0, most=0.999)), "by which it is reduced on a plateau"),
-    "weight_decay": Setting(number(least=0), "of the optimizer"),
-    "betas": Setting(or_null(list_of(number(least=0, most=0.999999), 2, "[0.9,0.999]")), "of Adam"),
-    "lr_scheduler_step": Setting(FUNCTION, "what the scheduler is given after each epoch"),
-    "momentum": Setting(number(least=0, most=1), "of SGD"),
     "seed": Setting(whole(least=0, most=_MOST_SEED), "of weights, order and augmentation"),
     "image_size": Setting(list_of(whole(least=32), 2, "[256,256]"), "rows and columns that the network takes"),
     "in_channels": Setting(one_of(1, 3), "1 for grey pictures, 3 for color"),
@@ -44,7 +37,6 @@ SETTINGS: dict[str, Setting] = {
     "nlce": Setting(SWITCH, "false: the network without NLCE"),
     "non_local": Setting(SWITCH, "false: NLCE without its non-local operation"),
     "context": Setting(SWITCH, "false: NLCE without its context encoding"),
-    "network_wise": Setting(SWITCH, "train the parts of a network one after the other (NWCN)"),
     "sweep": Setting(SWITCH, "false: no attack"),
     "epsilons": Setting(
         list_of(number(above=0), example="[2.0,8.0]", empty=False), "intensities of the attack in grey levels"
@@ -55,13 +47,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "defence_epsilon": Setting(number(above=0), "intensity of adversarial training in grey levels, at most"),
     "robustness_dir": Setting(text(), "folder for the battery's report"),
-    "step": Setting(number(above=0), "of one iteration of the attack in grey levels"),
-    "value_range": Setting(
-        or_null(list_of(number(), 2, "[0.0,255.0]")), "grey levels that the attack keeps to; null: no limit"
-    ),
     "panels": Setting(whole(least=0), "images to save under attack"),
-    "cache_rate": Setting(number(least=0, most=1), "part of the data that is kept in memory"),
-    "num_workers": Setting(whole(least=0), "threads that fill the cache"),
     "device": Setting(DEVICE, "where the network runs"),
     "progress": Setting(SWITCH, "a progress bar on a terminal; false: lines, as elsewhere"),
     "original_names": Setting(SWITCH, "name results after DICOM files, whose names often are those of patients"),
@@ -69,9 +55,7 @@ SETTINGS: dict[str, Setting] = {
     "experiment_name": Setting(text(), "MLflow's experiment"),
     "run_name": Setting(or_null(text()), "what MLflow calls the run; null: network, data and seed"),
     "register": Setting(or_null(NAME), "register the trained network in MLflow by this name"),
-    "run_kind": Setting(NAME, "what run folders are called"),
     "variant": Setting(text(empty=True), "what reports add to the network's name"),
-    "network_name": Setting(text(), "what reports call the network"),
     "initial_weights": Setting(or_null(text()), "weights that an ablation starts from"),
     "surrogate_weights": Setting(text(), "weights of the network that a transferred attack is made on"),
     "surrogate_nlce": Setting(SWITCH, "false: that network without NLCE"),

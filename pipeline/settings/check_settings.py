@@ -21,18 +21,29 @@ from .usage import find_run_ids, usage
 __all__ = ["check_settings"]
 
 _SETTING = re.compile(r"@(\w+)")
+# what MONAI, Python or a file that is laid over reads, and nothing in a configuration need refer to
+_READ_ELSEWHERE = {
+    "bundle_root",
+    "ckpt_dir",
+    "dataset_dir",
+    "finalize",
+    "imports",
+    "initialize",
+    "network_def",
+    "post_transforms",
+    "processes",
+    "robustness_assessment",
+    "training",
+    "variant",
+}
 
 
-def check_settings(unreferenced: Collection[str]) -> None:
+def check_settings() -> None:
     """Check every setting of the running bundle before anything else of it runs, and bring each into its type.
 
-    Call it at the begin of ``initialize``: ``"$check_settings(('run', 'dataset_dir'))"``. Whatever the value comes from
-    (the command line, a file laid over, Python), it is held against the kind of the setting; ``false`` on the command
-    line, which MONAI hands on as text, becomes false. Values of other keys are held against the default that they
-    replace. ``--help`` prints the settings and ends the program.
-
-    Args:
-        unreferenced: top-level keys that nothing in the configuration refers to, see :func:`check_keys`.
+    Whatever the value comes from (the command line, a file laid over, Python), it is held against the kind of the
+    setting; ``false`` on the command line, which MONAI hands on as text, becomes false. Values of other keys are held
+    against the default that they replace. ``--help`` prints the settings and ends the program.
 
     Raises:
         InputError: if a key does not exist, a value is not of the kind or out of range, or the run id does not exist;
@@ -48,7 +59,8 @@ def check_settings(unreferenced: Collection[str]) -> None:
             print(usage(config, run_ids))
         sys.exit()
     described = _checked_overrides(parser, files, overrides)
-    check_keys(config, unreferenced)
+    # a network or an optimizer of the user's own need not take what the bundle's takes, unless it is asked to
+    check_keys(config, {*_READ_ELSEWHERE, *run_ids, *SETTINGS.keys() - overrides.keys()})
     _check_run_id(run_ids)
     parser.update(_checked_settings(config))
     parser.update(described)
@@ -146,7 +158,8 @@ def _checked_overrides(parser: ConfigParser, files: Any, overrides: Mapping[str,
     for key in overrides:
         if key not in SETTINGS and key in parser:
             kind = _kind_of(defaults[key] if key in defaults else argument_default(parser.get(), key))
-            if kind is not None:
+            # an argument may be null; whether this one may, its component says
+            if kind is not None and parser[key] is not None:
                 checked[key] = _read(key, parser[key], kind)
     return checked
 

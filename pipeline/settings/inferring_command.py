@@ -20,8 +20,7 @@ def inferring_command() -> str | None:
     """Return the command that segments pictures with the network of a training, without the weights and the folder.
 
     Of the training's command it takes what defines the network: the files laid over that have a ``network_def``, and
-    the settings that ``inference.json`` has too. MONAI knows that command only while it initializes a bundle, so call
-    this in the bundle's ``initialize``.
+    the settings that ``inference.json`` has too.
 
     Returns:
         The command; None if there is no ``inference.json`` beside the first file, or MONAI's command line is not used.

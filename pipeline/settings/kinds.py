@@ -13,7 +13,6 @@ import torch
 
 __all__ = [
     "DEVICE",
-    "FUNCTION",
     "NAME",
     "SECTION",
     "SWITCH",
@@ -149,8 +148,6 @@ NAME = Kind(
 )
 # a section of the configuration, or a component
 SECTION = Kind("a section, {...}", lambda value: isinstance(value, dict))
-# a function, which only an expression gives
-FUNCTION = Kind('a function, as an expression such as "$lambda engine: ()"', callable)
 # a device of this machine; its value is the expression that makes it
 DEVICE = Kind(
     "a device that this machine has, such as cpu or cuda:0",

@@ -16,6 +16,7 @@ from pipeline.utils import InputError, explain_input_errors, find_input_error, i
 from pipeline.weights import fingerprint_file
 
 from .bundle_settings import SETTINGS
+from .run_title import run_title
 from .running_bundle import command_line, running_parser
 from .structure import nearest
 
@@ -83,6 +84,8 @@ def prepare_robustness() -> None:
         }
     if _get(parser, "tracker") is not None:
         settings["tracker"] = "@tracker"
+    if _get(parser, "tracker#kind") is not None:
+        parser["tracker#kind"] = "robustness"
     stated = _get(parser, _ASSESSMENT) or {}
     for key, value in settings.items():
         if key not in stated:
@@ -134,7 +137,7 @@ def _facts(parser: ConfigParser, root: Path) -> dict[str, Any]:
     file = root / "configs" / "metadata.json"
     if not metadata and file.is_file():
         metadata = json.loads(file.read_text(encoding="utf-8"))
-    name = parser.get_parsed_content("title") if "title" in parser else metadata.get("name")
+    name = run_title() if "tracker#kind" in parser else metadata.get("name")
     data = parser.get_parsed_content("dataset_dir") if "dataset_dir" in parser else None
     weights = parser.get_parsed_content("ckpt_path")
     facts = {

@@ -6,6 +6,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigWorkflow
@@ -14,18 +15,26 @@ from monai.bundle.scripts import create_workflow, run
 
 from pipeline.utils import InputError
 
-__all__ = ["command_line", "merged_config", "running_parser", "running_workflow"]
+__all__ = ["bundle_root", "command_line", "merged_config", "running_parser", "running_workflow"]
 
 # MONAI hands an expression the resolved objects (@key), but neither the parser, the workflow nor the command line. They
 # are looked up where they must be: an expression is evaluated from within methods of these, whose frames are on the
 # call stack.
 
 
+def bundle_root() -> str:
+    """Return the folder of the running bundle, that of its first configuration file or the one above ``configs``.
+
+    Example:
+        >>> config["bundle_root"] = "$settings.bundle_root()"
+    """
+    workflow = running_workflow()
+    folder = Path() if workflow is None else workflow.config_root_path
+    return str(folder.parent if folder.name == "configs" else folder)
+
+
 def merged_config() -> dict[str, Any]:
     """Return the configuration of the running MONAI bundle: all files and overrides merged, nothing evaluated.
-
-    Call it in an expression of the bundle: ``"config": "$merged_config()"``, with ``"$from pipeline.settings import
-    merged_config"`` among its imports (after ``"$import pipeline.settings"`` MONAI knows no name ``pipeline``).
 
     Returns:
         A copy of the configuration as MONAI has merged it, macros (``%key``) replaced, without the metadata.

@@ -14,7 +14,7 @@ from monai.bundle.config_item import ComponentLocator, ConfigComponent
 
 from pipeline.utils import InputError
 
-__all__ = ["argument_default", "check_keys", "nearest", "referenced_paths"]
+__all__ = ["argument_default", "check_keys", "nearest", "needed_by", "referenced_paths"]
 
 _REFERENCE = re.compile(r"[@%](\w+(?:(?:#|::)\w+)*)")
 _SEPARATOR = re.compile(r"#|::")
@@ -57,6 +57,14 @@ def referenced_paths(config: Mapping[str, Any]) -> set[tuple[str, ...]]:
     """Return what the configuration refers to: ``("train", "dataloader")`` for ``@train#dataloader``."""
     text = json.dumps(config, default=str, ensure_ascii=False)
     return {tuple(_SEPARATOR.split(path)) for path in _REFERENCE.findall(text)}
+
+
+def needed_by(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a part of the configuration: ``key`` and all that it refers to, directly or not."""
+    found = {key: config[key]}
+    while missing := {path[0] for path in referenced_paths(found)} & config.keys() - found.keys():
+        found |= {name: config[name] for name in sorted(missing)}
+    return found
 
 
 def nearest(key: str, known: Collection[str]) -> str:

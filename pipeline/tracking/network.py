@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from monai.networks.utils import eval_mode
 
-from pipeline.settings.structure import referenced_paths
+from pipeline.settings.structure import needed_by
 from pipeline.utils import atomic_path
 from pipeline.weights import bare_network, safetensors_bytes
 
@@ -84,9 +84,7 @@ def log_network(client: MlflowClient, run_id: str, folder: Path, what: Mapping[s
 
 def _network_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """``network_def`` and all that it refers to, with the imports of both."""
-    found: dict[str, Any] = {"network_def": config["network_def"]}
-    while missing := {path[0] for path in referenced_paths(found)} & config.keys() - found.keys():
-        found |= {key: config[key] for key in sorted(missing)}
+    found = needed_by(config, "network_def")
     if "backbone_weights" in found:
         found["backbone_weights"] = None  # a file of where it was trained
     text = json.dumps(found)

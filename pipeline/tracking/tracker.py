@@ -49,6 +49,7 @@ class Tracker:
         tags: further tags.
         config: the merged configuration, kept as ``config.json`` in the run folder and as an artifact.
         run_name: what MLflow shows; the folder's name if None.
+        datasets: the arguments of ``log_dataset`` for each part of the data.
     """
 
     run: RunDirectory
@@ -58,6 +59,7 @@ class Tracker:
     tags: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     run_name: str | None = None
+    datasets: Sequence[tuple[str, str, str, str, Mapping[str, Any]]] = ()
 
     def __post_init__(self) -> None:
         self._closed = False
@@ -95,6 +97,8 @@ class Tracker:
         with atomic_path(self.run.path / "config.json") as file:
             file.write_text(hide_credentials(json.dumps(self.config, indent=4, default=str)) + "\n")
         self.log_artifact(self.run.path / "config.json")
+        for dataset in self.datasets:
+            self.log_dataset(*dataset)
         upload_leftovers(self.run.path.parent, client, address["tracking_uri"])
         self._send()
 

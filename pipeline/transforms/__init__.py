@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from .check_logits import CheckLogitsd
 from .check_mask import CheckMaskd, check_pair
-from .datalist import data_name, datalist_digests, datalist_fingerprint, load_datalist
+from .datalist import data_name, datalist_digests, datalist_file, datalist_fingerprint, load_datalist
 from .dicom_file import quiet_pydicom, read_dicom
 from .dicom_tags import dicom_pseudonym, is_dicom_picture, read_dicom_tags
 from .jsrt_image import JSRT_MAXIMUM, JSRT_SHAPE, read_jsrt_image
 from .list_folder import FolderContent, list_folder, say_closed
+from .load_picture import LoadPictured
 from .mask_range import (
     MaskRange,
     copy_mask_range,
@@ -31,6 +32,7 @@ __all__ = [
     "CheckLogitsd",
     "CheckMaskd",
     "FolderContent",
+    "LoadPictured",
     "MaskRange",
     "Picture",
     "PictureReader",
@@ -40,6 +42,7 @@ __all__ = [
     "copy_mask_range",
     "data_name",
     "datalist_digests",
+    "datalist_file",
     "datalist_fingerprint",
     "dicom_pseudonym",
     "is_dicom_picture",

@@ -18,19 +18,26 @@ from pipeline.utils import InputError, why_no_id
 
 from .picture_files import missing_file, picture_name
 
-__all__ = ["data_name", "datalist_digests", "datalist_fingerprint", "load_datalist"]
+__all__ = ["data_name", "datalist_digests", "datalist_file", "datalist_fingerprint", "load_datalist"]
 
 SECTIONS = ("training", "test")
 FILE_KEYS = ("image", "label")
 FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 
 
+def datalist_file(path: PathLike) -> Path:
+    """Return the data list that a folder holds, ``datalist.json``, or ``path`` itself if it ends in ``.json``."""
+    path = Path(path)
+    return path if path.suffix == ".json" else path / "datalist.json"
+
+
 def load_datalist(path: PathLike, section: str) -> list[dict[str, Any]]:
     """Read one section of a MONAI (decathlon-style) data list and check that it can be used.
 
     Args:
-        path: the JSON file, ``{"training": [{"image": ..., "label": ..., "id": ...}, ...], "test": [...]}``. Relative
-            names start from its folder. An accented letter may be written in either of Unicode's two ways.
+        path: the JSON file, ``{"training": [{"image": ..., "label": ..., "id": ...}, ...], "test": [...]}``, or the
+            folder that holds it as ``datalist.json``. Relative names start from its folder. An accented letter may be
+            written in either of Unicode's two ways.
         section: ``"training"`` or ``"test"``.
 
     Returns:
@@ -42,7 +49,7 @@ def load_datalist(path: PathLike, section: str) -> list[dict[str, Any]]:
             (see :func:`pipeline.utils.why_no_id`) or is given twice, files are gone, or a picture stands twice in a
             section or in both.
     """
-    path = Path(path)
+    path = datalist_file(path)
     content = _read(path)
     if section not in content:
         raise InputError(
@@ -65,8 +72,9 @@ def data_name(path: PathLike) -> str:
     Raises:
         InputError: as :func:`load_datalist`.
     """
-    description = _read(Path(path)).get("description")
-    return description if isinstance(description, str) and description.strip() else Path(path).absolute().parent.name
+    file = datalist_file(path)
+    description = _read(file).get("description")
+    return description if isinstance(description, str) and description.strip() else file.absolute().parent.name
 
 
 def datalist_fingerprint(path: PathLike) -> str:
@@ -86,7 +94,7 @@ def datalist_digests(path: PathLike) -> dict[str, str]:
     Raises:
         InputError: as :func:`load_datalist`.
     """
-    path = Path(path)
+    path = datalist_file(path)
     content = _read(path)
     sections = {name: content[name] for name in SECTIONS if name in content}
     digests = {name: hashlib.sha256(_bytes(entries)) for name, entries in {"all": sections, **sections}.items()}

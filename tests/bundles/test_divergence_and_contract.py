@@ -24,14 +24,11 @@ TRAIN = "bundles/nlcen_jsrt/train.json"
 INFERENCE = "bundles/nlcen_jsrt/inference.json"
 # the second epoch's rate spoils whatever it is multiplied with
 EXPLODING = {
-    "lr_scheduler": {
+    "train#lr_scheduler": {
         "_target_": "torch.optim.lr_scheduler.LambdaLR",
         "optimizer": "@optimizer",
         "lr_lambda": "$lambda epoch: 1.0 if epoch == 0 else 1e20",
     },
-    "lr_scheduler_step": "$lambda engine: ()",
-    "learning_rate_factor": None,
-    "lowest_learning_rate": None,
 }
 
 
@@ -113,8 +110,8 @@ def test_weights_that_are_not_finite_are_not_evaluated(make_workflow: MakeWorkfl
             "The first test picture: the masks hold values from 0 to 1, but must hold 0 and 1 only; ",
         ),
         (
-            {"lr_scheduler#mode": "foo"},
-            "lr_scheduler cannot be made (ValueError: mode foo is unknown!); correct what the files or --lr_scheduler#",
+            {"train#lr_scheduler#mode": "foo"},
+            "train#lr_scheduler cannot be made (ValueError: mode foo is unknown!); correct what the files or --train#",
         ),
         ({"optimizer#lr": -1.0}, "optimizer cannot be made (ValueError: Invalid learning rate: -1.0); "),
         ({"train#sampler#seed": "abc"}, "The training data cannot be put into batches (TypeError: "),
@@ -130,10 +127,11 @@ def test_weights_that_are_not_finite_are_not_evaluated(make_workflow: MakeWorkfl
             "tracking_uri: the MLflow store foo://x does not answer (Model registry functionality is unavailable; got "
             "unsupported URI 'foo://x' for model registry data storage). Start the server",
         ),
-        ({"lr_scheduler_step": "$3"}, "--lr_scheduler_step must be a function, as an expression such as "),
+        ({"optimizer#weight_decay": -1.0}, "optimizer cannot be made (ValueError: Invalid weight_decay value: -1.0); "),
+        ({"validate#attack#step": 0.0}, "step: the step size must be finite and above 0, got 0.0."),
+        ({"validate#attack#value_range": "all"}, "value_range: two grey levels are needed, the lower one"),
         ({"register": "a/b"}, "--register must be a name of letters, digits, - and _, or null, got 'a/b'."),
         ({"run_name": 2024}, "--run_name must be text, or null, got 2024."),
-        ({"run_kind": "a/b"}, "--run_kind must be a name of letters, digits, - and _, got 'a/b'."),
         (
             {"epsilons": []},
             "--epsilons must be a list, not empty, such as [2.0,8.0], each entry a number above 0, got [].",

@@ -23,13 +23,6 @@ from tests.interpreter import Interpreter, Program
 BUNDLE = "bundles/nlcen_jsrt"
 # instance normalization needs no other process, so that two train exactly as one
 NETWORK = {
-    "network_name": "BasicUNet",
-    "backbone": None,
-    "backbone_weights": None,
-    "nlce": None,
-    "non_local": None,
-    "context": None,
-    "network_params": {},
     "network_def": {
         "_target_": "BasicUNet",
         "spatial_dims": 2,
@@ -112,6 +105,9 @@ def test_two_processes_train_and_attack_as_one(tmp_path: Path, phantoms: Path, i
     client = mlflow.MlflowClient(f"sqlite:///{folders[1]}/mlruns.db")
     (found,) = client.search_runs([client.get_experiment_by_name("nlcen_jsrt").experiment_id])
     assert found.info.status == "FINISHED"
+    # the settings of a network that is not this one are not said of it
+    assert found.data.params["network"] == "BasicUNet"
+    assert not [key for key in found.data.params if "nlce" in key or "backbone" in key]
     clean = [dic for _, epsilon, dic, _ in two if epsilon == 0]
     assert found.data.metrics["test/DIC"] == pytest.approx(sum(clean) / len(clean), abs=1e-6)
     assert [point.step for point in client.get_metric_history(found.info.run_id, "train/loss")] == list(range(1, 7))

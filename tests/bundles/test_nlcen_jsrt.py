@@ -120,6 +120,9 @@ def test_training_attacks_tracks_and_leaves_everything(
         )
     params = run.data.params
     assert params["network"] == "NLCEN" and params["learning_rate"] == "0.001" and params["test_images"] == "2"
+    assert params["network_params.nlce"] == "True" and params["network_params.backbone_weights"] == "none"
+    assert (params["lr_scheduler.min_lr"], params["attack.step"], params["max_epochs"]) == ("0.0001", "1.0", "2")
+    assert not {"dataset_dir", "output_dir", "tracking_uri", "nlce", "optimizer.params"} & params.keys()
     artifacts = {file.path for file in mlflow.MlflowClient(settings["tracking_uri"]).list_artifacts(run.info.run_id)}
     assert {"config.json", "summary.csv", "per_image.csv", "epsilon_curve.png", "panels", "model"} <= artifacts
 

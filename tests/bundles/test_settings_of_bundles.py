@@ -68,5 +68,5 @@ def test_in_the_bundle_s_own_folder_one_sentence_says_where_to_start() -> None:
         text=True,
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: the code of this bundle is not found. Start in the folder")
+    assert done.stderr.splitlines()[-1] == "error: no pipeline.bundle: pip install . or start beside it"
     assert "Traceback" not in done.stderr

@@ -99,7 +99,7 @@ def test_what_is_written_is_what_the_bundle_would_make_of_the_original(root):
     parser = ConfigParser()
     parser.read_config(str(TRAIN))
     parser["image_size"] = [32, 32]
-    parser["train#deterministic_transforms#0#reader#channels"] = 3
+    parser["in_channels"] = 3
     preprocess = parser.get_parsed_content("train#preprocessing")
     for names, images, masks in ((TRAINING, *FOLDERS[:2]), (TEST, *FOLDERS[2:])):
         for name in names:

@@ -32,7 +32,8 @@ from tests.interpreter import Interpreter
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = ("nlcen_jsrt", "nlcen_isbi2016")
-SETTINGS = {"image_size": [256, 256], "step": 1.0, "value_range": [0.0, 255.0]}
+ATTACK = {"_target_": "pipeline.attacks.IterativeFGSM", "step": 1.0, "value_range": [0.0, 255.0]}
+SETTINGS = {"image_size": [256, 256], "validate": {"attack": ATTACK}}
 SCORES = {0.0: (0.981, 0.963), 32.0: (0.1254, 0.0721)}
 Change = Callable[[dict[str, Any]], None]
 
@@ -245,8 +246,8 @@ def test_bad_runs_are_refused(tmp_path: Path, data: Path, capsys: pytest.Capture
     )
     run = write_run(tmp_path / "small", network, data, image_size=[64, 64])
     refuse(f"{run} was run with image_size [64, 64], which is [256, 256] in {bundle}; a bundle takes", run)
-    run = write_run(tmp_path / "other attack", network, data, step=2.0)
-    refuse(f"{run} was run with step 2.0, which is 1.0 in {bundle}; ", run)
+    run = write_run(tmp_path / "other attack", network, data, validate={"attack": {**ATTACK, "step": 2.0}})
+    refuse(f"{run} was run with validate#attack {ATTACK | {'step': 2.0}}, which is {ATTACK} in {bundle}; ", run)
     run = write_run(tmp_path / "changed", network, data, lambda result: result.update(data_fingerprint="0"))
     refuse(f"The data of {data / 'datalist.json'} has changed since the training {run}; train anew.", run)
     content = json.loads((data / "datalist.json").read_text())

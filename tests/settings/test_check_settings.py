@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = {
     "imports": [
         "$import torch",
-        "$from pipeline.settings import check_settings",
+        "$from pipeline.settings.check_settings import check_settings",
         "$from pipeline.settings import merged_config",
     ],
     "max_epochs": 3,
@@ -28,7 +28,7 @@ CONFIG: dict[str, Any] = {
     "batch_size": "$2 * 4",
     "image_size": [64, 64],
     "epsilons": "$[2.0, 8.0]",
-    "value_range": [0.0, 255.0],
+    "intensity_range": [0.0, 255.0],
     "nlce": True,
     "sweep": True,
     "backbone": "resnet18",
@@ -45,10 +45,10 @@ CONFIG: dict[str, Any] = {
     "all": {
         "_target_": "builtins.dict",
         "epochs": "@max_epochs",
-        "rest": "$[@learning_rate, @epsilons, @value_range, @nlce, @sweep, @backbone, @seed, @experiment_name, @own]",
-        "parts": "$[@train#loader, @train#handlers, @train#copy, @train#flips, @image_size, @device]",
+        "rest": "$[@learning_rate, @epsilons, @intensity_range, @nlce, @sweep, @backbone, @seed, @own]",
+        "parts": "$[@experiment_name, @train#loader, @train#handlers, @train#copy, @train#flips, @image_size, @device]",
     },
-    "initialize": ["$check_settings(('imports', 'initialize', 'training', 'run'))"],
+    "initialize": ["$check_settings()"],
     "training": ["$merged_config() | {'batches': @train#loader.batch_size, 'on': @device}", "$@all"],
     "run": "%training",
 }
@@ -96,9 +96,9 @@ def test_true_in_every_spelling_is_true(files: list[str], word: Any) -> None:
     [
         ("learning_rate", 1, 1.0),
         ("epsilons", (1, 2.5), [1.0, 2.5]),
-        ("value_range", None, None),
-        ("value_range", "null", None),
-        ("value_range", "None", None),
+        ("intensity_range", None, None),
+        ("intensity_range", "null", None),
+        ("intensity_range", "None", None),
         ("max_epochs", "$2 + 2", "$2 + 2"),
         ("image_size", (32, 96), [32, 96]),
         ("backbone", "resnet50", "resnet50"),
@@ -232,9 +232,21 @@ def test_an_argument_that_only_the_class_behind_takes_is_none_too_many(files: li
 
 
 def test_a_setting_that_is_taken_out_may_stand_there_but_not_be_set(files: list[str]) -> None:
-    Path(files[1]).write_text(json.dumps({"momentum": None}))
-    assert merged(files)["momentum"] is None
-    assert refusal(files, momentum=0.5).startswith("--momentum: the configuration has no such setting")
+    Path(files[1]).write_text(json.dumps({"surrogate_weights": None}))
+    assert merged(files)["surrogate_weights"] is None
+    said = refusal(files, surrogate_weights="a.pt")
+    assert said.startswith("--surrogate_weights: the configuration has no such setting")
+
+
+def test_a_setting_that_nothing_uses_may_stand_there_but_not_be_set(files: list[str]) -> None:
+    """A network of the user's own does not take them, whatever the bundle's file says."""
+    Path(files[1]).write_text(json.dumps({"in_channels": 1, "context": True}))
+    assert merged(files)["context"] is True
+    assert refusal(files, context=False) == "--context: the configuration has no such setting."
+
+
+def test_null_for_an_argument_is_left_to_its_component(files: list[str]) -> None:
+    assert merged(files, **{"train#handlers#0#name": None})["train"]["handlers"][0]["name"] is None
 
 
 def test_null_for_a_setting_that_does_not_exist_is_refused_too(files: list[str]) -> None:

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``train.json`` of the bundles calls, and MONAI has no component for."""
+
+from __future__ import annotations
+
+from pipeline.settings import bundle_root, run_title
+
+from .open_tracker import open_tracker
+from .prepare_training import prepare_training
+from .training import finish_training, start_training
+
+__all__ = ["bundle_root", "finish_training", "open_tracker", "prepare_training", "run_title", "start_training"]
