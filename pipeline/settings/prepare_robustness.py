@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from pipeline.utils import InputError, explain_input_errors, find_input_error, i
 from pipeline.weights import fingerprint_file
 
 from .bundle_settings import SETTINGS
+from .inferring_command import quoted
 from .run_title import run_title
 from .running_bundle import command_line, running_parser
 from .structure import nearest
@@ -148,7 +148,7 @@ def _facts(parser: ConfigParser, root: Path) -> dict[str, Any]:
         "description": metadata.get("description"),
         "intended_use": metadata.get("intended_use"),
         "bundle_version": metadata.get("version"),
-        "command": f"python -m monai.bundle {shlex.join(sys.argv[1:])}",
+        "command": f"python -m monai.bundle {' '.join(map(quoted, sys.argv[1:]))}",
     }
     return {key: str(value) for key, value in facts.items() if value is not None}
 
