@@ -48,7 +48,7 @@ def open_tracker(
         InputError: if the store does not answer, or the folder cannot be written.
 
     Example:
-        >>> config["tracker"] = {"_target_": "pipeline.bundle.open_tracker", "kind": "training", ...}
+        ``"tracker": {"_target_": "pipeline.bundle.open_tracker", "kind": "training", ...}``
     """
     check_store(tracking_uri, experiment_name)
     config = merged_config()

@@ -21,7 +21,7 @@ def prepare_training() -> None:
         InputError: if something is wrong; the message names it.
 
     Example:
-        >>> config["initialize"] = ["$bundle.prepare_training()"]
+        ``"initialize": ["$bundle.prepare_training()"]``
     """
     prepare_bundle()
     parser = running_parser("prepare_training")

@@ -18,7 +18,7 @@ def start_training() -> None:
         InputError: if something is wrong; the message names it, and nothing has been written.
 
     Example:
-        >>> config["training"] = ["$bundle.start_training()", "$@train#trainer.run()"]
+        ``"training": ["$bundle.start_training()", "$@train#trainer.run()"]``
     """
     get = running_parser("start_training").get_parsed_content
     check_components("optimizer", "train#lr_scheduler", "train#dataloader")
@@ -40,7 +40,7 @@ def finish_training(register: str | None = None) -> None:
         register: the name of the network in MLflow's registry.
 
     Example:
-        >>> config["training"].append("$bundle.finish_training(@register)")
+        ``"training": [..., "$bundle.finish_training(@register)"]``
     """
     get = running_parser("finish_training").get_parsed_content
     tracker = get("tracker")

@@ -59,7 +59,7 @@ def overlap_metrics() -> dict[str, IgniteMetricHandler]:
     An empty mask counts: 1 where nothing is predicted, else 0.
 
     Example:
-        >>> SupervisedEvaluator(..., key_val_metric=overlap_metrics())
+        >>> metrics = overlap_metrics()  # key_val_metric of a MONAI evaluator
     """
     return {
         name: IgniteMetricHandler(

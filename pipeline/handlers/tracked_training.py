@@ -96,7 +96,7 @@ def step_on_loss(scheduler: Scheduler) -> Callable[[Engine], Any]:
         scheduler: the scheduler.
 
     Example:
-        >>> LrScheduleHandler(scheduler, step_transform=step_on_loss(scheduler)).attach(trainer)
+        >>> step_transform = step_on_loss(scheduler)  # of MONAI's LrScheduleHandler
     """
     if isinstance(scheduler, ReduceLROnPlateau):
         return lambda engine: engine.state.metrics["epoch_loss"]

@@ -21,7 +21,7 @@ def prepare_bundle() -> None:
         InputError: as ``check_settings`` does.
 
     Example:
-        >>> config["initialize"] = ["$settings.prepare_bundle()"]
+        ``"initialize": ["$settings.prepare_bundle()"]``
     """
     explain_input_errors()
     check_settings()

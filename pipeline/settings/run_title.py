@@ -45,7 +45,7 @@ def run_title() -> str:
         InputError: if it is not called in an expression of a bundle.
 
     Example:
-        >>> config["run_name"] = "$bundle.run_title() + ' on phantoms'"
+        ``"run_name": "$bundle.run_title() + ' on phantoms'"``
     """
     parser = running_parser("run_title")
     variant = parser.get_parsed_content("variant") if "variant" in parser else ""

@@ -26,7 +26,7 @@ def bundle_root() -> str:
     """Return the folder of the running bundle, that of its first configuration file or the one above ``configs``.
 
     Example:
-        >>> config["bundle_root"] = "$settings.bundle_root()"
+        ``"bundle_root": "$settings.bundle_root()"``
     """
     workflow = running_workflow()
     folder = Path() if workflow is None else workflow.config_root_path

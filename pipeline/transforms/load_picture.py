@@ -28,7 +28,7 @@ class LoadPictured(MapTransform):
         InputError: in a call, as ``PictureReader`` and ``CheckMaskd`` do.
 
     Example:
-        >>> item = LoadPictured(channels=1)({"image": "lung.png", "label": "lung_mask.png"})
+        >>> load = LoadPictured(channels=1)  # load({"image": "lung.png", "label": "lung_mask.png"})
     """
 
     def __init__(self, channels: int = 1) -> None:

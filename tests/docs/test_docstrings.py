@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+from collections import defaultdict
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -57,12 +58,21 @@ def example_names() -> dict[str, Any]:
             "attacked": attacked,
         },
         **{"image": image, "picture": picture, "label": label, "test_set": test_set, "training_set": test_set},
-        **{"loader": loader, "scores": scores, "assessment": undefended(), "optimizer": optimizer, "tracker": Mock()},
+        **{"loader": loader, "scores": scores, "assessment": undefended(), "optimizer": optimizer},
+        "tracker": Mock(run=Mock(path=Path("run")), params=defaultdict(str)),
+        "adversarial": pipeline.handlers.AdversarialEvaluation(),
         "loss": PixelCrossEntropy(),
         "scheduler": torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer),
         "evidence": Evidence(attacked, picture, label, ("a", "b", "c"), scores, (8.0,)),
         "evaluator": SupervisedEvaluator(torch.device("cpu"), loader, network),
-        "trainer": SupervisedTrainer(torch.device("cpu"), 1, loader, network, optimizer, PixelCrossEntropy()),
+        "trainer": SupervisedTrainer(
+            torch.device("cpu"),
+            1,
+            torch.utils.data.DataLoader(test_set, batch_size=3),
+            network,
+            optimizer,
+            PixelCrossEntropy(),
+        ),
     }
 
 

@@ -126,7 +126,7 @@ SQUARE[..., 2:5, 3:7] = 1
         (2, None, "robustness: the batches have no key 'label'"),
         (2, 3 * SQUARE, "image 3, image 4: the masks hold values from 0 to 3"),
         (2, SQUARE.repeat(1, 2, 1, 1), "label: the 2 masks of an image overlap"),
-        (2, SQUARE / 0, "label: the masks hold values that are no numbers"),
+        (2, SQUARE / 0, "label: the masks hold values that are not numbers"),
     ],
     ids=["one_channel", "no_label", "other_class", "overlap", "nan"],
 )
