@@ -158,6 +158,7 @@ def test_run_is_training_and_the_sweep_can_be_skipped(settings: dict[str, str], 
     assert [row["epsilon"] for row in rows(run_dir, "summary.csv")] == ["0.0"]
 
 
+@pytest.mark.slow
 def test_killed_training_goes_on_to_the_same_weights(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
     settings = {**settings, "max_epochs": "4", "epsilons": "[0.5]"}
     whole = {**settings, "output_dir": str(tmp_path / "whole"), "ckpt_dir": str(tmp_path / "whole")}

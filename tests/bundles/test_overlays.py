@@ -253,7 +253,10 @@ def test_reading_original_resolution_attacks_the_picture_before_it_is_reduced(
     assert (logits.argmax(1)[0].numpy() == expected).mean() > 0.99
 
 
-@pytest.mark.parametrize(("name", "gradients"), [("uniform_noise", 0), ("pgd", 20 * 2 * 2), ("dice_pgd", 20 * 2 * 2)])
+@pytest.mark.parametrize(
+    ("name", "gradients"),
+    [("uniform_noise", 0), ("pgd", 20 * 2 * 2), pytest.param("dice_pgd", 20 * 2 * 2, marks=pytest.mark.slow)],
+)
 def test_other_attacks(tmp_path: Path, make_workflow: MakeWorkflow, name: str, gradients: int) -> None:
     torch.manual_seed(0)
     network = parser("nlcen_jsrt", "train.json").get_parsed_content("network_def")

@@ -117,6 +117,7 @@ def test_a_failed_cell_stops_only_those_that_need_it(workflow: Workflow) -> None
     assert sorted(workflow.calls()) == sorted([CELLS[1], CELLS[2], CELLS[3], CELLS[5]])
 
 
+@pytest.mark.slow
 def test_a_killed_snakemake_goes_on_with_the_same_command(workflow: Workflow) -> None:
     workflow.behave(CELLS[0], "time.sleep(100)")
     snakemake = workflow.start()
@@ -130,6 +131,7 @@ def test_a_killed_snakemake_goes_on_with_the_same_command(workflow: Workflow) ->
     assert CELLS[0] in workflow.calls() and (workflow.project.results / "summary.md").exists()
 
 
+@pytest.mark.slow
 def test_the_end_of_the_time_reaches_the_cells(workflow: Workflow) -> None:
     saved = workflow.project.folder / "saved"
     program = f"""
