@@ -37,7 +37,7 @@ def main() -> None:
         left, right = figure.subfigures(1, 2, width_ratios=[1.75, 1])
         _failure(left, dict(failure))
         _curves(right.subplots(), reports)
-        figure.savefig(given.output, dpi=160)
+        figure.savefig(given.output, dpi=120)
 
 
 def _failure(figure: SubFigure, failure: dict[str, Any]) -> None:
