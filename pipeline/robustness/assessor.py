@@ -219,7 +219,7 @@ class Assessor:
             epsilons=self.epsilons,
             checks=checks,
             corruptions=pd.DataFrame([row for found in images.values() for row in found["corruptions"]]),
-            convergence=steps.groupby(["epsilon", "step"], as_index=False)[["gradients", "DIC"]].mean(),
+            convergence=_mean_convergence(steps),
             floor=None if self.constant is None else self._floor,
             floor_reason="" if self.constant else "No training masks were given.",
             ceiling={
@@ -355,6 +355,13 @@ class Assessor:
             "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(self._evidence[0][0])],
             **self.facts,
         }
+
+
+def _mean_convergence(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return the means over images for each step; an image whose search has ended keeps its last values."""
+    each = steps.pivot(index=["epsilon", "step"], columns="image", values=["gradients", "DIC"])
+    filled = each.groupby(level="epsilon").ffill()
+    return pd.DataFrame({name: filled[name].mean(axis=1) for name in ("gradients", "DIC")}).reset_index()
 
 
 def _budget(budget: str | Budget, epsilons: Sequence[float] | None) -> Budget:

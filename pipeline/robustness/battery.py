@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,8 +34,13 @@ __all__ = ["PAPER", "REFINED", "VALUE_RANGE", "Battery", "Finding"]
 PAPER = "paper"
 REFINED = "refined"
 VALUE_RANGE = (0.0, 255.0)
-# of a refinement, which is not to lose the point that it starts from, as a part of ε
-_SMALL_STEP = 0.4
+# parts of a refinement at one ε: how many times as long as the first, and their first step as a part of ε. A short part
+# must stay near the point that it starts from; a long one has the time to leave it and to settle elsewhere
+_PARTS = ((1, 0.4), (2, 0.7), (4, 0.7))
+# so many losses, those that harmed an image most, take turns in it
+_LOSSES = 2
+# a part that lowers an image's DIC by less is its last at this ε; reports have three digits
+_WORTH = 0.001
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,9 @@ class Battery:
 
     For each ε, from the smallest to the largest, every attack runs by itself: it starts from the worst picture that it
     found at the last ε, stretched to this one, and stops for an image whose DIC is 0. Then the worst picture of all of
-    them is refined with the losses that did most harm to this very image. So nothing that was found is lost, and
-    nothing is searched twice. No image's result depends on the others of its batch.
+    them is refined with the losses that did most harm to this very image, for as long as it helps; what is saved where
+    it does not is spent at a larger ε. So nothing that was found is lost, and nothing is searched twice. No image's
+    result depends on the others of its batch.
 
     Args:
         budget: see :class:`Budget`.
@@ -98,7 +105,7 @@ class Battery:
         seed: of the random starts.
 
     Example:
-        >>> found = list(Battery(Budget((8.0,), {"dice": 4}, (2,), 2))(attacked, picture, label))
+        >>> found = list(Battery(Budget((8.0,), {"dice": 4}, 2, 2, 2))(attacked, picture, label))
         >>> [each.attack for each in found]
         ['noise', 'paper', 'dice', 'square', 'refined']
     """
@@ -131,7 +138,7 @@ class Battery:
         each = sum(
             attack.gradients(epsilons) for attack in [*self.attacks(classes).values(), *_at_once(classes).values()]
         )
-        return each + len(epsilons) * sum(self.budget.refinement_parts)
+        return each + len(epsilons) * self.budget.refinement
 
     def __call__(self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor) -> Iterator[Finding]:
         """Yield what each attack finds at each ε, the smallest first; at each the noise first and ``refined`` last.
@@ -148,17 +155,18 @@ class Battery:
         attacks = self.attacks(attacked.classes)
         at_once = {NOISE: UniformNoise(self.seed), **_at_once(attacked.classes)}
         shared = {name: run.at_all(name, attack, self.budget.epsilons) for name, attack in at_once.items()}
+        by_gradient = [name for name in self.budget.steps if name in attacks]
+        refining = [
+            {name: self._by_gradient(name, times * self.budget.refinement_part, step) for name in by_gradient}
+            for times, step in _PARTS
+        ]
         last = self.budget.epsilons[0]
         for epsilon in self.budget.epsilons:
             for findings in shared.values():
                 yield run.keep(findings[epsilon])
             for name, attack in attacks.items():
                 yield run.keep(run.at(name, attack, epsilon, last))
-            for part, steps in enumerate(self.budget.refinement_parts):
-                refining = {
-                    name: self._by_gradient(name, steps, _SMALL_STEP) for name in self.budget.steps if name in attacks
-                }
-                yield run.keep(run.refined(refining, epsilon, part))
+            yield from run.refined(refining, epsilon, self.budget.refinement)
             last = epsilon
 
 
@@ -179,6 +187,7 @@ class _Run:
         self.clean = WorstFound(self.attacked, picture, label)
         self.worst = self.clean.copy()
         self.own: dict[str, WorstFound] = {}
+        self.saved = torch.zeros(len(picture), dtype=torch.long)
 
     def keep(self, finding: Finding) -> Finding:
         """Count what was found towards the worst of all."""
@@ -204,15 +213,42 @@ class _Run:
         self._attack(attack, own, epsilon, last, (own.dic > 0).nonzero().flatten())
         return self._finding(name, epsilon, own, self.spent.moved / epsilon, self.spent.gradients)
 
-    def refined(self, attacks: Mapping[str, ContinuingAttack], epsilon: float, rank: int) -> Finding:
-        """Go on from the worst of all, each image with the attack that is the ``rank``-th most harmful to it."""
-        names = list(attacks)
-        order = torch.stack([self.own[name].dic for name in names]).argsort(dim=0, stable=True)[rank % len(names)]
+    def refined(
+        self, attacks: Sequence[Mapping[str, GradientAttack]], epsilon: float, granted: int
+    ) -> Iterator[Finding]:
+        """Go on from the worst of all, in parts, each image with the losses that are most harmful to it in turns.
+
+        Args:
+            attacks: of each length, the shortest first, by the name of the loss.
+            epsilon: the intensity.
+            granted: how many gradients each image may spend, beside those that it has saved.
+        """
+        names = list(attacks[0])
+        order = torch.stack([self.own[name].dic for name in names]).argsort(dim=0, stable=True)[:_LOSSES].cpu()
+        self.saved += granted
+        going = torch.ones(len(self.saved), dtype=torch.bool)
+        for part in itertools.count():
+            before = self.worst.dic.cpu()
+            left = going & (before > 0)
+            chosen = [
+                (attack, left & (order[part % len(order)] == index))
+                for index, name in enumerate(names)
+                for attack in [each[name] for each in attacks[: part + 1]][::-1]
+            ]
+            yield self.keep(self._refined_once(chosen, epsilon))
+            after = self.worst.dic.cpu()
+            going &= (before - after >= _WORTH) & (after > 0)
+            if not (going & (self.saved >= attacks[0][names[0]].iterations)).any():
+                return
+
+    def _refined_once(self, chosen: Sequence[tuple[GradientAttack, torch.Tensor]], epsilon: float) -> Finding:
+        """Refine each image with the first of the attacks chosen for it that its gradients suffice for."""
         found = self.worst.copy()
         self.spent.begin()
-        for index, name in enumerate(names):
-            chosen = ((order == index) & (found.dic > 0)).nonzero().flatten()
-            self._attack(attacks[name], found, epsilon, epsilon, chosen)
+        for attack, images in chosen:
+            affordable = images & (self.spent.gradients == 0) & (self.saved >= attack.iterations)
+            self._attack(attack, found, epsilon, epsilon, affordable.nonzero().flatten().to(self.picture.device))
+        self.saved -= self.spent.gradients
         return self._finding(REFINED, epsilon, found, self.spent.moved / epsilon, self.spent.gradients)
 
     def _attack(

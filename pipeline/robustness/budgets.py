@@ -19,14 +19,16 @@ class Budget:
     Attributes:
         epsilons: intensities ε in grey levels, rising.
         steps: for each recipe the gradients at each ε.
-        refinement_parts: gradients of each part of the refinement at each ε.
+        refinement: gradients of the refinement at each ε; what does not help at one is spent at a larger one.
+        refinement_part: gradients of its first part; later ones are longer.
         queries: forward passes of the square attack at each ε.
         checked: images that the checks look at.
     """
 
     epsilons: tuple[float, ...]
     steps: Mapping[str, int]
-    refinement_parts: tuple[int, ...] = ()
+    refinement: int = 0
+    refinement_part: int = 1
     queries: int = 0
     checked: int = 4
 
@@ -35,18 +37,20 @@ _FEW = ("inversion", "margin", "masked", "jensen-shannon", "segpgd", "cospgd", "
 
 # dice, balanced and shrink find most on networks that were trained to resist, cross-entropy and dice on others
 BUDGETS = {
-    "quick": Budget((2.0, 8.0, 32.0), {"dice": 7, "cross-entropy": 3, "balanced": 3, "shrink": 3}, (4,), 10, 2),
+    "quick": Budget((2.0, 8.0, 32.0), {"dice": 7, "cross-entropy": 3, "balanced": 3, "shrink": 3}, 4, 4, 10, 2),
     "standard": Budget(
         (2.0, 4.0, 8.0, 16.0, 32.0),
         {"dice": 12, "cross-entropy": 8, "balanced": 10, "shrink": 8, **dict.fromkeys(_FEW, 4)},
-        (14, 14, 14),
+        42,
+        14,
         50,
         4,
     ),
     "full": Budget(
         PAPER_EPSILONS,
         {"dice": 15, "cross-entropy": 10, "balanced": 15, "shrink": 10, **dict.fromkeys(_FEW, 5)},
-        (21, 21, 21, 21),
+        84,
+        21,
         100,
         8,
     ),

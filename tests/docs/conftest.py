@@ -13,7 +13,7 @@ from pipeline.robustness import BUDGETS, Budget, GalleryPicture, assessor
 @pytest.fixture
 def quick_assessments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Assessments with few gradients, one check and no diagrams; all of these have tests of their own."""
-    monkeypatch.setitem(BUDGETS, "quick", Budget((2.0, 8.0, 32.0), {"dice": 2}, (2,), 2))
+    monkeypatch.setitem(BUDGETS, "quick", Budget((2.0, 8.0, 32.0), {"dice": 2}, 2, 2, 2))
     monkeypatch.setattr(assessor, "CHECKS", assessor.CHECKS[:1])
     monkeypatch.setattr(assessor, "corrupted_scores", lambda *arguments, **options: [])
     writing = import_module("pipeline.robustness.report.write_report")

@@ -18,7 +18,7 @@ from pipeline.robustness import assessor as module
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
 
-TINY = Budget((2.0, 8.0), {"dice": 3, "cross-entropy": 2}, (2,), 2)
+TINY = Budget((2.0, 8.0), {"dice": 3, "cross-entropy": 2}, 2, 2, 2)
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,23 @@ def test_the_report_holds_what_the_table_holds(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report.json").read_text()) == report
     assert len(list((tmp_path / "failures").glob("*.npz"))) == 3
     assert all(not module.training for module in network.modules())
+
+
+def test_the_line_over_the_gradients_ends_at_the_worst_case_though_batches_are_refined_in_more_parts(
+    tmp_path: Path,
+) -> None:
+    network, data = batches()
+    report = assess_robustness(
+        network, data, tmp_path, budget=Budget((8.0, 64.0), {"dice": 1, "grow": 1}, 21, 3, checked=2)
+    )
+    images = json.loads((tmp_path / "images.json").read_text())["images"]
+    assert len({len(found["convergence"]) for found in images.values()}) > 1
+    for epsilon in (8.0, 64.0):
+        line = [row for row in report["convergence"] if row["epsilon"] == epsilon]
+        assert line[-1]["DIC"] == pytest.approx(report["worst_case"][f"{epsilon:g}"]["DIC"])
+        for column in ("gradients", "DIC"):
+            steps = [row[column] for row in line]
+            assert steps == sorted(steps, reverse=column == "DIC")
 
 
 def test_the_ceiling_of_a_report_is_the_mean_of_the_images(tmp_path: Path) -> None:
