@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from ignite.engine import Engine, Events
 from monai.engines import default_prepare_batch
 from monai.utils import convert_to_tensor
 from torch import nn
@@ -19,19 +21,25 @@ __all__ = ["AdversarialBatch"]
 class AdversarialBatch:
     """The ``prepare_batch`` of a trainer that trains on attacked pictures (Madry et al., ICLR 2018).
 
-    Each batch is attacked from a random start, with an ε that is drawn anew; the last picture counts, not the worst.
-    The attack sees the network in evaluation mode, the step after it in training mode, as MONAI's trainer leaves it.
-    All that is drawn comes from torch's generator, which ``EpochSeed`` seeds, so that a training resumes exactly.
+    Each batch is attacked from a random start, with an attack and an ε that are drawn anew; the last picture counts,
+    not the worst. The attack sees the network in evaluation mode, the step after it in training mode, as MONAI's
+    trainer leaves it. All that is drawn comes from torch's generator, which ``EpochSeed`` seeds, so that a training
+    resumes exactly.
 
     Args:
         network: the network that is trained.
-        attack: how it is attacked.
+        attack: how it is attacked, or several attacks, one of which is drawn for each batch. A network that sees one
+            loss only can learn to resist that loss and no other.
         epsilon: ε is drawn evenly from 0 to this, in grey levels of 255.
+        ramp_epochs: in so many first epochs this bound rises evenly, from a part of it to the whole. Attach the object
+            to the trainer then, so that it knows the epoch.
+        clean: part of each batch that is left as it is, from 0 up to, but not, 1.
         classes: how the network's output becomes classes: two by ``Softmax`` by default.
         intensity_range: what of the images' values is grey level 0 and 255.
 
     Raises:
-        InputError: if ε is not above 0; in a call, if the images leave the intensity range.
+        InputError: if a setting is out of range; in a call, if the images leave the intensity range, or the epoch is
+            needed and not known.
 
     Example:
         >>> prepare = AdversarialBatch(network, PGD(iterations=4, relative_step=0.625), epsilon=32)
@@ -41,19 +49,53 @@ class AdversarialBatch:
     def __init__(
         self,
         network: nn.Module,
-        attack: GradientAttack,
+        attack: GradientAttack | Sequence[GradientAttack],
         epsilon: float,
+        ramp_epochs: int = 0,
+        clean: float = 0.0,
         classes: OutputClasses | None = None,
         intensity_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
+        self.attacks = [attack] if isinstance(attack, GradientAttack) else list(attack)
+        if not self.attacks:
+            raise InputError("AdversarialBatch: attack must name at least one attack, got none.")
         if not epsilon > 0:
             raise InputError(f"AdversarialBatch: epsilon must be above 0 grey levels, got {epsilon}.")
-        self.attack = attack
+        if ramp_epochs < 0 or not 0 <= clean < 1:
+            raise InputError(
+                "AdversarialBatch: ramp_epochs must be 0 or more, and clean from 0 up to, but not, 1, got "
+                f"{ramp_epochs} and {clean}."
+            )
         self.epsilon = epsilon
+        self.ramp_epochs = ramp_epochs
+        self.clean = clean
         self.intensity_range = intensity_range
+        self.epoch = 0
         self.attacked = AttackedNetwork(
             network, classes=classes, intensity_range=intensity_range, subject="Adversarial training"
         )
+
+    def attach(self, engine: Engine) -> None:
+        """
+        Args:
+            engine: the trainer.
+        """
+        if not engine.has_event_handler(self._set_epoch, Events.EPOCH_STARTED):
+            engine.add_event_handler(Events.EPOCH_STARTED, self._set_epoch)
+
+    def _set_epoch(self, engine: Engine) -> None:
+        self.epoch = engine.state.epoch
+
+    def largest_epsilon(self) -> float:
+        """Return up to which ε is drawn in this epoch."""
+        if not self.ramp_epochs:
+            return self.epsilon
+        if not self.epoch:
+            raise InputError(
+                "AdversarialBatch: ramp_epochs needs the epoch; add the object to the trainer's handlers (in an "
+                'overlay: "+train#handlers": ["@defence"]).'
+            )
+        return self.epsilon * min(1.0, self.epoch / self.ramp_epochs)
 
     def __call__(
         self, batch: Any, device: torch.device | None = None, non_blocking: bool = False, **settings: Any
@@ -63,9 +105,15 @@ class AdversarialBatch:
             convert_to_tensor(each) for each in default_prepare_batch(batch, device, non_blocking, **settings)
         )
         check_images(image, "Adversarial training", self.intensity_range)
-        picture = self.attacked.grey_levels(image)
-        reach = self.epsilon * self.attack.unit * torch.rand(()).item()
-        ball = Ball(self.attack, self.attacked, picture, label, reach, keep=False)
+        kept = int(self.clean * len(image))
+        attack = self._draw()
+        picture = self.attacked.grey_levels(image[kept:])
+        reach = self.largest_epsilon() * attack.unit * torch.rand(()).item()
+        ball = Ball(attack, self.attacked, picture, label[kept:], reach, keep=False)
         noise = 2 * torch.rand(picture.shape, dtype=picture.dtype).to(picture.device) - 1
-        delta = self.attack.descend(ball, ball.project(reach * noise))
-        return self.attacked.images(picture + delta), label
+        delta = attack.descend(ball, ball.project(reach * noise))
+        return torch.cat([image[:kept], self.attacked.images(picture + delta)]), label
+
+    def _draw(self) -> GradientAttack:
+        number = int(torch.randint(len(self.attacks), ())) if len(self.attacks) > 1 else 0
+        return self.attacks[number]

@@ -53,9 +53,15 @@ def test_the_battery_runs_on_a_bundle_and_leaves_its_weights_alone(
     assert run.data.metrics["robustness/DIC_worst_eps_08.0"] == report["worst_case"]["8"]["DIC"]
 
 
-def test_the_naive_defence_trains_on_attacked_batches(make_workflow: MakeWorkflow) -> None:
-    workflow = make_workflow(TRAIN, "bundles/nlcen_jsrt/defence/naive.json", nlce=False, max_epochs=1, batch_size=3)
+@pytest.mark.parametrize(("recipe", "attacks", "largest"), [("naive", [4], 32.0), ("mixed", [5, 5, 5], 3.2)])
+def test_a_defence_trains_on_attacked_batches(
+    recipe: str, attacks: list[int], largest: float, make_workflow: MakeWorkflow
+) -> None:
+    workflow = make_workflow(TRAIN, f"bundles/nlcen_jsrt/defence/{recipe}.json", nlce=False, max_epochs=1, batch_size=3)
     trainer = workflow.parser.get_parsed_content("train#trainer")
     assert isinstance(trainer, SupervisedTrainer) and isinstance(trainer.prepare_batch, AdversarialBatch)
     assert trainer.prepare_batch.attacked.network is trainer.network
-    assert (trainer.prepare_batch.attack.iterations, trainer.prepare_batch.epsilon) == (4, 32.0)
+    assert [attack.iterations for attack in trainer.prepare_batch.attacks] == attacks
+    assert trainer.prepare_batch.epsilon == 32
+    trainer.run()
+    assert trainer.prepare_batch.largest_epsilon() == pytest.approx(largest)

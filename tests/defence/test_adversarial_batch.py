@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 from torch import nn
@@ -65,6 +66,53 @@ def test_a_trainer_sees_the_attacked_batch_in_training_mode_and_the_attack_in_ev
     assert modes == [(False, True), (False, True), (True, False)] * 2
     assert counted == 2  # the attack leaves the statistics alone
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_one_of_several_attacks_is_drawn_for_each_batch() -> None:
+    network = make_network()
+    clean = batch(network)
+    # one step of a whole ε from the noise tells where an attack goes: towards the inverse mask, or the mask itself
+    away, towards = PGD(1, 2.0), PGD(1, 2.0, target=lambda masks: masks)
+    prepare = AdversarialBatch(network, [away, towards], 8.0)
+    seen = set()
+    for seed in range(12):
+        torch.manual_seed(seed)
+        number = int(torch.randint(2, ()))
+        expected = AdversarialBatch(network, (away, towards)[number], 8.0)(clean)[0]
+        torch.manual_seed(seed)
+        assert torch.equal(prepare(clean)[0], expected)
+        seen.add(number)
+    assert seen == {0, 1}
+
+
+def test_a_part_of_the_batch_stays_clean_and_the_bound_of_epsilon_rises_with_the_epoch() -> None:
+    network = make_network()
+    clean = batch(network)
+    prepare = AdversarialBatch(network, PGD(2, 1.0), 16.0, ramp_epochs=4, clean=0.4)
+    with pytest.raises(InputError, match="add the object to the trainer's handlers"):
+        prepare(clean)
+    bounds, moved = [], []
+    trainer = Engine(lambda engine, data: (bounds.append(prepare.largest_epsilon()), moved.append(prepare(data)[0])))
+    prepare.attach(trainer)
+    prepare.attach(trainer)
+    trainer.run([clean], max_epochs=6)
+    assert bounds == [4.0, 8.0, 12.0, 16.0, 16.0, 16.0]
+    for image, bound in zip(moved, bounds, strict=True):
+        change = 255 * (image - clean["image"]).flatten(1).abs().amax(1)
+        assert change[0] == 0 and (change[1:] > 0).all() and change.max() <= bound + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"attack": []}, "at least one attack"),
+        ({"ramp_epochs": -1}, "ramp_epochs must be 0 or more"),
+        ({"clean": 1.0}, "clean from 0 up to, but not, 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        AdversarialBatch(**({"network": make_network(), "attack": PGD(2), "epsilon": 8.0} | settings))
 
 
 @pytest.mark.parametrize(("epsilon", "scale", "message"), [(0.0, 1, "epsilon must be above 0"), (8.0, 255, "values")])
