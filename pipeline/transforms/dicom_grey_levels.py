@@ -24,7 +24,7 @@ _LEAST_WIDTH = {"LINEAR": 1.0, "LINEAR_EXACT": math.ulp(0.0), "SIGMOID": math.ul
 
 @dataclass(frozen=True)
 class _Values:
-    """Values of pixels (rows, columns) with their range: those of black and white where nothing else follows."""
+    """Values of pixels (rows, columns) with their range, whose ends are black and white if nothing else follows."""
 
     values: npt.NDArray[Any]
     low: float
@@ -34,14 +34,14 @@ class _Values:
 def grey_levels(stored: StoredValues, data: Dataset, little_endian: bool, notes: list[str]) -> npt.NDArray[np.float64]:
     """Return the grey levels (rows, columns) of a DICOM picture of one sample per pixel, 0 black and 1 white.
 
-    From stored values over modality LUT or rescale (PS3.3 C.11.1), then VOI LUT or the first window (C.11.2), to the
-    full range of what the last of these can give; MONOCHROME1 is inverted after that (C.7.6.3.1.2).
+    Modality LUT or rescale come first (PS3.3 C.11.1), then VOI LUT or the first window (C.11.2). Black and white are
+    the ends of the range that the last of these can give. MONOCHROME1 is inverted after that (C.7.6.3.1.2).
 
     Args:
         stored: from :func:`read_stored_values`.
         data: the data set.
         little_endian: its byte order.
-        notes: gets a sentence for what was ignored, or contradicts itself.
+        notes: gets a sentence for each thing that was ignored or is contradictory.
     """
     measured = _modality(_Values(stored.values, stored.low, stored.high), data, little_endian, notes)
     shown = _values_of_interest(measured, data, little_endian, notes)

@@ -112,12 +112,12 @@ def read_table(words: npt.NDArray[np.uint16], descriptor: Descriptor, notes: lis
 
 
 def table_white(entries: npt.NDArray[np.int64], bits: int, notes: list[str]) -> int:
-    """Return the entry that is white: the greatest of ``bits`` bits, or of what a table holds that cannot be of these.
+    """Return the entry that is white: the greatest of ``bits`` bits, or the greatest of a table that has other bits.
 
     Args:
         entries: of the table.
-        bits: of an entry, as the file says. Entries that exceed them, or use less than an eighth of their range,
-            give this the lie; the greatest entry is white then.
+        bits: of an entry, as the file says. The file is wrong if entries exceed them or use less than an eighth of
+            their range; then the greatest entry is white.
         notes: gets a sentence on it.
     """
     greatest = int(entries.max())

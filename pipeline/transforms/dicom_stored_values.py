@@ -33,7 +33,7 @@ _MOST_BITS = 32
 
 @dataclass(frozen=True)
 class StoredValues:
-    """The pixels of a DICOM file as they are stored, without the bits that do not belong to them.
+    """The pixels of a DICOM file as they are stored, without bits that belong to something else.
 
     Attributes:
         values: int64 (rows, columns), or (rows, columns, 3), which is RGB.
@@ -51,13 +51,13 @@ class StoredValues:
 def read_stored_values(data: FileDataset, path: Path, notes: list[str]) -> StoredValues:
     """Decode the one frame of a DICOM file (PS3.3 C.7.6.3, PS3.5 8).
 
-    ``SamplesPerPixel`` decides what is color; YBR becomes RGB. Bits outside of those that ``BitsStored`` and
-    ``HighBit`` name are dropped after decoding, and signed values get their sign from the highest stored bit.
+    ``SamplesPerPixel`` decides what is color; YBR becomes RGB. After decoding, bits outside ``BitsStored`` and
+    ``HighBit`` are dropped, and signed values take their sign from the highest stored bit.
 
     Args:
         data: from :func:`read_dicom`.
         path: its file, for messages.
-        notes: gets a sentence for what the file contradicts itself in.
+        notes: gets a sentence for each contradiction in the file.
 
     Raises:
         InputError: if there are no pixels, several frames, floating-point pixels, or a compression or color space that
