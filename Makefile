@@ -55,7 +55,7 @@ environment: .venv/.runtime
 	touch $@
 
 demo: .venv/.runtime
-	$(BIN)/python -m data_prep phantoms --output $(DEMO)/phantoms --count 40 --seed 0
+	$(BIN)/python -m data_prep phantoms --output $(DEMO)/phantoms --count 34 --test-fraction 0.12 --seed 0
 	$(BIN)/python -m monai.bundle run training --config_file $(BUNDLE)/train.json $(DEMO_SETTINGS)
 	$(BIN)/python -m monai.bundle run robustness --budget quick --robustness_dir $(DEMO)/robustness \
 		--config_file "['$(BUNDLE)/train.json','$(BUNDLE)/evaluate.json','bundles/robustness.json']" $(DEMO_SETTINGS)
