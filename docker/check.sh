@@ -1,7 +1,7 @@
 #!/bin/bash
 # Build the image and try it: a demo, logged to the container's own MLflow server over loopback, evaluating, inferring, the
-# cells of paper, a bundle from its own folder; then build the image with the tests, and run them in it. With Docker, or with buildah where there is no Docker engine (as root). From the
-# repository's root:
+# cells of paper, a bundle from its own folder; then build the image with the tests, and run them in it. With Docker, or
+# with buildah where there is no Docker engine (as root). From the repository's root:
 #
 #   docker/check.sh [BASE_IMAGE [LOCK]]
 #
