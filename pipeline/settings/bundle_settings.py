@@ -46,6 +46,11 @@ SETTINGS: dict[str, Setting] = {
         or_null(list_of(number(), 2, "[0.0,1.0]")), "values that are grey level 0 and 255; null: see docs/robustness.md"
     ),
     "defence_epsilon": Setting(number(above=0), "intensity of adversarial training in grey levels, at most"),
+    "defence_losses": Setting(
+        list_of(text(), example="['dice','shrink']", empty=False), "losses of adversarial training"
+    ),
+    "defence_steps": Setting(whole(least=1), "gradients of the attack on a batch in adversarial training"),
+    "defence_ramp": Setting(whole(least=0), "epochs in which the intensity of adversarial training rises"),
     "robustness_dir": Setting(text(), "folder for the battery's report"),
     "panels": Setting(whole(least=0), "images to save under attack"),
     "device": Setting(DEVICE, "where the network runs"),
