@@ -29,5 +29,4 @@ def loss_attacks(losses: Sequence[str], iterations: int = 5) -> list[PGD]:
     unknown = [name for name in losses if name not in RECIPES]
     if unknown or not losses:
         raise InputError(f"losses: name some of {', '.join(RECIPES)}; got {list(losses)}.")
-    recipes = [RECIPES[name] for name in losses]
-    return [PGD(iterations, loss_function=recipe.loss, target=recipe.target) for recipe in recipes]
+    return [RECIPES[name].attack(iterations) for name in losses]

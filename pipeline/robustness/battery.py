@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from pipeline.attacks import (
-    PGD,
     Attack,
     AttackedNetwork,
     ContinuingAttack,
@@ -129,8 +128,7 @@ class Battery:
         return found
 
     def _by_gradient(self, name: str, steps: int, first_step: float = 1.0) -> GradientAttack:
-        recipe = RECIPES[name]
-        return PGD(steps, first_step, cosine=True, loss_function=recipe.loss, target=recipe.target, seed=self.seed)
+        return RECIPES[name].attack(steps, relative_step=first_step, cosine=True, seed=self.seed)
 
     def gradients(self, classes: OutputClasses) -> int:
         """Return how many gradients it computes for an image at most."""

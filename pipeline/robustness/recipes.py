@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from pipeline.attacks import PGD
 from pipeline.attacks.objective import Loss, Target, inverse_mask
 from pipeline.losses import (
     BalancedMaskedCrossEntropy,
@@ -37,6 +39,10 @@ class Recipe:
     what: str
     loss: Loss | Scheduled
     target: Target | None = None
+
+    def attack(self, iterations: int, **settings: Any) -> PGD:
+        """Return projected gradient descent with this loss; ``settings`` are those of :class:`PGD`."""
+        return PGD(iterations, loss_function=self.loss, target=self.target, **settings)
 
 
 # a further one is one line here, and its steps in a budget
