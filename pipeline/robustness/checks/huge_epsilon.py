@@ -22,7 +22,8 @@ class HugeEpsilon:
     """20 steps of soft Dice, margin or shrink at ε = 128 bring the mean DIC down to the best constant mask's.
 
     There every picture can become plain grey, and no network can tell one from another. Without a floor, half of the
-    clean DIC is the bound. The value is the mean of the lowest DIC of each picture.
+    clean DIC is the bound. A loss is tried where those before it were not enough. The value is the mean of the lowest
+    DIC of each picture.
 
     Example:
         >>> HugeEpsilon()(evidence).status
@@ -36,11 +37,13 @@ class HugeEpsilon:
         bound = evidence.floor
         if bound is None:
             bound = PART_OF_CLEAN * dic_of(attacked, picture, label).mean().item()
-        tried = [
-            dic_of(attacked, descend(attacked, picture, label, EPSILON, loss, STEPS), label)
-            for loss in (SOFT_DICE, Margin(), ShrinkLoss())
-        ]
-        left = torch.stack(tried).amin(0).mean().item()
+        lowest, left = torch.tensor(torch.inf), torch.inf
+        for loss in (SOFT_DICE, Margin(), ShrinkLoss()):
+            found = dic_of(attacked, descend(attacked, picture, label, EPSILON, loss, STEPS), label)
+            lowest = found.minimum(lowest.to(found))
+            left = lowest.mean().item()
+            if left <= bound + CLEARLY:
+                break
         said = f"At ε = {EPSILON:g}, where every picture can become plain grey, gradients leave DIC {left:.3f}"
         if left <= bound + CLEARLY:
             return CheckResult(self.name, "passed", left, f"{said}, at most the bound of {bound:.3f}.")

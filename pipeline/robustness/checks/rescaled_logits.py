@@ -17,12 +17,12 @@ ODD = 40.0
 
 
 class RescaledLogits:
-    """Cross-entropy attacks on logits of a common scale are no stronger than on the logits as they are.
+    """The logits have an ordinary scale, or attacks by cross-entropy are no stronger on rescaled ones.
 
-    10 steps away from the mask at up to three ε; each image's logits are divided by the mean size of its margins, so
-    that neither too large logits nor probabilities in their place hide pixels. Very sure networks hide right pixels
-    from the cross-entropy honestly: what counts is a gain of .1 where margins are too large for the numbers (40 nats,
-    the median) or are those of probabilities (1 at most, all of them). The value is the largest gain.
+    Out of the ordinary are margins too large for the numbers (40 nats, the median) and those of probabilities (1 at
+    most, all of them); between these, sure networks hide right pixels from the cross-entropy honestly. There 10 steps
+    away from the mask are tried at up to three ε, on the logits as they are and with each image's logits divided by the
+    mean size of its margins. The value is the largest gain, of which .1 is too much; None for an ordinary scale.
 
     Example:
         >>> RescaledLogits()(evidence).status
@@ -34,7 +34,11 @@ class RescaledLogits:
     def __call__(self, evidence: Evidence) -> CheckResult:
         attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
         size = margins(attacked, attacked.classes.logits(output_of(attacked, picture)), label).abs()
-        odd = size.median().item() > ODD or size.max().item() <= 1
+        median = size.median().item()
+        if median <= ODD and size.max().item() > 1:
+            return CheckResult(
+                self.name, "passed", None, f"The logits have an ordinary scale (median margin {median:.3g})."
+            )
 
         def rescaled(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
             scale = margins(attacked, logits.detach(), label).abs().mean(1).clamp(min=1e-12)
@@ -52,8 +56,8 @@ class RescaledLogits:
             gains[epsilon] = plain - scaled
         epsilon = max(gains, key=lambda each: gains[each])
         gain = gains[epsilon]
-        said = f"At ε = {epsilon:g} rescaled logits lower DIC by {gain:.3f} more (median margin {size.median():.3g})"
-        if gain < CLEARLY or not odd:
+        said = f"At ε = {epsilon:g} rescaled logits lower DIC by {gain:.3f} more (median margin {median:.3g})"
+        if gain < CLEARLY:
             return CheckResult(self.name, "passed", gain, f"{said}.")
         return CheckResult(
             self.name, "failed", gain, f"{said}: the scale of the output hides pixels from attacks by cross-entropy."

@@ -111,10 +111,29 @@ def test_checks_that_attack(unet: nn.Module, check: str, defect: str) -> None:
     assert {SCALE: found.value > 0.1, HUGE: found.value > 0.5, DRAWS: abs(found.value) < 0.1}[check]
 
 
+def gradients_of(check: Check, evidence: Evidence) -> int:
+    """How many gradients a check computes for each image."""
+    count = [0]
+    evidence.attacked.on_gradient = lambda: count.__setitem__(0, count[0] + 1)
+    check(evidence)
+    return count[0]
+
+
 def test_a_floor_is_the_bound_of_a_huge_epsilon(unet: nn.Module) -> None:
     evidence = clean_evidence(unet)
     assert BY_NAME[HUGE](replace(evidence, floor=0.6)).status == "passed"
     assert BY_NAME[HUGE](replace(evidence, floor=-0.1)).status == "failed"
+    # a loss that is enough is the last that is tried
+    assert gradients_of(BY_NAME[HUGE], replace(evidence, floor=0.6)) == 20
+    assert gradients_of(BY_NAME[HUGE], replace(evidence, floor=-0.1)) == 60
+
+
+def test_logits_of_an_ordinary_scale_are_not_attacked(unet: nn.Module) -> None:
+    found = BY_NAME[SCALE](clean_evidence(unet))
+    assert found.status == "passed" and found.value is None and "ordinary scale" in found.meaning
+    assert gradients_of(BY_NAME[SCALE], clean_evidence(unet)) == 0
+    scaled = clean_evidence(PLANTED["logits × 100"](copy.deepcopy(unet)).eval())
+    assert gradients_of(BY_NAME[SCALE], scaled) == 20 * len(EPSILONS)
 
 
 @pytest.mark.parametrize(
