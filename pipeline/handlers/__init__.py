@@ -16,6 +16,7 @@ from .tracked_training import TrackedTraining, step_on_loss
 from .training_checkpoint import TrainingCheckpoint
 from .training_masks import TrainingMasks
 from .training_progress import TrainingProgress
+from .weight_average import WeightAverage
 
 __all__ = [
     "AdversarialEvaluation",
@@ -31,6 +32,7 @@ __all__ = [
     "TrainingCheckpoint",
     "TrainingMasks",
     "TrainingProgress",
+    "WeightAverage",
     "check_evaluation",
     "check_training",
     "epsilon_name",

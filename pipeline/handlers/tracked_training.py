@@ -23,6 +23,7 @@ from .track_run import TrackRun
 from .training_checkpoint import TrainingCheckpoint
 from .training_masks import TrainingMasks
 from .training_progress import TrainingProgress
+from .weight_average import WeightAverage
 
 __all__ = ["TrackedTraining", "step_on_loss"]
 
@@ -42,9 +43,11 @@ class TrackedTraining:
         scheduler: its learning-rate scheduler.
         ckpt_dir: folder for the trained weights.
         progress: whether a bar is wanted.
+        average_momentum: what is kept is the running average of the weights, with this momentum; None for the last
+            weights.
 
     Raises:
-        InputError: as ``NetworkWiseTraining``, ``TrainingCheckpoint`` and ``TrainingMasks`` do.
+        InputError: as ``NetworkWiseTraining``, ``TrainingCheckpoint``, ``TrainingMasks`` and ``WeightAverage`` do.
 
     Example:
         >>> TrackedTraining(tracker, network, optimizer, scheduler, "models").attach(trainer)
@@ -58,6 +61,7 @@ class TrackedTraining:
         scheduler: Scheduler,
         ckpt_dir: str | os.PathLike[str],
         progress: bool = True,
+        average_momentum: float | None = None,
     ) -> None:
         self.tracker = tracker
         self.network = network
@@ -65,6 +69,7 @@ class TrackedTraining:
         self.scheduler = scheduler
         self.weights = (tracker.run.path / "model.pt", Path(ckpt_dir) / "model.pt")
         self.progress = progress
+        self.average = None if average_momentum is None else WeightAverage(network, average_momentum)
 
     def attach(self, engine: Engine) -> None:
         """
@@ -78,7 +83,9 @@ class TrackedTraining:
         if isinstance(self.network, NWCN):
             NetworkWiseTraining(*trained, max_epochs=state.max_epochs).attach(engine)
         TrackRun(self.tracker, prefix="train/").attach(engine)
-        TrainingCheckpoint(folder / "checkpoint.pt", *trained, final_paths=self.weights).attach(engine)
+        TrainingCheckpoint(folder / "checkpoint.pt", *trained, final_paths=self.weights, average=self.average).attach(
+            engine
+        )
         RunCost(folder / "cost.json", "training", state.device).attach(engine)
         TrainingMasks(trainer.data_loader.dataset, self.network, self.weights).attach(engine)
         TrainingProgress(self.optimizer, self.progress).attach(engine)

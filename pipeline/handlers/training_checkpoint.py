@@ -20,6 +20,7 @@ from pipeline.utils import InputError, atomic_path, say_if_interrupted
 from pipeline.weights import bare_network, load_weights, read_weights
 
 from .stop_at_divergence import StopAtDivergence
+from .weight_average import WeightAverage
 
 __all__ = ["TrainingCheckpoint"]
 
@@ -32,8 +33,9 @@ class TrainingCheckpoint:
     After each epoch the network, the optimizer, the scheduler and the engine's counters are written to ``path``,
     atomically. When the engine starts and ``path`` exists, they are read back. Random states are not kept: attach
     ``EpochSeed``, which makes them a function of the epoch. Attach this after the handlers that change what it keeps
-    (the scheduler's). When the training is complete, the network's state dict is written to ``final_paths``; of several
-    processes, the first's, which all have then: without synchronized batch normalization their statistics differ.
+    (the scheduler's). When the training is complete, the network takes the running average of its weights, if there is
+    one, and its state dict is written to ``final_paths``; of several processes, the first's, which all have then:
+    without synchronized batch normalization their statistics differ.
 
     A training that diverges is ended before anything is written, see ``StopAtDivergence``: ``path`` keeps the weights
     of the last good epoch, and ``final_paths`` what an earlier training has left there.
@@ -44,6 +46,7 @@ class TrainingCheckpoint:
         optimizer: its optimizer.
         scheduler: its learning-rate scheduler.
         final_paths: files to write the final weights to.
+        average: the running average of the network's weights; None for none.
 
     Raises:
         InputError: if ``path`` is no checkpoint, or one of another network, a file cannot be written, or the training
@@ -63,12 +66,14 @@ class TrainingCheckpoint:
         optimizer: Optimizer,
         scheduler: LRScheduler | ReduceLROnPlateau,
         final_paths: tuple[str | os.PathLike[str], ...] = (),
+        average: WeightAverage | None = None,
     ) -> None:
         self.path = Path(path)
         self.network = network
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.final_paths = [Path(final) for final in final_paths]
+        self.average = average
         self.stop_at_divergence = StopAtDivergence(bare_network(network), optimizer, self.path)
 
     def attach(self, engine: Engine) -> None:
@@ -80,6 +85,8 @@ class TrainingCheckpoint:
             self.stop_at_divergence.attach(engine)
             engine.add_event_handler(Events.STARTED, self.resume)
             engine.add_event_handler(Events.STARTED, self._prepare_interruption)
+            if self.average is not None:
+                self.average.attach(engine)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.save)
             engine.add_event_handler(Events.COMPLETED, self.save_final)
 
@@ -89,13 +96,15 @@ class TrainingCheckpoint:
             return
         checkpoint = read_weights(self.path)
         load_weights(bare_network(self.network), checkpoint.get("network", {}), self.path)
-        for key in ("optimizer", "scheduler", "epoch"):
+        for key in ("optimizer", "scheduler", "epoch", *(["average"] if self.average is not None else [])):
             if key not in checkpoint:
                 raise InputError(
                     f"{self.path} is no checkpoint of a training: it has no '{key}'; remove it or name another."
                 )
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.scheduler.load_state_dict(checkpoint["scheduler"])
+        if self.average is not None:
+            self.average.network.load_state_dict(checkpoint["average"])
         engine.state.epoch = checkpoint["epoch"]
         if idist.get_rank() == 0:
             logger.warning("%s: the training goes on after epoch %d.", self.path, checkpoint["epoch"])
@@ -104,15 +113,15 @@ class TrainingCheckpoint:
     def save(self, engine: Engine) -> None:
         """Write the checkpoint of the epoch that has just been completed."""
         if idist.get_rank() == 0:
-            _save(
-                {
-                    "network": bare_network(self.network).state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "scheduler": self.scheduler.state_dict(),
-                    "epoch": engine.state.epoch,
-                },
-                self.path,
-            )
+            checkpoint = {
+                "network": bare_network(self.network).state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scheduler": self.scheduler.state_dict(),
+                "epoch": engine.state.epoch,
+            }
+            if self.average is not None:
+                checkpoint["average"] = self.average.network.state_dict()
+            _save(checkpoint, self.path)
         self._prepare_interruption(engine)
 
     def _prepare_interruption(self, engine: Engine) -> None:
@@ -121,7 +130,9 @@ class TrainingCheckpoint:
         say_if_interrupted(f"Interrupted {where}. Type the same command again to go on.")
 
     def save_final(self, engine: Engine) -> None:
-        """Give all processes the first one's weights, and write them."""
+        """Take the average of the weights, give all processes the first one's, and write them."""
+        if self.average is not None:
+            self.average.take()
         if idist.get_world_size() > 1:
             for tensor in bare_network(self.network).state_dict().values():
                 dist.broadcast(tensor, src=0)

@@ -29,6 +29,9 @@ SETTINGS: dict[str, Setting] = {
     "max_epochs": Setting(whole(least=1), "epochs of the training"),
     "batch_size": Setting(whole(least=1), "images in a batch"),
     "learning_rate": Setting(number(above=0), "at the start"),
+    "average_momentum": Setting(
+        or_null(number(above=0)), "keep a running average of the weights with this momentum; null: the last weights"
+    ),
     "seed": Setting(whole(least=0, most=_MOST_SEED), "of weights, order and augmentation"),
     "image_size": Setting(list_of(whole(least=32), 2, "[256,256]"), "rows and columns that the network takes"),
     "in_channels": Setting(one_of(1, 3), "1 for grey pictures, 3 for color"),

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DistributedSampler
 
-from pipeline.handlers import TrainingCheckpoint
+from pipeline.handlers import TrainingCheckpoint, WeightAverage
 from pipeline.losses import PixelCrossEntropy
 
 # what the tests of the handlers train and evaluate: a small network, and images of which the third and the last have
@@ -127,6 +127,7 @@ def make_resumable_trainer(
     first: Sequence[Any],
     last: Sequence[Any],
     transform: Any = None,
+    average: WeightAverage | None = None,
 ) -> SupervisedTrainer:
     """As the bundle's, with 3 steps per epoch, a checkpoint after each, and handlers before and after these."""
     dataset = Dataset(make_data(), transform=transform)
@@ -142,7 +143,9 @@ def make_resumable_trainer(
         train_handlers=[
             *first,
             LrScheduleHandler(scheduler, print_lr=False, step_transform=lambda e: e.state.metrics["epoch_loss"]),
-            TrainingCheckpoint(folder / "checkpoint.pt", network, optimizer, scheduler, (folder / "model.pt",)),
+            TrainingCheckpoint(
+                folder / "checkpoint.pt", network, optimizer, scheduler, (folder / "model.pt",), average
+            ),
             *last,
         ],
         decollate=False,
