@@ -102,11 +102,27 @@ def test_a_part_of_the_batch_stays_clean_and_the_bound_of_epsilon_rises_with_the
         assert change[0] == 0 and (change[1:] > 0).all() and change.max() <= bound + 1e-3
 
 
+def test_epsilon_is_drawn_from_its_least_part_on() -> None:
+    network = make_network()
+    clean = batch(network)
+    reaches = []
+    for seed in range(6):
+        torch.manual_seed(seed)
+        image, _ = AdversarialBatch(network, PGD(4, 0.625), 16.0, least=0.75)(clean)
+        reaches.append(255 * (image - clean["image"]).abs().max().item())
+        torch.manual_seed(seed)
+        assert reaches[-1] == pytest.approx(16 * (0.75 + 0.25 * torch.rand(()).item()), rel=0.05)
+    assert min(reaches) > 10 and max(reaches) <= 16 + 1e-3
+    image, _ = AdversarialBatch(network, PGD(4, 0.625), 16.0, least=1.0)(clean)
+    assert 255 * (image - clean["image"]).abs().max().item() == pytest.approx(16, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"attack": []}, "at least one attack"),
         ({"ramp_epochs": -1}, "ramp_epochs must be 0 or more"),
+        ({"least": 1.5}, "least from 0 to 1"),
         ({"clean": 1.0}, "clean from 0 up to, but not, 1"),
     ],
 )
