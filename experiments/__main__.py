@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of which the Snakefile's rules are made, and two for people: ``report`` and ``draw``."""
+"""The commands of which the Snakefile's rules are made, and three for people: ``report``, ``draw``, ``leaderboard``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.utils import InputError
+from pipeline.utils import InputError, atomic_path
 
 __all__ = ["main"]
 
@@ -54,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="make tables and figures of the plan's finished cells")
     draw = commands.add_parser("draw", help="make tables and figures again from a table of results alone")
     draw.add_argument("table", metavar="TABLE", type=Path, help="results.csv or results.parquet, costs.csv beside it")
+    board = commands.add_parser(
+        "leaderboard", help="make docs/leaderboard.md of its entries; with --add, add one first"
+    )
+    board.add_argument("--add", metavar="REPORT", type=Path, help="report.json of a robustness run, to be added first")
+    board.add_argument("--name", help="of the network, such as my-unet")
+    board.add_argument("--training", metavar="TEXT", help="how it was trained, in one line")
+    board.add_argument("--docs", metavar="DIR", type=Path, default=Path("docs"), help="folder of the page and entries")
     for command in (plan, cell, report, draw):
         command.add_argument("--results", metavar="DIR", type=_folder, required=True, help="folder of all results")
     return parser
@@ -119,8 +126,21 @@ def _draw(options: argparse.Namespace) -> None:
     print("\n".join(map(str, write_report(*read_table(options.table), options.results))))
 
 
+def _leaderboard(options: argparse.Namespace) -> None:
+    from .leaderboard import add_entry, make_leaderboard, read_entries
+
+    folder = options.docs / "leaderboard"
+    if (options.add is None) != (options.name is None) or (options.add is None) != (options.training is None):
+        raise InputError("leaderboard: --add, --name and --training belong together; give all three, or none.")
+    if options.add is not None:
+        print(add_entry(options.add, folder, options.name, options.training))
+    with atomic_path(options.docs / "leaderboard.md") as page:
+        page.write_text(make_leaderboard(read_entries(folder)), encoding="utf-8")
+    print(options.docs / "leaderboard.md")
+
+
 # each imports what it needs: matplotlib and MLflow take seconds
-_COMMANDS = {"plan": _plan, "cell": _cell, "report": _report, "draw": _draw}
+_COMMANDS = {"plan": _plan, "cell": _cell, "report": _report, "draw": _draw, "leaderboard": _leaderboard}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ignite.engine import Engine, Events
 from ignite.handlers import EMAHandler
 from torch import nn
@@ -55,7 +57,8 @@ class WeightAverage:
             self._handler.attach(engine, name="average_momentum", warn_if_exists=False)
 
     def _set_momentum(self, engine: Engine) -> None:
-        engine.state.average_momentum = max(self.momentum, 9 / (10 + engine.state.iteration))
+        state: Any = engine.state
+        state.average_momentum = max(self.momentum, 9 / (10 + state.iteration))
 
     def take(self) -> None:
         """Give the trained network the averaged weights."""

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date
 from itertools import groupby
@@ -189,9 +190,11 @@ class Assessor:
         self._compare(self.attacked.predict(picture, label))
         new = [index for index, pair in enumerate(zip(names, digests, strict=True)) if not self.results.done(*pair)]
         if new:
+            started = time.perf_counter()
             found = self._assess(picture[new], label[new], [names[index] for index in new])
+            seconds = (time.perf_counter() - started) / len(new)
             for index, name in zip(new, found, strict=True):
-                self.results.add(name, digests[index], found[name])
+                self.results.add(name, digests[index], found[name] | {"seconds": seconds})
             self.results.save()
         self._progress.update(len(names))
         done = f"{len(self.results.images)} of {self._count or 'the'} images"
@@ -341,6 +344,8 @@ class Assessor:
             "precision": f"search in {str(self.precision or torch.float32).removeprefix('torch.')}, scores in float32",
             "seed": self.seed,
             "device": device_name(self.device),
+            "parameters": sum(each.numel() for each in self.attacked.network.parameters()),
+            "seconds": sum(found["seconds"] for found in images.values()),
             "network_sha256": self.network_fingerprint,
             "data_sha256": hashlib.sha256(content.encode()).hexdigest(),
             "date": date.today().isoformat(),

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An entry of the leaderboard: what it takes of a report, and the rules by which it is ranked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.robustness.report.check_report import read_report
+from pipeline.utils import InputError, atomic_path
+
+__all__ = ["EPSILONS", "LEAST_IMAGES", "RANKED_BUDGETS", "add_entry", "read_entries", "why_not_ranked"]
+
+RANKED_BUDGETS = ("standard", "full")
+LEAST_IMAGES = 16
+EPSILONS = ("8", "16", "32")
+
+# no image's name or score, and no path, goes into an entry
+_FIGURES = ("network", "data", "commit", "epsilons", "budget", "images", "left_out", "clean", "worst_case", "floor")
+_FACTS = ("device", "date", "parameters", "seconds", "weights_sha256", "network_sha256", "data_sha256")
+_KEYS = {"name", "training", "report_sha256", "report"}
+
+
+def add_entry(report: Path, folder: Path, name: str, training: str) -> Path:
+    """Write the entry of a network, or write it anew.
+
+    Args:
+        report: ``report.json`` of its assessment.
+        folder: of all entries.
+        name: of the network on the page, in lower-case letters, digits and hyphens; the entry's file has it too.
+        training: one sentence on how it was trained.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: if the report is none, the name has other characters, or the sentence is empty or of several lines.
+
+    Example:
+        >>> add_entry(Path("robustness/report.json"), Path("docs/leaderboard"), "my-unet", "100 epochs of Dice loss.")
+        PosixPath('docs/leaderboard/my-unet.json')
+    """
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise InputError(f"--name: '{name}' must consist of lower-case letters, digits and hyphens, such as my-unet.")
+    if not training.strip() or "\n" in training:
+        raise InputError("--training: say in one line how the network was trained.")
+    content = read_report(report)
+    entry = {
+        "name": name,
+        "training": training.strip(),
+        "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest(),
+        "report": {key: content[key] for key in _FIGURES}
+        | {
+            "paper": content["attacks"].get("paper"),
+            "checks": [{key: check[key] for key in ("name", "status", "value")} for check in content["checks"]],
+            "gradients": content["gradients"],
+            "facts": {key: content["facts"].get(key) for key in _FACTS},
+            "first_finding": content["findings"][0],
+        },
+    }
+    with atomic_path(folder / f"{name}.json") as path:
+        path.write_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder / f"{name}.json"
+
+
+def read_entries(folder: Path) -> list[dict[str, Any]]:
+    """Return all entries of a folder, in the order of their names.
+
+    Raises:
+        InputError: if there is none, or a file is no entry.
+    """
+    entries = [_read(path) for path in sorted(folder.glob("*.json"))]
+    if not entries:
+        raise InputError(f"{folder} has no entry; add one with --add REPORT --name NAME --training TEXT.")
+    return entries
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON ({error}); add the entry anew.") from error
+    if not isinstance(entry, dict) or set(entry) != _KEYS or entry["name"] != path.stem:
+        raise InputError(f"{path} is no entry of the leaderboard, or is named otherwise; add it anew.")
+    return entry
+
+
+def why_not_ranked(entry: Mapping[str, Any]) -> list[str]:
+    """Return the rules that an entry does not keep, in words; none for one that is ranked.
+
+    Example:
+        >>> why_not_ranked(entry)
+        []
+    """
+    report = entry["report"]
+    floor, clean = next(iter(report["floor"].values())), report["clean"]["DIC"]
+    failed = [check["name"] for check in report["checks"] if check["status"] == "failed"]
+    lacking = [epsilon for epsilon in EPSILONS if epsilon not in report["worst_case"]]
+    commit = report["commit"] or "unknown"
+    reasons = {
+        f"the budget is {report['budget']}, not {' or '.join(RANKED_BUDGETS)}": report["budget"] not in RANKED_BUDGETS,
+        f"ε = {', '.join(lacking)} is missing": bool(lacking),
+        f"{report['images']} images are fewer than {LEAST_IMAGES}": report["images"] < LEAST_IMAGES,
+        "there are no training masks for the floor": floor is None,
+        f"the clean DIC is not above the floor of {floor or 0:.3f}": floor is not None and clean <= floor,
+        f"a check failed: {', '.join(failed)}": bool(failed),
+        f"the code is not that of a commit ({commit})": commit == "unknown" or commit.endswith("+dirty"),
+    }
+    return [reason for reason, holds in reasons.items() if holds]

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the entries of the leaderboard on one page, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .entry import EPSILONS, LEAST_IMAGES, RANKED_BUDGETS, why_not_ranked
+
+__all__ = ["make_leaderboard"]
+
+
+def make_leaderboard(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return the page: for each data set the networks in the order of their worst case at ε = 8, then those not ranked.
+
+    Args:
+        entries: see ``read_entries``.
+
+    Example:
+        >>> make_leaderboard([entry]).splitlines()[0]
+        '# Leaderboard'
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # it is Markdown  # noqa: S701
+    )
+    ranked = sorted((each for each in entries if not why_not_ranked(each)), key=_order)
+    return environment.get_template("page.md.jinja").render(
+        epsilons=EPSILONS,
+        budgets=" or ".join(RANKED_BUDGETS),
+        least_images=LEAST_IMAGES,
+        data_sets={name: [_row(each) for each in own] for name, own in groupby(ranked, key=_data)},
+        others=[(_row(each), "; ".join(why_not_ranked(each))) for each in entries if why_not_ranked(each)],
+    )
+
+
+def _data(entry: Mapping[str, Any]) -> str:
+    return str(entry["report"]["data"])
+
+
+def _order(entry: Mapping[str, Any]) -> tuple[str, float, str]:
+    return _data(entry), -entry["report"]["worst_case"]["8"]["DIC"], entry["name"]
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of an entry, as texts."""
+    report = entry["report"]
+    worst, paper, facts = report["worst_case"], report["paper"] or {}, report["facts"]
+    passed = [check["status"] for check in report["checks"]]
+    return {
+        "name": entry["name"],
+        "training": entry["training"],
+        "data": report["data"],
+        "clean": _number(report["clean"]["DIC"]),
+        "paper": [_number(paper.get(epsilon, {}).get("DIC")) for epsilon in EPSILONS],
+        "worst": [_interval(worst.get(epsilon, {})) for epsilon in EPSILONS],
+        "share": [_number(worst.get(epsilon, {}).get("share"), 2) for epsilon in EPSILONS],
+        "floor": _number(next(iter(report["floor"].values()))),
+        "checks": f"{passed.count('passed')} of {len(passed) - passed.count('not applicable')}",
+        "budget": f"{report['budget']}, {report['images']} images",
+        "parameters": "–" if facts["parameters"] is None else f"{facts['parameters'] / 1e6:.1f}",
+        "seconds": "–" if facts["seconds"] is None else f"{facts['seconds']:.0f}",
+        "device": facts["device"],
+        "date": facts["date"],
+        "commit": (report["commit"] or "unknown")[:7],
+        "report": entry["report_sha256"][:12],
+        "first_finding": report["first_finding"],
+    }
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    if found.get("low") is None or found.get("high") is None:
+        return _number(found.get("DIC"))
+    return f"{found['DIC']:.3f} ({found['low']:.3f}–{found['high']:.3f})"

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.__main__ import main
+from experiments.leaderboard import add_entry, make_leaderboard, read_entries, why_not_ranked
+from pipeline.utils import InputError
+from tests.robustness.report.assessments import report_of
+
+TRAINING = "100 epochs of soft Dice."
+
+
+def write_report(folder: Path, worst: float = 0.9, **changes: Any) -> Path:
+    """A report that keeps all rules, but for the changes."""
+    report = report_of("undefended") | {"budget": "standard", "images": 16, "epsilons": [8.0, 16.0, 32.0]}
+    for key in ("worst_case", "floor", "ceiling"):
+        report[key] = dict.fromkeys(("8", "16", "32"), report[key]["8"])
+    report["worst_case"]["8"] = report["worst_case"]["8"] | {"DIC": worst, "low": worst - 0.01, "high": worst + 0.01}
+    report["facts"] |= {"parameters": 11_250_000, "seconds": 61.4}
+    path = folder / "report.json"
+    path.write_text(json.dumps(report | changes))
+    return path
+
+
+def test_networks_are_ranked_by_their_worst_case_within_their_data(tmp_path: Path) -> None:
+    for name, worst, data in (("weak", 0.2, "a"), ("strong", 0.8, "a"), ("between", 0.5, "a"), ("alone", 0.1, "b")):
+        add_entry(write_report(tmp_path, worst, data=data), tmp_path / "entries", name, TRAINING)
+    page = make_leaderboard(read_entries(tmp_path / "entries"))
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == ["a", "b", "Rules", "Add yours"]
+    ranks = re.findall(r"^\| (\d) \| \*\*(\w+)\*\* \| ([\d.]+) \| ([\d.]+ \([\d.–]+\)) ", page, re.MULTILINE)
+    clean = f"{report_of('undefended')['clean']['DIC']:.3f}"
+    assert ranks == [
+        ("1", "strong", clean, "0.800 (0.790–0.810)"),
+        ("2", "between", clean, "0.500 (0.490–0.510)"),
+        ("3", "weak", clean, "0.200 (0.190–0.210)"),
+        ("1", "alone", clean, "0.100 (0.090–0.110)"),
+    ]
+    assert "| weak | 100 epochs of soft Dice. | 11.2 | 61 | cpu | 2026-11-26 | c0ffee |" in page
+    # every table is whole
+    for lines in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        assert len({line.count("|") for line in lines.splitlines()}) == 1
+
+
+def test_an_entry_has_the_report_s_hash_and_no_image_s_name(tmp_path: Path) -> None:
+    report = write_report(tmp_path)
+    entry = json.loads(add_entry(report, tmp_path, "mine", TRAINING).read_text())
+    assert entry["report_sha256"] == hashlib.sha256(report.read_bytes()).hexdigest()
+    assert "image_0" in report.read_text() and "image_0" not in json.dumps(entry)
+    assert why_not_ranked(entry) == []
+
+
+FAILED = {"name": "no label leaking", "status": "failed", "value": 0.2, "meaning": "It leaks."}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"budget": "quick"}, "the budget is quick, not standard or full"),
+        ({"images": 15}, "15 images are fewer than 16"),
+        ({"floor": dict.fromkeys(("8", "16", "32"), None)}, "there are no training masks for the floor"),
+        ({"floor": dict.fromkeys(("8", "16", "32"), 0.99)}, "the clean DIC is not above the floor of 0.990"),
+        ({"checks": [FAILED]}, "a check failed: no label leaking"),
+        ({"commit": "c0ffee+dirty"}, "the code is not that of a commit (c0ffee+dirty)"),
+        ({"commit": None}, "the code is not that of a commit (unknown)"),
+    ],
+)
+def test_what_breaks_a_rule_is_shown_with_the_reason_and_not_ranked(
+    tmp_path: Path, changes: dict[str, Any], why: str
+) -> None:
+    add_entry(write_report(tmp_path, **changes), tmp_path / "entries", "mine", TRAINING)
+    (entry,) = read_entries(tmp_path / "entries")
+    assert why_not_ranked(entry) == [why]
+    page = make_leaderboard([entry])
+    assert "**mine**" not in page and f"| {why} |" in page
+
+
+def test_an_intensity_that_is_missing_is_named(tmp_path: Path) -> None:
+    report = report_of("undefended")
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    add_entry(tmp_path / "report.json", tmp_path / "entries", "mine", TRAINING)
+    assert "ε = 16 is missing" in why_not_ranked(*read_entries(tmp_path / "entries"))
+
+
+def test_the_command_adds_and_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    docs = ["leaderboard", "--docs", str(tmp_path)]
+    assert main(docs) == 2
+    assert "has no entry; add one with --add" in capsys.readouterr().err
+    report = str(write_report(tmp_path))
+    assert main([*docs, "--add", report, "--name", "mine", "--training", TRAINING]) == 0
+    assert "**mine**" in (tmp_path / "leaderboard.md").read_text()
+    for wrong, said in (
+        (["--add", report], "belong together"),
+        (["--add", report, "--name", "My net", "--training", TRAINING], "lower-case letters, digits and hyphens"),
+        (["--add", report, "--name", "mine", "--training", " "], "say in one line"),
+        (["--add", str(tmp_path / "no.json"), "--name", "mine", "--training", TRAINING], "There is no report"),
+    ):
+        assert main([*docs, *wrong]) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"name": "mine"}'])
+def test_a_file_that_is_no_entry_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "mine.json").write_text(content)
+    with pytest.raises(InputError, match=r"mine\.json is no"):
+        read_entries(tmp_path)
