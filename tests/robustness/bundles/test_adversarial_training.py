@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``bundles/adversarial_training.json`` over a bundle in the model zoo's manner."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow
+
+from pipeline.defence import AdversarialBatch
+
+ROOT = Path(__file__).parents[3]
+OVERLAY = ROOT / "bundles" / "adversarial_training.json"
+TRAINING = {
+    "train#loss": {"_target_": "DiceLoss", "softmax": True, "to_onehot_y": True},
+    "train#optimizer": {"_target_": "torch.optim.SGD", "params": "$@network.parameters()", "lr": 0.1},
+    "train#dataloader": {"_target_": "DataLoader", "dataset": "@train#dataset", "batch_size": 1},
+    "train#handlers": [],
+    "train#trainer": {
+        "_target_": "SupervisedTrainer",
+        "max_epochs": 2,
+        "device": "@device",
+        "train_data_loader": "@train#dataloader",
+        "network": "@network",
+        "loss_function": "@train#loss",
+        "optimizer": "@train#optimizer",
+        "train_handlers": "@train#handlers",
+        "amp": True,
+    },
+    "run": ["$@train#trainer.run()"],
+}
+
+
+def train(bundle: Path, config: dict[str, Any], folder: Path) -> ConfigWorkflow:
+    files = []
+    for name, content in (("training", TRAINING), ("settings", config)):
+        files.append(folder / f"{name}.json")
+        files[-1].write_text(json.dumps(content))
+    workflow = ConfigWorkflow(
+        config_file=[str(bundle / "configs" / "train.json"), str(files[0]), str(OVERLAY), str(files[1])],
+        logging_file=False,
+        bundle_root=str(bundle),
+        dataset_dir=str(bundle / "data"),
+    )
+    workflow.initialize()
+    workflow.run()
+    return workflow
+
+
+def test_volumes_of_a_foreign_bundle_are_attacked_while_it_trains(volumes: Path, tmp_path: Path) -> None:
+    workflow = train(volumes, {"defence_steps": 2}, tmp_path)
+    trainer = workflow.parser.get_parsed_content("train#trainer")
+    defence = trainer.prepare_batch
+    assert isinstance(defence, AdversarialBatch) and defence.epoch == 2
+    assert defence.largest_epsilon() == pytest.approx(32 * 2 / 10)
+    (clean,), (attacked,) = trainer.state.batch, trainer.state.output
+    moved = 255 * (attacked["image"] - clean["image"]).abs().max().item()
+    assert 0 < moved <= 6.4 + 1e-3
+    before = torch.load(volumes / "models" / "model.pt", weights_only=True)
+    assert any(not torch.equal(before[name], value) for name, value in trainer.network.state_dict().items())
+
+
+def test_it_is_the_defence_of_the_own_bundles() -> None:
+    general = json.loads(OVERLAY.read_text())
+    mixed = json.loads((ROOT / "bundles/nlcen_jsrt/configs/defence/mixed.json").read_text())
+    assert mixed["defence"] == {k: v for k, v in general["defence"].items() if k not in ("classes", "intensity_range")}
+    for key in general.keys() - {"defence", "classes", "intensity_range"}:
+        assert mixed[key] == general[key]
