@@ -65,7 +65,7 @@ def open_tracker(
         params=params | {"data": str(file), "data_fingerprint": digests["all"]},
         tags={"mlflow.note.content": _description(title, kind, file)},
         config=config,
-        run_name=run_name or " · ".join([title, name, f"seed {get('seed')}"] + [kind] * (kind != "training")),
+        run_name=run_name or " · ".join([kind] * (kind != "training") + [title, name, f"seed {get('seed')}"]),
         datasets=[(name, digests[split], "datalist.json", split, {"images": n}) for split, n in pictures.items()],
     )
 
