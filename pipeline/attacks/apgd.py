@@ -69,12 +69,12 @@ class APGD(GradientAttack):
         value, gradient = self._look(ball, delta, done, radius)
         best, best_value, best_gradient = delta, value, gradient
         previous = delta
-        size = torch.full_like(value, 2 * reach)
+        size = torch.full_like(value, 2.0)  # as a part of the reach
         fell = torch.zeros_like(value)
         size_before, best_before = size, best_value
         since = 0
         for step in range(1, steps):
-            forward = ball.project(delta - _each(size, delta) * gradient.sign(), reach)
+            forward = ball.project(delta - _each(size, delta) * reach * gradient.sign(), reach)
             momentum = 1.0 if step == 1 else 0.75
             moved = delta + momentum * (forward - delta) + (1 - momentum) * (delta - previous)
             previous, delta = delta, ball.project(moved, reach)

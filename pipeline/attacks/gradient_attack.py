@@ -13,7 +13,7 @@ from pipeline.losses import Scheduled
 from pipeline.utils import InputError
 
 from .attacked_network import AttackedNetwork, Slope
-from .grey_levels import Range, check_epsilons, check_picture, check_range, project
+from .grey_levels import Range, Reach, check_epsilons, check_picture, check_range, project
 from .objective import SUMMED_CROSS_ENTROPY, Loss, Target, inverse_mask, objective
 from .random_start import check_seed, uniform_noise
 from .worst_found import WorstFound
@@ -29,7 +29,7 @@ class Ball:
         attacked: the network.
         picture: clean pictures (B, C, *spatial) in grey levels.
         label: their masks.
-        reach: ε in grey levels.
+        reach: ε in grey levels; a tensor (B, 1, *spatial of 1) for one of each image.
         keep: whether to keep the worst picture; otherwise no picture is scored.
 
     Attributes:
@@ -42,7 +42,7 @@ class Ball:
         attacked: AttackedNetwork,
         picture: torch.Tensor,
         label: torch.Tensor,
-        reach: float,
+        reach: Reach,
         keep: bool = True,
     ) -> None:
         self.attacked = attacked
@@ -54,7 +54,7 @@ class Ball:
         self.worst: WorstFound | None = None
         self._lowered = objective(attacked, label, attack.loss_function, attack.target)
 
-    def project(self, delta: torch.Tensor, radius: float | None = None) -> torch.Tensor:
+    def project(self, delta: torch.Tensor, radius: Reach | None = None) -> torch.Tensor:
         """Return the perturbation within ± ``radius`` (ε by default) and the range that is nearest to δ."""
         return project(delta, self.picture, self.reach if radius is None else radius, self.value_range)
 

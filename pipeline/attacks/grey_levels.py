@@ -10,14 +10,26 @@ import torch
 
 from pipeline.utils import InputError
 
-__all__ = ["Range", "check_epsilons", "check_intensity_range", "check_picture", "check_range", "check_step", "project"]
+__all__ = [
+    "Range",
+    "Reach",
+    "check_epsilons",
+    "check_intensity_range",
+    "check_picture",
+    "check_range",
+    "check_step",
+    "project",
+]
 
 Range = tuple[float, float] | None
+# ε in grey levels, of all images or of each, (B, 1, *spatial of 1)
+Reach = float | torch.Tensor
 
 
-def project(delta: torch.Tensor, picture: torch.Tensor, reach: float, value_range: Range) -> torch.Tensor:
+def project(delta: torch.Tensor, picture: torch.Tensor, reach: Reach, value_range: Range) -> torch.Tensor:
     """Return the perturbation nearest to δ that moves no grey level by more than ``reach``, nor out of the range."""
-    delta = delta.clamp(-reach, reach)
+    # not both numbers or both tensors for mypy, but for torch
+    delta = delta.clamp(-reach, reach)  # type: ignore[arg-type]
     if value_range is None:
         return delta
     low, high = value_range

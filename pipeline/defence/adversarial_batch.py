@@ -21,10 +21,10 @@ __all__ = ["AdversarialBatch"]
 class AdversarialBatch:
     """The ``prepare_batch`` of a trainer that trains on attacked pictures (Madry et al., ICLR 2018).
 
-    Each batch is attacked from a random start, with an attack and an ε that are drawn anew; the last picture counts,
-    not the worst. The attack sees the network in evaluation mode, the step after it in training mode, as MONAI's
-    trainer leaves it. All that is drawn comes from torch's generator, which ``EpochSeed`` seeds, so that a training
-    resumes exactly.
+    Each batch is attacked from a random start, with an attack that is drawn anew, and each image with an ε of its own,
+    so that the statistics of batch normalization are those of all ε at once. The last picture counts, not the worst.
+    The attack sees the network in evaluation mode, the step after it in training mode, as MONAI's trainer leaves it.
+    All that is drawn comes from torch's generator, which ``EpochSeed`` seeds, so that a training resumes exactly.
 
     Args:
         network: the network that is trained.
@@ -111,8 +111,8 @@ class AdversarialBatch:
         kept = int(self.clean * len(image))
         attack = self._draw()
         picture = self.attacked.grey_levels(image[kept:])
-        part = self.least + (1 - self.least) * torch.rand(()).item()
-        reach = self.largest_epsilon() * attack.unit * part
+        part = self.least + (1 - self.least) * torch.rand(len(picture), dtype=picture.dtype).to(picture.device)
+        reach = self.largest_epsilon() * attack.unit * part.view(-1, *[1] * (picture.ndim - 1))
         ball = Ball(attack, self.attacked, picture, label[kept:], reach, keep=False)
         noise = 2 * torch.rand(picture.shape, dtype=picture.dtype).to(picture.device) - 1
         delta = attack.descend(ball, ball.project(reach * noise))
