@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.utils import InputError
 
-from . import isbi2016, jsrt, pairs, phantoms
+from . import isbi2016, jsrt, pairs, phantoms, subset
 
 __all__ = ["main"]
 
@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., str], Callable[[argparse.ArgumentPars
     "isbi2016": (isbi2016.prepare_isbi2016, isbi2016.add_arguments),
     "pairs": (pairs.prepare_pairs, pairs.add_arguments),
     "phantoms": (phantoms.prepare_phantoms, phantoms.add_arguments),
+    "subset": (subset.prepare_subset, subset.add_arguments),
 }
 
 
