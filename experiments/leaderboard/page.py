@@ -8,11 +8,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from experiments.markdown import fill_page
 
 from .entry import EPSILONS, LEAST_IMAGES, RANKED_BUDGETS, why_not_ranked
 
 __all__ = ["make_leaderboard"]
+
+TEMPLATE = Path(__file__).with_name("page.md.jinja")
 
 
 def make_leaderboard(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -25,16 +27,9 @@ def make_leaderboard(entries: Sequence[Mapping[str, Any]]) -> str:
         >>> make_leaderboard([entry]).splitlines()[0]
         '# Leaderboard'
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # it is Markdown  # noqa: S701
-    )
     ranked = sorted((each for each in entries if not why_not_ranked(each)), key=_order)
-    return environment.get_template("page.md.jinja").render(
+    return fill_page(
+        TEMPLATE,
         epsilons=EPSILONS,
         budgets=" or ".join(RANKED_BUDGETS),
         least_images=LEAST_IMAGES,

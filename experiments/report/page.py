@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from experiments.markdown import fill_page
 from experiments.results import describe_commits
 
 from .condition import CONDITION, METRICS, STAGES, UNET_UNCHANGED, Condition, by_condition, claim_trios
@@ -20,6 +19,8 @@ from .paper_sets import ReportedData
 from .statistics import MIN_SEEDS
 
 __all__ = ["make_page"]
+
+TEMPLATE = Path(__file__).with_name("page.md.jinja")
 
 SHOWN_EPSILONS = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 NOTHING_LEARNED = 0.1  # a mean DIC on clean pictures below it
@@ -56,15 +57,8 @@ def make_page(
         figures: what was drawn of each, by its name, in the folder ``figures`` beside the page.
     """
     titles = {data.name: data.title for data in data_sets}
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # it is Markdown  # noqa: S701
-    )
-    page = environment.get_template("page.md.jinja").render(
+    return fill_page(
+        TEMPLATE,
         min_seeds=MIN_SEEDS,
         few_seeds=bool(table.groupby("data")["seed"].nunique().min() < MIN_SEEDS),
         provenance=_provenance(table, titles),
@@ -73,7 +67,6 @@ def make_page(
         costs=_costs(table, costs, titles),
         lacking=_lacking(table, titles),
     )
-    return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
 
 class _Section:

@@ -52,7 +52,8 @@ def train(bundle: Path, config: dict[str, Any], folder: Path) -> ConfigWorkflow:
 
 
 def test_volumes_of_a_foreign_bundle_are_attacked_while_it_trains(volumes: Path, tmp_path: Path) -> None:
-    workflow = train(volumes, {"defence_steps": 2}, tmp_path)
+    classes = {"_target_": "pipeline.attacks.Softmax", "channels": 2}
+    workflow = train(volumes, {"defence_steps": 2, "classes": classes}, tmp_path)
     trainer = workflow.parser.get_parsed_content("train#trainer")
     defence = trainer.prepare_batch
     assert isinstance(defence, AdversarialBatch) and defence.epoch == 2
