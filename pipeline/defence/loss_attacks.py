@@ -12,7 +12,7 @@ from pipeline.utils import InputError
 __all__ = ["loss_attacks"]
 
 
-def loss_attacks(losses: Sequence[str], iterations: int = 5) -> list[PGD]:
+def loss_attacks(losses: Sequence[str], iterations: int = 3) -> list[PGD]:
     """Return projected gradient descent with each of the losses, for ``AdversarialBatch`` to draw from.
 
     Args:
