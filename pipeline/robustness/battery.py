@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -225,6 +225,7 @@ class _Run:
         order = torch.stack([self.own[name].dic for name in names]).argsort(dim=0, stable=True)[:_LOSSES].cpu()
         self.saved += granted
         going = torch.ones(len(self.saved), dtype=torch.bool)
+        moved = torch.zeros_like(self.spent.moved)
         for part in itertools.count():
             before = self.worst.dic.cpu()
             left = going & (before > 0)
@@ -233,7 +234,10 @@ class _Run:
                 for index, name in enumerate(names)
                 for attack in [each[name] for each in attacks[: part + 1]][::-1]
             ]
-            yield self.keep(self._refined_once(chosen, epsilon))
+            finding = self._refined_once(chosen, epsilon)
+            # an image that has stopped was moved by an earlier part
+            moved = torch.maximum(moved, finding.moved)
+            yield self.keep(replace(finding, moved=moved.clone()))
             after = self.worst.dic.cpu()
             going &= (before - after >= _WORTH) & (after > 0)
             if not (going & (self.saved >= attacks[0][names[0]].iterations)).any():
