@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigParser
 
-from data_prep import isbi2016, jsrt, pairs, phantoms
+from data_prep import isbi2016, jsrt, pairs, phantoms, subset
 
 from .pages import PAGES, ROOT, blocks, commands
 
@@ -101,6 +101,8 @@ def check_make(words: list[str]) -> None:
 
 def check_bundle(words: list[str]) -> None:
     """Check the run id and settings of ``python -m monai.bundle run``."""
+    if words[0].startswith("--"):
+        words = ["run", *words]  # MONAI's default
     run_id, options = words[0], dict(zip(words[1::2], words[2::2], strict=True))
     files = options.pop("--config_file")
     names = ast.literal_eval(files) if files.startswith("[") else [files]
@@ -145,17 +147,28 @@ def check_module(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any)
         assert not word.startswith("--") or word.partition("=")[0] in told, word
 
 
-PAGES_OF_SETTINGS = ["dicom", "mlflow", "model_zoo", "paper_reading", "robustness", "your_data", "your_network"]
+TRAINING = "bundles/adversarial_training.json"
+PAGES_OF_SETTINGS = [
+    "dicom",
+    "mlflow",
+    "model_zoo",
+    "paper_reading",
+    "robust_training",
+    "robustness",
+    "your_data",
+    "your_network",
+]
 
 
 @pytest.mark.parametrize("page", PAGES_OF_SETTINGS)
 def test_settings_in_the_text_exist(page: str) -> None:
     parser = argparse.ArgumentParser(conflict_handler="resolve")
-    for command in (isbi2016, jsrt, pairs, phantoms):
+    for command in (isbi2016, jsrt, pairs, phantoms, subset):
         command.add_arguments(parser)
     known = {option.removeprefix("--") for option in parser._option_string_actions} | {"key"}
-    train, *overlays = (f"bundles/nlcen_jsrt/{name}.json" for name in ("train", "readings/transfer", "networks/unet"))
-    for name in (*overlays, "bundles/nlcen_jsrt/ablation/frozen.json", "bundles/robustness.json"):
+    train = "bundles/nlcen_jsrt/train.json"
+    own = [f"bundles/nlcen_jsrt/{name}.json" for name in ("readings/transfer", "networks/unet", "ablation/frozen")]
+    for name in (*own, "bundles/nlcen_jsrt/defence/mixed.json", "bundles/robustness.json", TRAINING):
         known |= merged((train, "bundles/nlcen_jsrt/evaluate.json", name)).keys()
     known |= merged(("bundles/nlcen_jsrt/inference.json",)).keys()
     text = re.sub(r"^```.*?^```", "", (ROOT / f"docs/{page}.md").read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
