@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("--add", metavar="REPORT", type=Path, help="report.json of a robustness run, to be added first")
     board.add_argument("--name", help="of the network, such as my-unet")
     board.add_argument("--training", metavar="TEXT", help="how it was trained, in one line")
+    board.add_argument("--data", metavar="NAME", help="what the test pictures are, in the words of the other entries")
     board.add_argument("--docs", metavar="DIR", type=Path, default=Path("docs"), help="folder of the page and entries")
     for command in (plan, cell, report, draw):
         command.add_argument("--results", metavar="DIR", type=_folder, required=True, help="folder of all results")
@@ -130,10 +131,11 @@ def _leaderboard(options: argparse.Namespace) -> None:
     from .leaderboard import add_entry, make_leaderboard, read_entries
 
     folder = options.docs / "leaderboard"
-    if (options.add is None) != (options.name is None) or (options.add is None) != (options.training is None):
-        raise InputError("leaderboard: --add, --name and --training belong together; give all three, or none.")
+    given = (options.add, options.name, options.training, options.data)
+    if None in given and any(each is not None for each in given):
+        raise InputError("leaderboard: --add, --name, --training and --data belong together; give all four, or none.")
     if options.add is not None:
-        print(add_entry(options.add, folder, options.name, options.training))
+        print(add_entry(options.add, folder, options.name, options.training, options.data))
     with atomic_path(options.docs / "leaderboard.md") as page:
         page.write_text(make_leaderboard(read_entries(folder)), encoding="utf-8")
     print(options.docs / "leaderboard.md")

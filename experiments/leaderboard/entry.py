@@ -25,7 +25,7 @@ _FACTS = ("device", "date", "parameters", "seconds", "weights_sha256", "network_
 _KEYS = {"name", "training", "report_sha256", "report"}
 
 
-def add_entry(report: Path, folder: Path, name: str, training: str) -> Path:
+def add_entry(report: Path, folder: Path, name: str, training: str, data: str) -> Path:
     """Write the entry of a network, or write it anew.
 
     Args:
@@ -33,21 +33,23 @@ def add_entry(report: Path, folder: Path, name: str, training: str) -> Path:
         folder: of all entries.
         name: of the network on the page, in lower-case letters, digits and hyphens; the entry's file has it too.
         training: one sentence on how it was trained.
+        data: what the test pictures are called, the same words for the same pictures; a report has their path.
 
     Returns:
         The file.
 
     Raises:
-        InputError: if the report is none, the name has other characters, or the sentence is empty or of several lines.
+        InputError: if the report is none, the name has other characters, or a text is empty or of several lines.
 
     Example:
-        >>> add_entry(Path("robustness/report.json"), Path("docs/leaderboard"), "my-unet", "100 epochs of Dice loss.")
+        >>> add_entry(Path("robustness/report.json"), Path("docs/leaderboard"), "my-unet", "100 epochs.", "my set")
         PosixPath('docs/leaderboard/my-unet.json')
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise InputError(f"--name: '{name}' must consist of lower-case letters, digits and hyphens, such as my-unet.")
-    if not training.strip() or "\n" in training:
-        raise InputError("--training: say in one line how the network was trained.")
+    for option, text, what in (("training", training, "how the network was trained"), ("data", data, "what data")):
+        if not text.strip() or "\n" in text:
+            raise InputError(f"--{option}: say in one line {what}.")
     content = read_report(report)
     entry = {
         "name": name,
@@ -55,6 +57,7 @@ def add_entry(report: Path, folder: Path, name: str, training: str) -> Path:
         "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest(),
         "report": {key: content[key] for key in _FIGURES}
         | {
+            "data": data.strip(),
             "paper": content["attacks"].get("paper"),
             "checks": [{key: check[key] for key in ("name", "status", "value")} for check in content["checks"]],
             "gradients": content["gradients"],

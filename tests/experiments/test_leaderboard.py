@@ -14,6 +14,7 @@ from experiments.leaderboard import add_entry, make_leaderboard, read_entries, w
 from pipeline.utils import InputError
 from tests.robustness.report.assessments import report_of
 
+DOCS = Path(__file__).parents[2] / "docs"
 TRAINING = "100 epochs of soft Dice."
 
 
@@ -31,7 +32,7 @@ def write_report(folder: Path, worst: float = 0.9, **changes: Any) -> Path:
 
 def test_networks_are_ranked_by_their_worst_case_within_their_data(tmp_path: Path) -> None:
     for name, worst, data in (("weak", 0.2, "a"), ("strong", 0.8, "a"), ("between", 0.5, "a"), ("alone", 0.1, "b")):
-        add_entry(write_report(tmp_path, worst, data=data), tmp_path / "entries", name, TRAINING)
+        add_entry(write_report(tmp_path, worst), tmp_path / "entries", name, TRAINING, data)
     page = make_leaderboard(read_entries(tmp_path / "entries"))
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == ["a", "b", "Rules", "Add yours"]
     ranks = re.findall(r"^\| (\d) \| \*\*(\w+)\*\* \| ([\d.]+) \| ([\d.]+ \([\d.–]+\)) ", page, re.MULTILINE)
@@ -50,9 +51,10 @@ def test_networks_are_ranked_by_their_worst_case_within_their_data(tmp_path: Pat
 
 def test_an_entry_has_the_report_s_hash_and_no_image_s_name(tmp_path: Path) -> None:
     report = write_report(tmp_path)
-    entry = json.loads(add_entry(report, tmp_path, "mine", TRAINING).read_text())
+    entry = json.loads(add_entry(report, tmp_path, "mine", TRAINING, "my set").read_text())
     assert entry["report_sha256"] == hashlib.sha256(report.read_bytes()).hexdigest()
     assert "image_0" in report.read_text() and "image_0" not in json.dumps(entry)
+    assert "phantoms of chests" in report.read_text() and "phantoms of chests" not in json.dumps(entry)
     assert why_not_ranked(entry) == []
 
 
@@ -74,7 +76,7 @@ FAILED = {"name": "no label leaking", "status": "failed", "value": 0.2, "meaning
 def test_what_breaks_a_rule_is_shown_with_the_reason_and_not_ranked(
     tmp_path: Path, changes: dict[str, Any], why: str
 ) -> None:
-    add_entry(write_report(tmp_path, **changes), tmp_path / "entries", "mine", TRAINING)
+    add_entry(write_report(tmp_path, **changes), tmp_path / "entries", "mine", TRAINING, "my set")
     (entry,) = read_entries(tmp_path / "entries")
     assert why_not_ranked(entry) == [why]
     page = make_leaderboard([entry])
@@ -84,7 +86,7 @@ def test_what_breaks_a_rule_is_shown_with_the_reason_and_not_ranked(
 def test_an_intensity_that_is_missing_is_named(tmp_path: Path) -> None:
     report = report_of("undefended")
     (tmp_path / "report.json").write_text(json.dumps(report))
-    add_entry(tmp_path / "report.json", tmp_path / "entries", "mine", TRAINING)
+    add_entry(tmp_path / "report.json", tmp_path / "entries", "mine", TRAINING, "my set")
     assert "ε = 16 is missing" in why_not_ranked(*read_entries(tmp_path / "entries"))
 
 
@@ -93,13 +95,20 @@ def test_the_command_adds_and_says_what_is_wrong(tmp_path: Path, capsys: pytest.
     assert main(docs) == 2
     assert "has no entry; add one with --add" in capsys.readouterr().err
     report = str(write_report(tmp_path))
-    assert main([*docs, "--add", report, "--name", "mine", "--training", TRAINING]) == 0
+    assert main([*docs, "--add", report, "--name", "mine", "--training", TRAINING, "--data", "my set"]) == 0
     assert "**mine**" in (tmp_path / "leaderboard.md").read_text()
+    words = ["--training", TRAINING, "--data", "my set"]
     for wrong, said in (
         (["--add", report], "belong together"),
-        (["--add", report, "--name", "My net", "--training", TRAINING], "lower-case letters, digits and hyphens"),
-        (["--add", report, "--name", "mine", "--training", " "], "say in one line"),
-        (["--add", str(tmp_path / "no.json"), "--name", "mine", "--training", TRAINING], "There is no report"),
+        (
+            ["--add", report, "--name", "My net", *words],
+            "lower-case letters, digits and hyphens",
+        ),
+        (["--add", report, "--name", "mine", "--training", " ", "--data", "my set"], "say in one line"),
+        (
+            ["--add", str(tmp_path / "no.json"), "--name", "mine", "--training", TRAINING, "--data", "my set"],
+            "There is no report",
+        ),
     ):
         assert main([*docs, *wrong]) == 2
         assert said in capsys.readouterr().err
@@ -110,3 +119,7 @@ def test_a_file_that_is_no_entry_is_refused(tmp_path: Path, content: str) -> Non
     (tmp_path / "mine.json").write_text(content)
     with pytest.raises(InputError, match=r"mine\.json is no"):
         read_entries(tmp_path)
+
+
+def test_the_page_in_docs_is_that_of_its_entries() -> None:
+    assert (DOCS / "leaderboard.md").read_text(encoding="utf-8") == make_leaderboard(read_entries(DOCS / "leaderboard"))
