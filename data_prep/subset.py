@@ -15,7 +15,9 @@ __all__ = ["add_arguments", "prepare_subset"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``subset`` to its parser."""
-    parser.add_argument("--list", type=Path, required=True, help="folder that data_prep has written, or its data list")
+    parser.add_argument(
+        "--datalist", type=Path, required=True, help="folder that data_prep has written, or its data list"
+    )
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write, in the same folder")
     parser.add_argument("--hold-out", metavar="N", type=int, help="hold out every N-th training picture as the test")
     parser.add_argument("--training", metavar="N", type=int, help="take the first N training pictures only")
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare_subset(
-    list: Path,  # noqa: A002
+    datalist: Path,
     output: Path,
     hold_out: int | None = None,
     training: int | None = None,
@@ -42,7 +44,7 @@ def prepare_subset(
             is out of range.
         OSError: if the file cannot be written.
     """
-    source = datalist_file(list)
+    source = datalist_file(datalist)
     for section in ("training", "test"):
         load_datalist(source, section)  # whole, and all files there
     if output.suffix != ".json" or output.absolute().parent != source.absolute().parent or output.name == source.name:

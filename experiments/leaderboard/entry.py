@@ -20,7 +20,7 @@ LEAST_IMAGES = 16
 EPSILONS = ("8", "16", "32")
 
 # no image's name or score, and no path, goes into an entry
-_FIGURES = ("network", "data", "commit", "epsilons", "budget", "images", "left_out", "clean", "worst_case", "floor")
+_FIGURES = ("network", "commit", "epsilons", "budget", "images", "left_out", "clean", "worst_case", "floor")
 _FACTS = ("device", "date", "parameters", "seconds", "weights_sha256", "network_sha256", "data_sha256")
 _KEYS = {"name", "training", "report_sha256", "report"}
 

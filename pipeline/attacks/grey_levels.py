@@ -28,7 +28,7 @@ Reach = float | torch.Tensor
 
 def project(delta: torch.Tensor, picture: torch.Tensor, reach: Reach, value_range: Range) -> torch.Tensor:
     """Return the perturbation nearest to δ that moves no grey level by more than ``reach``, nor out of the range."""
-    # not both numbers or both tensors for mypy, but for torch
+    # torch takes two numbers or two tensors, which mypy cannot tell of a union
     delta = delta.clamp(-reach, reach)  # type: ignore[arg-type]
     if value_range is None:
         return delta

@@ -33,7 +33,6 @@ class AdversarialBatch:
         epsilon: ε is drawn evenly up to this bound, in grey levels of 255.
         ramp_epochs: in so many first epochs this bound rises evenly, from a part of it to the whole. Attach the object
             to the trainer then, so that it knows the epoch.
-        least: ε is drawn from this part of the bound on, from 0, as low as can be, to 1, always the bound.
         clean: part of each batch that is left as it is, from 0 up to, but not, 1.
         classes: how the network's output becomes classes: two by ``Softmax`` by default.
         intensity_range: what of the images' values is grey level 0 and 255.
@@ -53,7 +52,6 @@ class AdversarialBatch:
         attack: GradientAttack | Sequence[GradientAttack],
         epsilon: float,
         ramp_epochs: int = 0,
-        least: float = 0.0,
         clean: float = 0.0,
         classes: OutputClasses | None = None,
         intensity_range: tuple[float, float] = (0.0, 1.0),
@@ -63,14 +61,13 @@ class AdversarialBatch:
             raise InputError("AdversarialBatch: attack must name at least one attack, got none.")
         if not epsilon > 0:
             raise InputError(f"AdversarialBatch: epsilon must be above 0 grey levels, got {epsilon}.")
-        if ramp_epochs < 0 or not 0 <= least <= 1 or not 0 <= clean < 1:
+        if ramp_epochs < 0 or not 0 <= clean < 1:
             raise InputError(
-                "AdversarialBatch: ramp_epochs must be 0 or more, least from 0 to 1, and clean from 0 up to, but not, "
-                f"1, got {ramp_epochs}, {least} and {clean}."
+                "AdversarialBatch: ramp_epochs must be 0 or more, and clean from 0 up to, but not, 1, got "
+                f"{ramp_epochs} and {clean}."
             )
         self.epsilon = epsilon
         self.ramp_epochs = ramp_epochs
-        self.least = least
         self.clean = clean
         self.intensity_range = intensity_range
         self.epoch = 0
@@ -111,8 +108,8 @@ class AdversarialBatch:
         kept = int(self.clean * len(image))
         attack = self._draw()
         picture = self.attacked.grey_levels(image[kept:])
-        part = self.least + (1 - self.least) * torch.rand(len(picture), dtype=picture.dtype).to(picture.device)
-        reach = self.largest_epsilon() * attack.unit * part.view(-1, *[1] * (picture.ndim - 1))
+        part = torch.rand(len(picture), *[1] * (picture.ndim - 1), dtype=picture.dtype).to(picture.device)
+        reach = self.largest_epsilon() * attack.unit * part
         ball = Ball(attack, self.attacked, picture, label[kept:], reach, keep=False)
         noise = 2 * torch.rand(picture.shape, dtype=picture.dtype).to(picture.device) - 1
         delta = attack.descend(ball, ball.project(reach * noise))

@@ -70,10 +70,11 @@ class TrainingCheckpoint:
     ) -> None:
         self.path = Path(path)
         self.network = network
-        self.optimizer = optimizer
-        self.scheduler = scheduler
         self.final_paths = [Path(final) for final in final_paths]
         self.average = average
+        self._stateful: dict[str, Any] = {"optimizer": optimizer, "scheduler": scheduler}
+        if average is not None:
+            self._stateful["average"] = average.network
         self.stop_at_divergence = StopAtDivergence(bare_network(network), optimizer, self.path)
 
     def attach(self, engine: Engine) -> None:
@@ -96,15 +97,13 @@ class TrainingCheckpoint:
             return
         checkpoint = read_weights(self.path)
         load_weights(bare_network(self.network), checkpoint.get("network", {}), self.path)
-        for key in ("optimizer", "scheduler", "epoch", *(["average"] if self.average is not None else [])):
+        for key in (*self._stateful, "epoch"):
             if key not in checkpoint:
                 raise InputError(
                     f"{self.path} is no checkpoint of a training: it has no '{key}'; remove it or name another."
                 )
-        self.optimizer.load_state_dict(checkpoint["optimizer"])
-        self.scheduler.load_state_dict(checkpoint["scheduler"])
-        if self.average is not None:
-            self.average.network.load_state_dict(checkpoint["average"])
+        for key, each in self._stateful.items():
+            each.load_state_dict(checkpoint[key])
         engine.state.epoch = checkpoint["epoch"]
         if idist.get_rank() == 0:
             logger.warning("%s: the training goes on after epoch %d.", self.path, checkpoint["epoch"])
@@ -113,15 +112,14 @@ class TrainingCheckpoint:
     def save(self, engine: Engine) -> None:
         """Write the checkpoint of the epoch that has just been completed."""
         if idist.get_rank() == 0:
-            checkpoint = {
-                "network": bare_network(self.network).state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "scheduler": self.scheduler.state_dict(),
-                "epoch": engine.state.epoch,
-            }
-            if self.average is not None:
-                checkpoint["average"] = self.average.network.state_dict()
-            _save(checkpoint, self.path)
+            _save(
+                {
+                    "network": bare_network(self.network).state_dict(),
+                    **{key: each.state_dict() for key, each in self._stateful.items()},
+                    "epoch": engine.state.epoch,
+                },
+                self.path,
+            )
         self._prepare_interruption(engine)
 
     def _prepare_interruption(self, engine: Engine) -> None:

@@ -54,7 +54,6 @@ SETTINGS: dict[str, Setting] = {
     ),
     "defence_steps": Setting(whole(least=1), "gradients of the attack on a batch in adversarial training"),
     "defence_ramp": Setting(whole(least=0), "epochs in which the intensity of adversarial training rises"),
-    "defence_least": Setting(number(least=0, most=1), "part of adversarial training's intensity that is its least"),
     "robustness_dir": Setting(text(), "folder for the battery's report"),
     "panels": Setting(whole(least=0), "images to save under attack"),
     "device": Setting(DEVICE, "where the network runs"),

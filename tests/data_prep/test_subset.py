@@ -25,7 +25,7 @@ def names(path: Path, section: str) -> list[str]:
 def test_a_part_of_the_training_is_held_out_and_the_test_pictures_are_gone(folder: Path) -> None:
     before = names(folder, "training")
     held = folder / "held_out.json"
-    assert main(["subset", "--list", str(folder), "--output", str(held), "--hold-out", "4"]) == 0
+    assert main(["subset", "--datalist", str(folder), "--output", str(held), "--hold-out", "4"]) == 0
     assert names(held, "test") == [before[3], before[7]]
     assert names(held, "training") == [name for name in before if name not in (before[3], before[7])]
     assert data_name(held) == (
@@ -36,7 +36,7 @@ def test_a_part_of_the_training_is_held_out_and_the_test_pictures_are_gone(folde
 
 def test_the_first_pictures_of_each_part(folder: Path) -> None:
     few = folder / "few.json"
-    options = ["--list", str(folder / "datalist.json"), "--output", str(few), "--training", "5", "--test", "2"]
+    options = ["--datalist", str(folder / "datalist.json"), "--output", str(few), "--training", "5", "--test", "2"]
     assert main(["subset", *options]) == 0
     assert names(few, "training") == names(folder, "training")[:5]
     assert names(few, "test") == names(folder, "test")[:2]
@@ -51,13 +51,13 @@ def test_the_first_pictures_of_each_part(folder: Path) -> None:
         ("bad.json", ["--hold-out", "1"], "--hold-out: every second picture is the most"),
         ("bad.json", ["--hold-out", "10"], "--hold-out: 9 training pictures are fewer than 10"),
         ("bad.json", ["--test", "0"], "--test: at least 1 picture is needed, got 0"),
-        ("bad.json", ["--list", "nowhere"], "There is no data list"),
+        ("bad.json", ["--datalist", "nowhere"], "There is no data list"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_written(
     folder: Path, output: str, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(folder.rglob("*"))
-    assert main(["subset", "--list", str(folder), "--output", str(folder / output), *options]) == 1
+    assert main(["subset", "--datalist", str(folder), "--output", str(folder / output), *options]) == 1
     assert message in capsys.readouterr().err
     assert sorted(folder.rglob("*")) == before
