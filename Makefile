@@ -30,7 +30,7 @@ help:
 	@echo "make demo     train NLCEN on phantoms, attack it, report how robust it is (10 to 20 minutes on two cores)"
 	@echo "make paper    the paper's whole comparison on phantoms at toy size (15 minutes); DATA=data/jsrt SKIN=data/isbi2016"
 	@echo "              for the real one (resumable: type it again; MINUTES=9 stops cleanly, JOBS=2 side by side)"
-	@echo "make package  both bundles as zips that need nothing of this repository, with weights trained on phantoms"
+	@echo "make package  the bundles as zips that need nothing of this repository, with weights trained on phantoms"
 	@echo "make test     the test suite     make bench   the benchmarks     make ui  the MLflow UI (PORT=5000)"
 	@echo "make check    lint and types     make format  format the code    make lock  write the lock files anew"
 
@@ -77,19 +77,25 @@ else
 endif
 	@echo "Tables and figures: $(RESULTS)/summary.md"
 
-# weights trained on phantoms, once for each bundle; the file is there when training and attack are finished
+# weights trained on phantoms, once for each package; the file is there when training and attacks are finished.
+# A package with _robust in its name is trained to resist.
+PACKAGED = bundles/$(patsubst %_robust,%,$*)
+DEFENCE = $(if $(findstring _robust,$*),'$(PACKAGED)/defence/mixed.json'$(COMMA))
+PACKAGE_SETTINGS = --dataset_dir dist/$*/phantoms --output_dir dist/$*/runs --ckpt_dir dist/$*/models \
+	--experiment_name package --max_epochs $(if $(DEFENCE),32,16) --epsilons "[2.0,8.0,32.0]" --panels 0
 .PRECIOUS: dist/%/trained
 dist/%/trained: | .venv/.runtime
 	$(BIN)/python -m data_prep phantoms $(if $(findstring isbi,$*),--kind skin) --output dist/$*/phantoms --count 40 --seed 0
-	$(BIN)/python -m monai.bundle run training --config_file bundles/$*/train.json --dataset_dir dist/$*/phantoms \
-		--output_dir dist/$*/runs --ckpt_dir dist/$*/models --experiment_name package --max_epochs 16 \
-		--epsilons "[2.0,8.0,32.0]" --panels 0
+	$(BIN)/python -m monai.bundle run training --config_file "['$(PACKAGED)/train.json',$(DEFENCE)]" $(PACKAGE_SETTINGS)
+	$(BIN)/python -m monai.bundle run robustness --budget quick --robustness_dir dist/$*/robustness $(PACKAGE_SETTINGS) \
+		--config_file "['$(PACKAGED)/train.json',$(DEFENCE)'$(PACKAGED)/evaluate.json','bundles/robustness.json']"
 	touch $@
 
 dist/%.zip: dist/%/trained FORCE
-	$(BIN)/python -m pipeline.packaging bundles/$* --run "$$(ls -d dist/$*/runs/training_* | tail -n 1)" --output dist
+	$(BIN)/python -m pipeline.packaging $(PACKAGED) --run "$$(ls -d dist/$*/runs/training_* | tail -n 1)" --output dist \
+		--report dist/$*/robustness/report.json --name $*
 
-package: dist/nlcen_jsrt.zip dist/nlcen_isbi2016.zip
+package: dist/nlcen_jsrt.zip dist/nlcen_jsrt_robust.zip dist/nlcen_isbi2016.zip
 
 FORCE:
 

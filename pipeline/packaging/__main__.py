@@ -21,9 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True, help="folder of the training whose weights go into it")
     parser.add_argument("--output", type=Path, default=Path("dist"), help="folder to write to (default dist)")
     parser.add_argument("--report", type=Path, help="report.json of a robustness run of these weights, for the card")
+    parser.add_argument("--name", help="of the new bundle and its zip (default the bundle's own)")
     options = parser.parse_args(arguments)
     try:
-        print(package_bundle(options.bundle, options.run, options.output, options.report))
+        print(package_bundle(options.bundle, options.run, options.output, options.report, options.name))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

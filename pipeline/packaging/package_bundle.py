@@ -26,8 +26,10 @@ _CONFIGS = {".json", ".conf"}  # not what an editor leaves there
 _TIME = (1980, 1, 1, 0, 0, 0)  # the zip format's first: the same content makes the same file
 
 
-def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = None) -> Path:
-    """Write ``<output>/<bundle>.zip``, a bundle that needs nothing of this repository.
+def package_bundle(
+    bundle: Path, run: Path, output: Path, report: Path | None = None, name: str | None = None
+) -> Path:
+    """Write ``<output>/<name>.zip``, a bundle that needs nothing of this repository.
 
     As in MONAI's model zoo: one folder with ``LICENSE``, ``configs``, ``docs``, ``models/model.pt`` (and beside it what
     the masks of its training were like) and, as the package ``scripts``, the code, with ``data_prep`` in it. Links are
@@ -39,6 +41,7 @@ def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = 
         output: folder to write to.
         report: ``report.json`` of a robustness run of these weights for the model card; by default the one in the
             run's folder ``robustness``, if there is one.
+        name: of the new bundle, which is its folder's, too; by default the bundle's own.
 
     Returns:
         The zip file.
@@ -56,7 +59,7 @@ def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = 
 
     files = dict(_files(bundle, bundle.resolve().name, trained, report))
     files[f"scripts/{SOURCE}"] = _json(describe_code() | {"sha256": code_digest(files)})
-    target = output / f"{bundle.resolve().name}.zip"
+    target = output / f"{name or bundle.resolve().name}.zip"
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(f"{target.stem}/{name}", _TIME)

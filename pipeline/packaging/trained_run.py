@@ -30,6 +30,7 @@ class TrainedRun:
         commit: the code's, None if unknown.
         dirty: whether the code differed from the commit.
         phantoms: whether the pictures are phantoms.
+        defence: the bundle's overlay by which it was trained to resist, such as ``configs/defence/mixed.json``, or "".
     """
 
     weights: Path
@@ -40,6 +41,7 @@ class TrainedRun:
     commit: str | None
     dirty: bool
     phantoms: bool
+    defence: str
 
 
 def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
@@ -47,7 +49,8 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
 
     Raises:
         InputError: if it is none, its weights are damaged or not finite, its network, size of pictures or attack is not
-            the bundle's own, its data list is gone or has changed since, or does not say what its data is.
+            the bundle's own, its variant is none of the bundle's defences, its data list is gone or has changed since,
+            or does not say what its data is.
     """
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -63,10 +66,11 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
     if not weights.is_file():
         raise InputError(f"{folder} has no model.pt; name the folder of a training.")
     read_weights(weights)
-    if result["network"] != "NLCEN" or result["variant"]:
+    defences = {"": ""} | _defences(bundle)
+    if result["network"] != "NLCEN" or result["variant"] not in defences:
         raise InputError(
             f"{folder} is a training of {result['network']} {result['variant']}".rstrip()
-            + "; a bundle takes the weights of its own network, NLCEN as train.json has it."
+            + "; a bundle takes the weights of its own network, NLCEN as train.json has it, or with one of its defences."
         )
     used = ConfigParser(config)
     own = ConfigParser(ConfigParser.load_config_file(str(bundle / "configs" / "train.json")))
@@ -92,4 +96,11 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
         commit=result["commit"],
         dirty=result["dirty"],
         phantoms="phantoms" in description,
+        defence=defences[result["variant"]],
     )
+
+
+def _defences(bundle: Path) -> dict[str, str]:
+    """The overlays of adversarial training by the names of their variants."""
+    overlays = sorted((bundle / "configs" / "defence").glob("*.json"))
+    return {json.loads(path.read_text("utf-8"))["variant"]: f"configs/defence/{path.name}" for path in overlays}

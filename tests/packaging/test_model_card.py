@@ -21,7 +21,7 @@ WEIGHTS = b"weights"
 @pytest.fixture
 def run(tmp_path: Path) -> TrainedRun:
     (tmp_path / "model.pt").write_bytes(WEIGHTS)
-    return TrainedRun(tmp_path / "model.pt", "pictures", (3, 1), {0.0: (0.9, 0.8)}, 7, "c0ffee", False, False)
+    return TrainedRun(tmp_path / "model.pt", "pictures", (3, 1), {0.0: (0.9, 0.8)}, 7, "c0ffee", False, False, "")
 
 
 def write_report(path: Path, weights: bytes = WEIGHTS) -> Path:

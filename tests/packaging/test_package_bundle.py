@@ -219,6 +219,19 @@ def test_the_same_content_makes_the_same_file(tmp_path: Path, data: Path) -> Non
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_defended_network_gets_a_name_of_its_own(tmp_path: Path, data: Path) -> None:
+    run = write_run(
+        tmp_path / "run", NLCEN(in_channels=1), data, lambda result: result.update(variant="mixed defence")
+    )
+    options = ["--run", str(run), "--output", str(tmp_path), "--name", "nlcen_jsrt_robust"]
+    assert command_line.main([str(ROOT / "bundles" / "nlcen_jsrt"), *options]) == 0
+    with zipfile.ZipFile(tmp_path / "nlcen_jsrt_robust.zip") as content:
+        assert {name.split("/")[0] for name in content.namelist()} == {"nlcen_jsrt_robust"}
+        card = content.read("nlcen_jsrt_robust/docs/README.md").decode()
+        assert "nlcen_jsrt_robust/configs/defence/mixed.json" in content.namelist()
+    assert "by adversarial training (`configs/defence/mixed.json`)" in card
+
+
 def test_bad_runs_are_refused(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle, network = ROOT / "bundles" / "nlcen_jsrt", torch.nn.Conv2d(1, 2, 1)
 
@@ -242,8 +255,11 @@ def test_bad_runs_are_refused(tmp_path: Path, data: Path, capsys: pytest.Capture
     refuse(f"{run} has no model.pt; name the folder of a training.", run)
     run = write_run(tmp_path / "unet", network, data, lambda result: result.update(network="UNet"))
     refuse(
-        f"{run} is a training of UNet; a bundle takes the weights of its own network, NLCEN as train.json has it.", run
+        f"{run} is a training of UNet; a bundle takes the weights of its own network, NLCEN as train.json has it, or ",
+        run,
     )
+    run = write_run(tmp_path / "readings", network, data, lambda result: result.update(variant="paper_recipe"))
+    refuse(f"{run} is a training of NLCEN paper_recipe; a bundle takes the weights of its own network, ", run)
     run = write_run(tmp_path / "small", network, data, image_size=[64, 64])
     refuse(f"{run} was run with image_size [64, 64], which is [256, 256] in {bundle}; a bundle takes", run)
     run = write_run(tmp_path / "other attack", network, data, validate={"attack": {**ATTACK, "step": 2.0}})

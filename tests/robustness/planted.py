@@ -75,7 +75,7 @@ def trained_unet(steps: int = 100, attacked: Attacked | None = None, norm: str =
     return network
 
 
-def trained_nlcen(steps: int = 60) -> nn.Module:
+def trained_nlcen(steps: int = 160) -> nn.Module:
     torch.manual_seed(0)
     network = NLCEN(1)
     train(network, steps, rate=1e-3)
