@@ -70,7 +70,8 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
     if result["network"] != "NLCEN" or result["variant"] not in defences:
         raise InputError(
             f"{folder} is a training of {result['network']} {result['variant']}".rstrip()
-            + "; a bundle takes the weights of its own network, NLCEN as train.json has it, or with one of its defences."
+            + "; a bundle takes the weights of its own network, NLCEN as train.json has it, or trained by one of its "
+            "defences."
         )
     used = ConfigParser(config)
     own = ConfigParser(ConfigParser.load_config_file(str(bundle / "configs" / "train.json")))
