@@ -26,9 +26,7 @@ _CONFIGS = {".json", ".conf"}  # not what an editor leaves there
 _TIME = (1980, 1, 1, 0, 0, 0)  # the zip format's first: the same content makes the same file
 
 
-def package_bundle(
-    bundle: Path, run: Path, output: Path, report: Path | None = None, name: str | None = None
-) -> Path:
+def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = None, name: str | None = None) -> Path:
     """Write ``<output>/<name>.zip``, a bundle that needs nothing of this repository.
 
     As in MONAI's model zoo: one folder with ``LICENSE``, ``configs``, ``docs``, ``models/model.pt`` (and beside it what

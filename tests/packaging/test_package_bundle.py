@@ -220,9 +220,7 @@ def test_the_same_content_makes_the_same_file(tmp_path: Path, data: Path) -> Non
 
 
 def test_a_defended_network_gets_a_name_of_its_own(tmp_path: Path, data: Path) -> None:
-    run = write_run(
-        tmp_path / "run", NLCEN(in_channels=1), data, lambda result: result.update(variant="mixed defence")
-    )
+    run = write_run(tmp_path / "run", NLCEN(in_channels=1), data, lambda result: result.update(variant="mixed defence"))
     options = ["--run", str(run), "--output", str(tmp_path), "--name", "nlcen_jsrt_robust"]
     assert command_line.main([str(ROOT / "bundles" / "nlcen_jsrt"), *options]) == 0
     with zipfile.ZipFile(tmp_path / "nlcen_jsrt_robust.zip") as content:
