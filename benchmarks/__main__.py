@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from . import inference, layout, loader, nlce, processes, sweep, training_step
+from . import amp, inference, layout, loader, nlce, processes, sweep, training_step
 from .options import Options
 from .report import circumstances, table, write_json
 
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "sweep": sweep.run,
     "nlce": nlce.run,
     "training-step": training_step.run,
+    "amp": amp.run,
     "layout": layout.run,
     "loader": loader.run,
     "inference": inference.run,

@@ -23,14 +23,14 @@ def case(name: str, options: Options) -> Callable[[], torch.Tensor]:
 def one_step(bundle: ConfigParser, options: Options) -> Callable[[], torch.Tensor]:
     """One training step of a bundle on a random batch: forward, loss, backward, Adam; it returns the loss."""
     torch.manual_seed(0)
-    keys = ("train#trainer#network", "loss", "optimizer")
-    network, loss_function, optimizer = (bundle.get_parsed_content(key) for key in keys)
+    keys = ("train#trainer#network", "train#inferer", "loss", "optimizer")
+    network, inferer, loss_function, optimizer = (bundle.get_parsed_content(key) for key in keys)
     network.train()
     image, label = random_batch(options)
 
     def step() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = loss_function(network(image), label)
+        loss = loss_function(inferer(image, network), label)
         loss.backward()
         optimizer.step()
         return loss.detach()

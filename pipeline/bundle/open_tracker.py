@@ -75,7 +75,7 @@ def _params(config: Mapping[str, Any], get: Callable[[str], Any]) -> dict[str, A
     network = get("network_def")
     of_network = needed_by(config, "network_def")
     # what nothing refers to, such as the switches of NLCE for another network, was not used
-    used = {path[0] for path in referenced_paths(config)} | {"variant"}
+    used = {path[0] for path in referenced_paths(config)} | {"variant", "amp"}
     logged = {key: get(key) for key in SETTINGS if key in (used & config.keys()) - IGNORED_KEYS}
     return {
         "network": network_name(network),

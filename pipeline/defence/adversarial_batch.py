@@ -36,6 +36,7 @@ class AdversarialBatch:
         clean: part of each batch that is left as it is, from 0 up to, but not, 1.
         classes: how the network's output becomes classes: two by ``Softmax`` by default.
         intensity_range: what of the images' values is grey level 0 and 255.
+        amp: compute the attack's gradients in bfloat16.
 
     Raises:
         InputError: if a setting is out of range; in a call, if the images leave the intensity range, or the epoch is
@@ -55,6 +56,7 @@ class AdversarialBatch:
         clean: float = 0.0,
         classes: OutputClasses | None = None,
         intensity_range: tuple[float, float] = (0.0, 1.0),
+        amp: bool = False,
     ) -> None:
         self.attacks = [attack] if isinstance(attack, GradientAttack) else list(attack)
         if not self.attacks:
@@ -72,7 +74,11 @@ class AdversarialBatch:
         self.intensity_range = intensity_range
         self.epoch = 0
         self.attacked = AttackedNetwork(
-            network, classes=classes, intensity_range=intensity_range, subject="Adversarial training"
+            network,
+            classes=classes,
+            intensity_range=intensity_range,
+            precision=torch.bfloat16 if amp else None,
+            subject="Adversarial training",
         )
 
     def attach(self, engine: Engine) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .autocast_inferer import AutocastInferer
 from .chest_radiograph import why_no_chest_radiograph, why_no_picture
 from .dicom_segmentation_writer import DicomSegmentationWriter
 from .find_pictures import FoundPictures, check_pictures, find_pictures, save_dicom_names, summarize
@@ -13,6 +14,7 @@ from .resize_inferer import ResizeInferer
 from .segmentation_writer import SegmentationWriter
 
 __all__ = [
+    "AutocastInferer",
     "DicomSegmentationWriter",
     "FoundPictures",
     "PlausibleMasks",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .kinds import DEVICE, NAME, SWITCH, Kind, list_of, number, one_of, or_null, text, whole
 
-__all__ = ["SETTINGS", "Setting"]
+__all__ = ["OPTIONAL", "SETTINGS", "Setting"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ SETTINGS: dict[str, Setting] = {
     "average_momentum": Setting(
         or_null(number(above=0)), "keep a running average of the weights with this momentum; null: the last weights"
     ),
+    "amp": Setting(SWITCH, "true: train in bfloat16, for GPUs and for processors with AMX; false by default"),
     "seed": Setting(whole(least=0, most=_MOST_SEED), "of weights, order and augmentation"),
     "image_size": Setting(list_of(whole(least=32), 2, "[256,256]"), "rows and columns that the network takes"),
     "in_channels": Setting(one_of(1, 3), "1 for grey pictures, 3 for color"),
@@ -69,3 +70,6 @@ SETTINGS: dict[str, Setting] = {
     "surrogate_nlce": Setting(SWITCH, "false: that network without NLCE"),
     "surrogate_backbone": Setting(one_of("resnet18", "resnet50"), "of that network"),
 }
+
+# what the configuration of a training may leave out, and means then
+OPTIONAL = {"amp": False}

@@ -12,7 +12,7 @@ from monai.bundle.config_parser import ConfigParser
 
 from pipeline.utils import InputError, is_first_process
 
-from .bundle_settings import SETTINGS
+from .bundle_settings import OPTIONAL, SETTINGS
 from .kinds import SECTION, SWITCH, Kind, list_of, number, text, whole
 from .running_bundle import command_line, running_parser, running_workflow
 from .structure import argument_default, check_keys, nearest, referenced_paths
@@ -60,7 +60,10 @@ def check_settings() -> None:
         sys.exit()
     described = _checked_overrides(parser, files, overrides)
     # a network or an optimizer of the user's own need not take what the bundle's takes, unless it is asked to
-    check_keys(config, {*_READ_ELSEWHERE, *run_ids, *SETTINGS.keys() - overrides.keys()})
+    check_keys(
+        config,
+        {*_READ_ELSEWHERE, *(OPTIONAL if "train" in config else ()), *run_ids, *SETTINGS.keys() - overrides.keys()},
+    )
     _check_run_id(run_ids)
     parser.update(_checked_settings(config))
     parser.update(described)

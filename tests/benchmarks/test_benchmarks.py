@@ -60,8 +60,8 @@ def test_networks_and_loader(
     # in this process, since three more interpreters would take longer than all the rest
     monkeypatch.setattr(nlce, "peak_memory", measure)
     monkeypatch.setattr(training_step, "peak_memory", measure)
-    written = run(tmp_path, "nlce", "training-step", "layout", "loader")
-    assert list(written["benchmarks"]) == ["nlce", "training-step", "layout", "loader"]
+    written = run(tmp_path, "nlce", "training-step", "amp", "layout", "loader")
+    assert list(written["benchmarks"]) == ["nlce", "training-step", "amp", "layout", "loader"]
     assert {"date", "machine", "threads", "torch", "commit", "device"} <= set(written["circumstances"])
     printed = capsys.readouterr().out
     for figures in written["benchmarks"].values():
@@ -183,5 +183,5 @@ def test_figure_knows_its_bounds(value: float | None, reached: bool | None) -> N
 def test_unknown_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["sweeep"])
-    names = "sweep, nlce, training-step, layout, loader, inference, processes"
+    names = "sweep, nlce, training-step, amp, layout, loader, inference, processes"
     assert f"there is no benchmark 'sweeep'; choose from {names}" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mlflow import MlflowClient
 from monai.engines import SupervisedTrainer
+from torch import nn
 
 from pipeline.defence import AdversarialBatch
 from pipeline.robustness import assessor
@@ -67,3 +68,20 @@ def test_a_defence_trains_on_attacked_batches(
     assert trainer.prepare_batch.largest_epsilon() == pytest.approx(largest)
     # mixed.json keeps the running average, naive.json the last weights
     assert hasattr(trainer.state, "average_momentum") == (recipe == "mixed")
+
+
+def test_amp_trains_and_attacks_in_bfloat16_and_scores_in_float32(make_workflow: MakeWorkflow) -> None:
+    files = (TRAIN, "bundles/nlcen_jsrt/defence/mixed.json")
+    workflow = make_workflow(*files, nlce=False, amp=True, max_epochs=1, batch_size=3, epsilons=[2.0])
+    get = workflow.parser.get_parsed_content
+    network = get("network")
+    convolution = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    seen = set()
+    convolution.register_forward_hook(lambda module, _, output: seen.add((module.training, output.dtype)))
+    get("train#trainer").run()
+    assert seen == {(True, torch.bfloat16), (False, torch.bfloat16)}
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    assert get("tracker").params["amp"] is True
+    seen.clear()
+    get("validate#evaluator").run()
+    assert seen == {(False, torch.float32)}
