@@ -40,7 +40,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         ROOT / "bundles", folder / "bundles", symlinks=True, ignore=shutil.ignore_patterns("eval", "models")
     )
-    run(folder, ["python", "-m", "data_prep", "phantoms", "--output", "raw", "--count", "4", "--size", "32"])
+    for name, seed in (("raw", "0"), ("other", "1")):
+        size = ["--count", "4", "--size", "32", "--seed", seed]
+        run(folder, ["python", "-m", "data_prep", "phantoms", "--output", name, *size])
+    for path in (folder / "other").glob("*/*.png"):
+        path.rename(path.with_name(f"other_{path.name}"))
     shutil.copytree(folder / "raw", folder / "data/jsrt")
     return folder
 
@@ -71,6 +75,8 @@ def filled(words: list[str]) -> list[str]:
     value = {
         "--images": "raw/images",
         "--masks": "raw/masks",
+        "--test-images": "other/images",
+        "--test-masks": "other/masks",
         "--dataset_dir": "raw/images" if inferring else "data/mine",
         "--ckpt_path": "unet.pt" if "unet" in " ".join(words) else "bundles/nlcen_jsrt/models/model.pt",
         "--bundle_root": "bundles/nlcen_jsrt",
