@@ -10,9 +10,11 @@ from typing import Any
 
 from pipeline.utils import InputError
 
-from .matrix import PROPOSED, ROOT, TRANSFER, WITHOUT_NLCE, Matrix, network_name
+from .matrix import DEFENCE, PROPOSED, ROOT, TRANSFER, WITHOUT_NLCE, WORST_CASE, Matrix, network_name
 
 __all__ = ["Cell", "make_cells"]
+
+_BATTERY = Path("bundles/robustness.json")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Cell:
         labels: what it is in the table of results: ``data``, ``network``, ``nlce``, ``stage`` (of the ablation; else
             empty), ``variant`` (a training of the claim; else empty), ``reading`` (a reading of the attack; empty for
             the paper's) and ``seed``.
-        run_id: what the bundle runs, ``"training"`` or ``"evaluating"``.
+        run_id: what the bundle runs, ``"training"``, ``"evaluating"`` or ``"robustness"``.
         config_files: the bundle's configuration and what is laid over it, from the repository's root.
         settings: overrides of the configuration.
         needs: names of cells whose weights it takes, by the setting that gets their file.
@@ -80,13 +82,18 @@ def _ablated(matrix: Matrix, seed: int) -> Iterator[Cell]:
 
 
 def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
-    """The comparison's networks under other readings of the attack, and the proposed one read otherwise itself."""
+    """The comparison's networks under other readings of the attack, and the proposed one read otherwise itself.
+
+    Those that are trained to resist meet the paper's attack, and the battery if the others do.
+    """
     if matrix.claim is None:
         return
     networks = {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
     transfer = matrix.claim.get(TRANSFER, {})
     for data in matrix.claim["data"]:
         for reading in [*matrix.claim["readings"], *([TRANSFER] if transfer else [])]:
+            if reading == WORST_CASE:
+                continue
             for title in matrix.claim.get("only", {}).get(reading, matrix.claim["networks"]):
                 needs = {"ckpt_path": f"{data}-{title}-seed{seed}"}
                 settings = {}
@@ -111,6 +118,30 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
         for variant in matrix.claim.get("trained", ()):
             name = f"{data}-claim-{variant}-{network_name(PROPOSED, True)}-seed{seed}"
             yield _cell(matrix, name, data, PROPOSED, True, seed, variant=variant, overlays=[f"variants/{variant}"])
+        for title in matrix.claim["networks"]:
+            trained = {"": f"{data}-{title}-seed{seed}"}
+            for defence in matrix.claim.get("defences", ()):
+                trained[defence] = f"{data}-{DEFENCE}{defence}-{title}-seed{seed}"
+                overlays, variant = [f"defence/{defence}"], f"{DEFENCE}{defence}"
+                yield _cell(matrix, trained[defence], data, *networks[title], seed, variant=variant, overlays=overlays)
+            worst_of = matrix.claim.get("only", {}).get(WORST_CASE, matrix.claim["networks"])
+            for defence, weights in (
+                trained.items() if WORST_CASE in matrix.claim["readings"] and title in worst_of else ()
+            ):
+                yield _cell(
+                    matrix,
+                    weights.replace(f"{data}-", f"{data}-{WORST_CASE}-", 1),
+                    data,
+                    *networks[title],
+                    seed,
+                    variant=f"{DEFENCE}{defence}" if defence else "",
+                    reading=WORST_CASE,
+                    overlays=[*([f"defence/{defence}"] if defence else []), "evaluate"],
+                    files=[_BATTERY],
+                    settings={"budget": matrix.claim.get("budget", "quick")},
+                    needs={"ckpt_path": weights},
+                    run_id="robustness",
+                )
 
 
 def _cell(
@@ -125,6 +156,7 @@ def _cell(
     variant: str = "",
     reading: str = "",
     overlays: Iterable[str] = (),
+    files: Iterable[Path] = (),
     settings: Mapping[str, Any] | None = None,
     needs: Mapping[str, str] | None = None,
     run_id: str = "training",
@@ -132,7 +164,7 @@ def _cell(
     labels = {"data": data, "network": network, "nlce": nlce, "stage": stage, "variant": variant, "reading": reading}
     bundle = Path(matrix.data[data].bundle)
     own = [] if network == PROPOSED else [matrix.networks[network] or bundle / "networks" / f"{network}.json"]
-    files = [bundle / "train.json", *own, *(bundle / f"{overlay}.json" for overlay in overlays)]
+    files = [bundle / "train.json", *own, *(bundle / f"{overlay}.json" for overlay in overlays), *files]
     return Cell(
         name=name,
         labels={**labels, "seed": seed},

@@ -14,13 +14,26 @@ import jsonschema
 
 from pipeline.utils import InputError
 
-__all__ = ["PROPOSED", "ROOT", "TRANSFER", "WITHOUT_NLCE", "DataSet", "Matrix", "network_name", "read_matrix"]
+__all__ = [
+    "DEFENCE",
+    "PROPOSED",
+    "ROOT",
+    "TRANSFER",
+    "WITHOUT_NLCE",
+    "WORST_CASE",
+    "DataSet",
+    "Matrix",
+    "network_name",
+    "read_matrix",
+]
 
 ROOT = Path(__file__).parents[1]  # the repository; bundles run from here
 SCHEMA = Path(__file__).with_name("matrix_schema.json")
 PROPOSED = "nlcen"  # the network that the configuration of a bundle describes without any overlay
 WITH_NLCE = "_nlce"  # ends the name of a network with NLCE
 TRANSFER = "transfer"  # the reading that needs a second network
+WORST_CASE = "worst_case"  # the reading that is the battery's
+DEFENCE = "defence_"  # begins the variant of a network that was trained to resist
 WITHOUT_NLCE = "without_nlce"  # the ablation's stage that is a cell of the comparison
 # settings that the cells differ in, or that say where a cell is kept and shown
 CELL_SETTINGS = frozenset(
@@ -71,7 +84,8 @@ class Matrix:
             the bundle.
         comparison: ``data`` and ``nlce``: every network on these data sets, with or without NLCE.
         ablation: ``data`` and ``stages``, or None.
-        claim: ``data``, ``networks``, ``readings``, ``only``, ``transfer`` and ``trained``, or None.
+        claim: ``data``, ``networks``, ``readings``, ``only``, ``transfer``, ``trained``, ``defences`` and
+            ``budget``, or None.
     """
 
     path: Path

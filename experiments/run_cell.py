@@ -63,6 +63,7 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
                 "dataset_dir": Path(cell.dataset_dir),
                 "output_dir": folder / "runs",
                 "ckpt_dir": folder / "models",
+                **({"robustness_dir": folder / "robustness"} if cell.run_id == "robustness" else {}),
                 **weights,
                 "experiment_name": plan.experiment,
                 "run_name": f"$bundle.run_title() + ' · {cell.labels['data']} · seed {cell.labels['seed']}'",

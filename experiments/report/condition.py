@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from experiments.matrix import DEFENCE, WORST_CASE
+
 __all__ = [
     "CONDITION",
     "FULL_STAGE",
@@ -50,6 +52,9 @@ READINGS = {
     "transfer": "made on another network",
     "probabilities": "loss of probabilities",
     "unbounded": "no clip to 0 to 255",
+    WORST_CASE: "worst case of the battery",
+    f"{DEFENCE}mixed": "trained against several losses",
+    f"{DEFENCE}naive": "trained against the paper's loss",
     "scaled_attention": "NLCE with 1/√d",
     "w_z_random": "W_z not zero at the start",
 }
@@ -113,10 +118,12 @@ def stage_title(stage: str) -> str:
 def without_nlce(first: Condition, network: str) -> Condition:
     """Return ``network`` without NLCE under the attack of ``first``, a network with NLCE.
 
-    It is one of the main recipe: a stage or another training of NLCE leaves networks without it as they are.
+    It is one of the main recipe, since a stage or another training of NLCE leaves networks without it as they are, or
+    one that was trained to resist as ``first`` was.
     """
     unchanged = network == "unet" and first.reading in UNET_UNCHANGED
-    return Condition(first.data, network, False, reading="" if unchanged else first.reading)
+    variant = first.variant if first.variant.startswith(DEFENCE) else ""
+    return Condition(first.data, network, False, variant=variant, reading="" if unchanged else first.reading)
 
 
 def claim_trios(data: str, there: Iterable[Condition]) -> list[tuple[Condition, Condition, Condition]]:

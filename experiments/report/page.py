@@ -157,8 +157,12 @@ class _Section:
             "scores": [self._scores(wanted, metric) for metric in METRICS],
         }
 
-    def question(self, name: str) -> dict[str, Any] | None:
-        """The differences that answer a question of ``wanted_pairs`` under the paper's attack; None if there are none.
+    def question(self, name: str, otherwise: bool = False) -> dict[str, Any] | None:
+        """The differences that answer a question of ``wanted_pairs``; None if there are none.
+
+        Args:
+            name: the question.
+            otherwise: of networks that are trained or attacked otherwise than in the main recipe, instead of the rest.
 
         Returns:
             ``table``; ``count`` of the differences at the largest ε, and ``higher``, the names of those above 0;
@@ -166,7 +170,7 @@ class _Section:
         """
         main = [key.title for key in self._rows if not key.is_read_otherwise]
         chosen = self._differences[(self._differences["question"] == name) & (self._differences["metric"] == "DIC")]
-        chosen = chosen[chosen["first"].isin(main) & chosen["second"].isin(main)]
+        chosen = chosen[chosen["first"].isin(main) != otherwise]
         if chosen.empty:
             return None
         rows = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
+import pandas as pd
 import torch
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_tensor
@@ -18,6 +19,8 @@ from pipeline.attacks import AttackedNetwork, OutputClasses
 from pipeline.robustness import Assessor, Criterion, find_classes, image_names, measure_range, whole_masks
 from pipeline.tracking import Tracker
 from pipeline.utils import InputError, check_images, check_masks, find_input_error, innermost_cause, with_progress
+
+from .robustness_result import write_robustness_result
 
 __all__ = ["RobustnessAssessment"]
 
@@ -148,6 +151,7 @@ class RobustnessAssessment:
         )
         for name in ("report.html", "report.json", "scores.parquet", "curves.png"):
             tracker.log_artifact(self.output_dir / name, "robustness")
+        write_robustness_result(tracker, self.report, pd.read_parquet(self.output_dir / "scores.parquet"))
         tracker.close()
 
     def _look_through(

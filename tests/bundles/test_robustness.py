@@ -52,6 +52,13 @@ def test_the_battery_runs_on_a_bundle_and_leaves_its_weights_alone(
     (run,) = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert run.info.status == "FINISHED"
     assert run.data.metrics["robustness/DIC_worst_eps_08.0"] == report["worst_case"]["8"]["DIC"]
+    (result,) = tmp_path.glob("**/robustness_*/result.json")
+    found = json.loads(result.read_text())
+    assert found["network"] == "NLCEN w/o NLCE" and found["iterations"] == {"8": report["gradients"]}
+    table = pd.read_csv(result.with_name("per_image.csv"))
+    assert table.groupby("epsilon")["DIC"].mean().to_dict() == pytest.approx(
+        {0.0: report["clean"]["DIC"], 8.0: report["worst_case"]["8"]["DIC"]}
+    )
 
 
 @pytest.mark.parametrize(("recipe", "attacks", "largest"), [("naive", [4], 32.0), ("mixed", [3] * 6, 3.2)])
