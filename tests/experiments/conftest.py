@@ -114,6 +114,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         "readings/twelve_bit": {},
         "readings/transfer": {},
         "variants/scaled_attention": {},
+        "defence/mixed": {},
     }
     for name, content in configs.items():
         file = tmp_path / "bundle" / f"{name}.json"

@@ -79,6 +79,32 @@ def test_a_network_is_one_word_more_and_a_reading_may_be_a_training(project: Pro
     assert cells[7].run_id == "training" and cells[7].labels["variant"] == "scaled_attention" and not cells[7].needs
 
 
+def test_networks_that_are_trained_to_resist_and_the_worst_case_of_each(project: Project) -> None:
+    claim = {"data": ["lungs"], "networks": ["nlcen_nlce", "unet"], "readings": ["worst_case"], "defences": ["mixed"]}
+    project.change(networks=["nlcen", "unet"], ablation=None, claim=claim)
+    cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
+    assert list(cells)[4:] == [
+        "defence_mixed-nlcen_nlce-seed0",
+        "worst_case-nlcen_nlce-seed0",
+        "worst_case-defence_mixed-nlcen_nlce-seed0",
+        "defence_mixed-unet-seed0",
+        "worst_case-unet-seed0",
+        "worst_case-defence_mixed-unet-seed0",
+    ]
+    trained, attacked = cells["defence_mixed-unet-seed0"], cells["worst_case-defence_mixed-unet-seed0"]
+    assert (trained.run_id, attacked.run_id) == ("training", "robustness")
+    assert [Path(file).stem for file in trained.config_files] == ["train", "unet", "mixed"]
+    assert [Path(file).stem for file in attacked.config_files] == ["train", "unet", "mixed", "evaluate", "robustness"]
+    assert attacked.needs == {"ckpt_path": trained.name} and attacked.settings["budget"] == "quick"
+    assert "budget" not in trained.settings
+    assert {cell.labels["variant"] for cell in (trained, attacked)} == {"defence_mixed"}
+    assert (trained.labels["reading"], attacked.labels["reading"]) == ("", "worst_case")
+    project.change(claim={**claim, "budget": "standard", "only": {"worst_case": ["unet"]}})
+    cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
+    assert cells["worst_case-unet-seed0"].settings["budget"] == "standard"
+    assert "worst_case-nlcen_nlce-seed0" not in cells and "defence_mixed-nlcen_nlce-seed0" in cells
+
+
 def test_a_reading_for_some_networks_only(project: Project) -> None:
     claim = {"data": ["lungs"], "networks": ["nlcen_nlce", "nlcen"], "readings": ["twelve_bit"]}
     project.change(claim={**claim, "only": {"twelve_bit": ["nlcen"]}}, ablation=None)
@@ -86,7 +112,7 @@ def test_a_reading_for_some_networks_only(project: Project) -> None:
     assert names[2:] == ["lungs-claim-twelve_bit-nlcen-seed0"]
 
 
-@pytest.mark.parametrize("name", ["paper", "phantoms"])
+@pytest.mark.parametrize("name", ["paper", "phantoms", "robust"])
 def test_the_matrices_of_the_repository(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = read_matrix(ROOT / "experiments" / f"{name}.json")
     cells = make_cells(matrix)

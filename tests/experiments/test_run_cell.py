@@ -41,6 +41,19 @@ def test_cells_get_their_places_and_the_weights_that_they_need(project: Project)
     assert read_finished(plan, plan.cells[READING]).sha256 is None  # type: ignore[union-attr]
 
 
+def test_the_battery_gets_the_weights_and_a_place_for_its_report(project: Project) -> None:
+    claim = {"data": ["lungs"], "networks": ["nlcen_nlce"], "readings": ["worst_case"], "defences": ["mixed"]}
+    project.change(ablation=None, claim=claim)
+    plan = project.plan()
+    assert project.run() == [0] * 5
+    name, weights = "lungs-worst_case-defence_mixed-nlcen_nlce-seed0", "lungs-defence_mixed-nlcen_nlce-seed0"
+    options = dict(project.calls)
+    assert options[name]["--ckpt_path"] == str(_weights(project, weights))
+    assert options[name]["--robustness_dir"] == str(project.run_folder(name).parents[1] / "robustness")
+    assert all("--robustness_dir" not in options[other] for other in (WITH, weights))
+    assert plan.cells[name].run_id == "robustness"
+
+
 def test_a_finished_cell_is_not_run_again_and_one_with_a_result_gets_its_file(project: Project) -> None:
     plan = project.plan()
     assert project.run(WITH, WITH) == [0, 0]

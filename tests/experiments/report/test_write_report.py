@@ -324,6 +324,32 @@ def test_another_training_stands_beside_the_networks_that_it_does_not_concern(
     assert "| NLCE with 1/√d | 0.269 ± 0.004 | 0.429 ± 0.004 | – | cannot be said |" in page
 
 
+def test_a_defence_is_compared_with_itself_without_nlce(tmp_path: Path, drawn: dict[str, list[CurvePanel]]) -> None:
+    table = join(
+        *(
+            cell_rows(falling(start, slope), data="mine", nlce=nlce, variant=variant, reading=reading)
+            for start, nlce, variant in (
+                (0.9, True, ""),
+                (0.9, False, ""),
+                (0.8, True, "defence_mixed"),
+                (0.7, False, "defence_mixed"),
+            )
+            for slope, reading in ((0.010, ""), (0.020, "worst_case"))
+        )
+    )
+    write_report(table, make_costs(table), tmp_path)
+    page = (tmp_path / "summary.md").read_text()
+    mixed, worst = "trained against several losses", "worst case of the battery"
+    for named in (mixed, f"{mixed}, {worst}"):
+        row = next(
+            line for line in page.splitlines() if line.startswith(f"| NLCEN, {named} − NLCEN w/o NLCE, {named} |")
+        )
+        assert row.count("**+0.100 (") == 2
+    assert f"| NLCEN, {worst} − NLCEN w/o NLCE, {worst} | +0.000" in page
+    claimed = f"claimed above 0: NLCEN, {mixed}, NLCEN, {mixed}, {worst}; "
+    assert f"With and without NLCE, at ε = 32: Differences {claimed}" in page
+
+
 def test_seeds_and_commits_that_differ_are_named(tmp_path: Path, drawn: dict[str, list[CurvePanel]]) -> None:
     table = join(
         cell_rows(falling(0.9, 0.01), seeds=range(4)),
