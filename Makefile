@@ -77,23 +77,22 @@ else
 endif
 	@echo "Tables and figures: $(RESULTS)/summary.md"
 
-# weights trained on phantoms, once for each package; the file is there when training and attacks are finished.
+# weights trained on phantoms, once for each package; the report is there when training and attacks are finished.
 # A package with _robust in its name is trained to resist.
 PACKAGED = bundles/$(patsubst %_robust,%,$*)
 DEFENCE = $(if $(findstring _robust,$*),'$(PACKAGED)/defence/mixed.json'$(COMMA))
 PACKAGE_SETTINGS = --dataset_dir dist/$*/phantoms --output_dir dist/$*/runs --ckpt_dir dist/$*/models \
 	--experiment_name package --max_epochs $(if $(DEFENCE),32,16) --epsilons "[2.0,8.0,32.0]" --panels 0
-.PRECIOUS: dist/%/trained
-dist/%/trained: | .venv/.runtime
+.PRECIOUS: dist/%/robustness/report.json
+dist/%/robustness/report.json: | .venv/.runtime
 	$(BIN)/python -m data_prep phantoms $(if $(findstring isbi,$*),--kind skin) --output dist/$*/phantoms --count 40 --seed 0
 	$(BIN)/python -m monai.bundle run training --config_file "['$(PACKAGED)/train.json',$(DEFENCE)]" $(PACKAGE_SETTINGS)
 	$(BIN)/python -m monai.bundle run robustness --budget quick --robustness_dir dist/$*/robustness $(PACKAGE_SETTINGS) \
 		--config_file "['$(PACKAGED)/train.json',$(DEFENCE)'$(PACKAGED)/evaluate.json','bundles/robustness.json']"
-	touch $@
 
-dist/%.zip: dist/%/trained FORCE
+dist/%.zip: dist/%/robustness/report.json FORCE
 	$(BIN)/python -m pipeline.packaging $(PACKAGED) --run "$$(ls -d dist/$*/runs/training_* | tail -n 1)" --output dist \
-		--report dist/$*/robustness/report.json --name $*
+		--report $< --name $*
 
 package: dist/nlcen_jsrt.zip dist/nlcen_jsrt_robust.zip dist/nlcen_isbi2016.zip
 

@@ -16,11 +16,14 @@ __all__ = ["run"]
 
 def run(options: Options) -> list[Figure]:
     """One training step of NLCEN in float32 and, by ``--amp True``, in bfloat16."""
+    fast = fast_precision(torch.device(options.device))
+    if options.device == "cuda" and fast is None:
+        return [Figure("in bfloat16", None, note="this GPU has no bfloat16")]
     steps = {
         name: one_step(training_bundle(options, amp=name == "bfloat16"), options) for name in ("float32", "bfloat16")
     }
     seconds = interleave(steps, options.repeats or 5, options.device)
-    bound = None if fast_precision(torch.device(options.device)) is None else options.bound(1.8)
+    bound = None if fast is None else options.bound(1.8)
     return [
         median_seconds("in float32", seconds["float32"]),
         median_seconds("in bfloat16", seconds["bfloat16"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def make_cells(matrix: Matrix) -> list[Cell]:
     Raises:
         InputError: if a configuration file that a cell needs does not exist.
     """
-    parts = (_compared, _ablated, _claimed)
+    parts = (_compared, _ablated, _claimed, _defended)
     return [cell for seed in matrix.seeds for part in parts for cell in part(matrix, seed)]
 
 
@@ -82,10 +83,7 @@ def _ablated(matrix: Matrix, seed: int) -> Iterator[Cell]:
 
 
 def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
-    """The comparison's networks under other readings of the attack, and the proposed one read otherwise itself.
-
-    Those that are trained to resist meet the paper's attack, and the battery if the others do.
-    """
+    """The comparison's networks under other readings of the attack, and the proposed one read otherwise itself."""
     if matrix.claim is None:
         return
     networks = {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
@@ -118,30 +116,39 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
         for variant in matrix.claim.get("trained", ()):
             name = f"{data}-claim-{variant}-{network_name(PROPOSED, True)}-seed{seed}"
             yield _cell(matrix, name, data, PROPOSED, True, seed, variant=variant, overlays=[f"variants/{variant}"])
-        for title in matrix.claim["networks"]:
-            trained = {"": f"{data}-{title}-seed{seed}"}
-            for defence in matrix.claim.get("defences", ()):
-                trained[defence] = f"{data}-{DEFENCE}{defence}-{title}-seed{seed}"
-                overlays, variant = [f"defence/{defence}"], f"{DEFENCE}{defence}"
-                yield _cell(matrix, trained[defence], data, *networks[title], seed, variant=variant, overlays=overlays)
-            worst_of = matrix.claim.get("only", {}).get(WORST_CASE, matrix.claim["networks"])
-            for defence, weights in (
-                trained.items() if WORST_CASE in matrix.claim["readings"] and title in worst_of else ()
-            ):
-                yield _cell(
-                    matrix,
-                    weights.replace(f"{data}-", f"{data}-{WORST_CASE}-", 1),
-                    data,
-                    *networks[title],
-                    seed,
-                    variant=f"{DEFENCE}{defence}" if defence else "",
-                    reading=WORST_CASE,
-                    overlays=[*([f"defence/{defence}"] if defence else []), "evaluate"],
-                    files=[_BATTERY],
-                    settings={"budget": matrix.claim.get("budget", "quick")},
-                    needs={"ckpt_path": weights},
-                    run_id="robustness",
-                )
+
+
+def _defended(matrix: Matrix, seed: int) -> Iterator[Cell]:
+    """The claim's networks trained to resist, and the battery's worst case of these and of the comparison's."""
+    if matrix.claim is None:
+        return
+    networks = {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
+    attacked = matrix.claim.get("only", {}).get(WORST_CASE, matrix.claim["networks"])
+    for data, title in product(matrix.claim["data"], matrix.claim["networks"]):
+        end = f"{title}-seed{seed}"
+        trained = {"": f"{data}-{end}"}
+        for defence in matrix.claim.get("defences", ()):
+            variant = f"{DEFENCE}{defence}"
+            trained[defence] = f"{data}-claim-{variant}-{end}"
+            overlays = [f"defence/{defence}"]
+            yield _cell(matrix, trained[defence], data, *networks[title], seed, variant=variant, overlays=overlays)
+        if WORST_CASE not in matrix.claim["readings"] or title not in attacked:
+            continue
+        for defence, weights in trained.items():
+            yield _cell(
+                matrix,
+                "-".join([data, "claim", WORST_CASE, *([f"{DEFENCE}{defence}"] if defence else []), end]),
+                data,
+                *networks[title],
+                seed,
+                variant=f"{DEFENCE}{defence}" if defence else "",
+                reading=WORST_CASE,
+                overlays=[*([f"defence/{defence}"] if defence else []), "evaluate"],
+                files=[_BATTERY],
+                settings={"budget": matrix.claim.get("budget", "quick")},
+                needs={"ckpt_path": weights},
+                run_id="robustness",
+            )
 
 
 def _cell(

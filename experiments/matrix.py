@@ -42,9 +42,11 @@ CELL_SETTINGS = frozenset(
         "ckpt_path",
         "dataset_dir",
         "experiment_name",
+        "budget",
         "initial_weights",
         "nlce",
         "output_dir",
+        "robustness_dir",
         "run_name",
         "seed",
         "surrogate_nlce",
@@ -194,6 +196,15 @@ def _problems(matrix: Matrix) -> Iterator[str]:
         doubled = {TRANSFER, *matrix.claim["readings"]} & set(matrix.claim.get("trained", ()))
         for name in sorted(doubled | ({TRANSFER} & set(matrix.claim["readings"]))):
             yield f"claim: '{name}' can stand in one of readings, {TRANSFER} and trained only."
+        worst_case = WORST_CASE in matrix.claim["readings"]
+        if "budget" in matrix.claim and not worst_case:
+            yield f"claim: budget: only the reading '{WORST_CASE}' has one; add it to the readings, or remove this."
+        for data in matrix.claim["data"] if worst_case else ():
+            if "epsilons" not in {**matrix.settings, **matrix.data[data].settings}:
+                yield (
+                    f"settings: the reading '{WORST_CASE}' needs 'epsilons', such as [2.0, 8.0, 32.0]: the battery and "
+                    "the paper's attack have others by default."
+                )
         if TRANSFER in matrix.claim:
             transfer = matrix.claim[TRANSFER]
             yield from _unknown(f"claim: {TRANSFER}", transfer, matrix.claim["networks"])

@@ -53,8 +53,9 @@ def collect(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Path]]:
           ``reading`` and ``seed`` (see ``Cell.labels``); ``title``, what the bundle calls the network; ``epsilon``, 0
           for the clean image, in grey levels of 255, or in the unit of the reading (``twelve_bit``: 1/4095 of the
           range; ``after_normalization``: 1/255 of a standard deviation); ``image``; ``DIC`` and ``JSC`` in [0, 1]; the
-          attack's ``iterations``; ``commit``, with ``+dirty`` where files differed from it, or several, joined by
-          "and", where a cell was interrupted and went on with other code; ``data_fingerprint``; ``cell``;
+          attack's ``iterations`` (of ``worst_case`` the gradients of the whole battery); ``commit``, with ``+dirty``
+          where files differed from it, or several, joined by "and", where a cell was interrupted and went on with
+          other code; ``data_fingerprint``; ``cell``;
         - the costs, one row per cell: ``cell``, its labels, ``parameters``, ``gradients_per_image``,
           ``training_seconds`` (none for cells that only evaluate), ``evaluation_seconds``, ``peak_memory_mb`` (MB of
           10⁶ bytes), ``device``, ``commit`` and ``data_description``, what the data list says that it is;

@@ -38,7 +38,7 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
     Args:
         plan: the plan.
         name: the cell.
-        processes: how many processes share it, one on each GPU, by ``torchrun``.
+        processes: how many processes share it, one on each GPU, by ``torchrun``; the battery has one.
 
     Returns:
         exit status, 0 if the cell is finished.
@@ -47,6 +47,8 @@ def run_cell(plan: Plan, name: str, processes: int = 1) -> int:
         InputError: if weights that it takes are gone or changed, or there are fewer GPUs than processes.
     """
     cell = plan.cells[name]
+    if cell.run_id == "robustness":
+        processes = 1  # the battery's
     weights = {setting: weights_of(plan, need) for setting, need in cell.needs.items()}
     needs = {setting: fingerprint_file(file) for setting, file in weights.items()}
     folder = plan.results_dir / work_folder(cell, needs)

@@ -113,7 +113,7 @@ class _Drawer:
         panels = [self._panel(trio, "DIC", trio[0].condition.reading_title, markers=True) for trio in trios]
         caption = (
             f"readings: DIC against ε (in grey levels of 255 where the title does not say otherwise) on "
-            f"{self.data.title} where the attack or NLCE is read otherwise"
+            f"{self.data.title} where the attack, NLCE or the training is another"
         )
         if any(trio[0].condition.reading in UNET_UNCHANGED for trio in trios):
             caption += "; UNet has one output and no batch normalization: where these count, its attack is the paper's"

@@ -103,7 +103,7 @@ class _Section:
         """Networks whose curve says nothing about robustness: ``title``, ``clean`` and, if it rises, ``top`` and ε."""
         found = []
         for key, rows in self._rows.items():
-            if key.is_read_otherwise or 0.0 not in rows.index:
+            if key.reading or 0.0 not in rows.index:
                 continue
             clean, attacked = rows["DIC"][0.0], rows["DIC"].drop(0.0)
             if clean < NOTHING_LEARNED:
@@ -148,11 +148,12 @@ class _Section:
         rows = [
             [trio[0].reading_title, *(self._score(key, "DIC", self.last) for key in trio), self._order(trio)]
             for trio in trios
+            if trio[-1] in self._rows
         ]
         header = [f"DIC at ε = {self.last:g}", "NLCEN", "NLCEN w/o NLCE", "UNet", "NLCEN highest"]
         wanted = list(dict.fromkeys(key for trio in trios for key in trio))
         return {
-            "order": {"header": header, "rows": rows},
+            "order": {"header": header, "rows": rows} if rows else None,
             "unet_unchanged": any(trio[0].reading in UNET_UNCHANGED for trio in trios),
             "scores": [self._scores(wanted, metric) for metric in METRICS],
         }
@@ -179,6 +180,8 @@ class _Section:
             rows.append([f"{first} − {second}", *(_difference(at, epsilon) for epsilon in self._shown)])
         last = chosen[chosen["epsilon"] == self.last]
         names = last["first"] if name == "nlce" else last["first"] + " − " + last["second"]
+        # a name with a comma would be taken for two
+        names = names.where(~names.str.contains(","), "*" + names + "*")
         few, up = last["seeds"] < MIN_SEEDS, last["difference"] > 0
         groups = {
             "claimed above 0": last["claimed"] & up,

@@ -33,7 +33,8 @@ def wanted_pairs(there: Collection[Condition]) -> list[Pair]:
     """Return the pairs among the conditions ``there``: with and without NLCE, NLCEN and others, stages of the ablation.
 
     Under another reading of the attack both of a pair are read alike. Another training of NLCE is compared with the
-    networks without NLCE of the main recipe, which it leaves as they are.
+    networks without NLCE of the main recipe, which it leaves as they are; a network that was trained to resist with one
+    that was, too.
     """
     known = {condition: condition for condition in there}  # with what each is called
     pairs = [pair for first in there for pair in _pairs_of(first, there) if pair.second in known]

@@ -21,6 +21,9 @@ _FACTS = ("network", "variant", "parameters", "data", "data_fingerprint", "seed"
 def write_robustness_result(tracker: Tracker, report: Mapping[str, Any], scores: pd.DataFrame) -> None:
     """Write ``per_image.csv``, each image's clean score and worst case, and last of all ``result.json``.
 
+    Its iterations at each ε are the gradients of the whole battery, which goes on from one ε to the next, and its
+    seconds those of the attacks, without checks and corruptions.
+
     Args:
         tracker: the run's tracker, whose ``params`` say what was attacked.
         report: the content of ``report.json``.
@@ -31,7 +34,7 @@ def write_robustness_result(tracker: Tracker, report: Mapping[str, Any], scores:
     with atomic_path(tracker.run.path / "per_image.csv") as path:
         found.sort_values(["image", "epsilon"])[columns].to_csv(path, index=False)
     facts = report["facts"]
-    result = {key: tracker.params[key] for key in _FACTS} | {
+    result = {key: tracker.params[key] for key in _FACTS if key in tracker.params} | {
         "attack": f"worst case of the battery, budget {report['budget']}",
         "device": facts["device"],
         "evaluation_seconds": facts["seconds"],

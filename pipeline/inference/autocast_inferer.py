@@ -53,6 +53,6 @@ class AutocastInferer(SimpleInferer):
 
 
 def _in_float32(output: Any) -> Any:
-    if isinstance(output, list | tuple):
+    if type(output) in (list, tuple):
         return type(output)(_in_float32(each) for each in output)
-    return output.float()
+    return output.float() if isinstance(output, torch.Tensor) else output

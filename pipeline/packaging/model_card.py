@@ -77,12 +77,12 @@ def _packages(metadata: Mapping[str, Any]) -> str:
 def _weights(run: TrainedRun) -> str:
     training, test = run.pictures
     code = f"commit {run.commit}{' with changes' if run.dirty else ''}" if run.commit else "an unknown commit"
-    defence = f", by adversarial training (`{run.defence}`)" if run.defence else ""
+    defence = f" by adversarial training (`{run.defence}`)" if run.defence else ""
     rows = [f"| {epsilon:g} | {dic:.3f} | {jsc:.3f} |" for epsilon, (dic, jsc) in sorted(run.scores.items())]
     return "\n".join(
         [
-            f"`models/model.pt` was trained for {run.epochs} epochs on {training} pictures of this data: "
-            f"{run.data}{defence}. "
+            f"`models/model.pt` was trained for {run.epochs} epochs{defence} on {training} pictures of this data: "
+            f"{run.data}. "
             f"Code: {code}. Means over the {test} test pictures, clean (ε = 0) and under the paper's attack, one seed:",
             "",
             "| ε, grey levels | DIC | JSC |",

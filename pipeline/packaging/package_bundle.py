@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ _ROOT = Path(__file__).parents[2]
 _LEFT_OUT = ("packaging",)  # what works on the repository's bundles as a whole
 _SOURCES = {".py", ".jinja", ".json"}  # the report has a template and a schema
 _CONFIGS = {".json", ".conf"}  # not what an editor leaves there
+_NAME = re.compile(r"[\w-]+", re.ASCII)
 _TIME = (1980, 1, 1, 0, 0, 0)  # the zip format's first: the same content makes the same file
 
 
@@ -45,8 +47,12 @@ def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = 
         The zip file.
 
     Raises:
-        InputError: if one of the folders is none of these, or the weights are of another network than the bundle's.
+        InputError: if one of the folders is none of these, the weights are of another network than the bundle's, or the
+            name is none.
     """
+    name = bundle.resolve().name if name is None else name
+    if not _NAME.fullmatch(name):
+        raise InputError(f"--name: letters, digits, _ and - make a bundle's name, got '{name}'.")
     config = bundle / "configs" / "inference.json"
     if not config.is_file():
         raise InputError(f"{bundle} is no bundle: there is no {config}.")
@@ -57,13 +63,13 @@ def package_bundle(bundle: Path, run: Path, output: Path, report: Path | None = 
 
     files = dict(_files(bundle, bundle.resolve().name, trained, report))
     files[f"scripts/{SOURCE}"] = _json(describe_code() | {"sha256": code_digest(files)})
-    target = output / f"{name or bundle.resolve().name}.zip"
+    target = output / f"{name}.zip"
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(f"{target.stem}/{name}", _TIME)
+        for file in sorted(files):
+            entry = zipfile.ZipInfo(f"{name}/{file}", _TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, files[name])
+            archive.writestr(entry, files[file])
     return target
 
 

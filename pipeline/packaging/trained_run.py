@@ -104,4 +104,5 @@ def read_trained_run(folder: Path, bundle: Path) -> TrainedRun:
 def _defences(bundle: Path) -> dict[str, str]:
     """The overlays of adversarial training by the names of their variants."""
     overlays = sorted((bundle / "configs" / "defence").glob("*.json"))
-    return {json.loads(path.read_text("utf-8"))["variant"]: f"configs/defence/{path.name}" for path in overlays}
+    variants = {path.name: json.loads(path.read_text("utf-8")).get("variant") for path in overlays}
+    return {variant: f"configs/defence/{name}" for name, variant in variants.items() if variant}

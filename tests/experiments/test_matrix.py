@@ -81,17 +81,17 @@ def test_a_network_is_one_word_more_and_a_reading_may_be_a_training(project: Pro
 
 def test_networks_that_are_trained_to_resist_and_the_worst_case_of_each(project: Project) -> None:
     claim = {"data": ["lungs"], "networks": ["nlcen_nlce", "unet"], "readings": ["worst_case"], "defences": ["mixed"]}
-    project.change(networks=["nlcen", "unet"], ablation=None, claim=claim)
+    project.change(networks=["nlcen", "unet"], ablation=None, claim=claim, settings={"epsilons": [2.0]})
     cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
     assert list(cells)[4:] == [
-        "defence_mixed-nlcen_nlce-seed0",
-        "worst_case-nlcen_nlce-seed0",
-        "worst_case-defence_mixed-nlcen_nlce-seed0",
-        "defence_mixed-unet-seed0",
-        "worst_case-unet-seed0",
-        "worst_case-defence_mixed-unet-seed0",
+        "claim-defence_mixed-nlcen_nlce-seed0",
+        "claim-worst_case-nlcen_nlce-seed0",
+        "claim-worst_case-defence_mixed-nlcen_nlce-seed0",
+        "claim-defence_mixed-unet-seed0",
+        "claim-worst_case-unet-seed0",
+        "claim-worst_case-defence_mixed-unet-seed0",
     ]
-    trained, attacked = cells["defence_mixed-unet-seed0"], cells["worst_case-defence_mixed-unet-seed0"]
+    trained, attacked = cells["claim-defence_mixed-unet-seed0"], cells["claim-worst_case-defence_mixed-unet-seed0"]
     assert (trained.run_id, attacked.run_id) == ("training", "robustness")
     assert [Path(file).stem for file in trained.config_files] == ["train", "unet", "mixed"]
     assert [Path(file).stem for file in attacked.config_files] == ["train", "unet", "mixed", "evaluate", "robustness"]
@@ -101,8 +101,8 @@ def test_networks_that_are_trained_to_resist_and_the_worst_case_of_each(project:
     assert (trained.labels["reading"], attacked.labels["reading"]) == ("", "worst_case")
     project.change(claim={**claim, "budget": "standard", "only": {"worst_case": ["unet"]}})
     cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
-    assert cells["worst_case-unet-seed0"].settings["budget"] == "standard"
-    assert "worst_case-nlcen_nlce-seed0" not in cells and "defence_mixed-nlcen_nlce-seed0" in cells
+    assert cells["claim-worst_case-unet-seed0"].settings["budget"] == "standard"
+    assert "claim-worst_case-nlcen_nlce-seed0" not in cells and "claim-defence_mixed-nlcen_nlce-seed0" in cells
 
 
 def test_a_reading_for_some_networks_only(project: Project) -> None:
@@ -211,6 +211,20 @@ CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
         (
             {"claim": {**CLAIM, "trained": ["twelve_bit"]}},
             "claim: 'twelve_bit' can stand in one of readings, transfer and trained only.",
+        ),
+        ({"settings": {"budget": "quick"}}, "settings: 'budget' is set for each cell; remove it."),
+        (
+            {"claim": {**CLAIM, "budget": "huge"}},
+            f"claim: budget: 'huge' is not one of ['quick', 'standard', 'full']. {FORM}",
+        ),
+        (
+            {"claim": {**CLAIM, "budget": "quick"}},
+            "claim: budget: only the reading 'worst_case' has one; add it to the readings, or remove this.",
+        ),
+        (
+            {"claim": {**CLAIM, "readings": ["worst_case"]}},
+            "settings: the reading 'worst_case' needs 'epsilons', such as [2.0, 8.0, 32.0]: the battery and the "
+            "paper's attack have others by default.",
         ),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from experiments import gpus
+from experiments import run_cell as running
 from experiments.__main__ import main
 from experiments.finished import read_finished, work_folder
 from pipeline.runs import FolderLock
@@ -43,15 +44,26 @@ def test_cells_get_their_places_and_the_weights_that_they_need(project: Project)
 
 def test_the_battery_gets_the_weights_and_a_place_for_its_report(project: Project) -> None:
     claim = {"data": ["lungs"], "networks": ["nlcen_nlce"], "readings": ["worst_case"], "defences": ["mixed"]}
-    project.change(ablation=None, claim=claim)
+    project.change(ablation=None, claim=claim, settings={"epsilons": [0.5, 32.0]})
     plan = project.plan()
     assert project.run() == [0] * 5
-    name, weights = "lungs-worst_case-defence_mixed-nlcen_nlce-seed0", "lungs-defence_mixed-nlcen_nlce-seed0"
+    weights = "lungs-claim-defence_mixed-nlcen_nlce-seed0"
+    name = weights.replace("claim", "claim-worst_case")
     options = dict(project.calls)
     assert options[name]["--ckpt_path"] == str(_weights(project, weights))
     assert options[name]["--robustness_dir"] == str(project.run_folder(name).parents[1] / "robustness")
     assert all("--robustness_dir" not in options[other] for other in (WITH, weights))
     assert plan.cells[name].run_id == "robustness"
+
+
+def test_the_battery_has_one_process(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = {"data": ["lungs"], "networks": ["nlcen_nlce"], "readings": ["worst_case"]}
+    project.change(ablation=None, claim=claim, settings={"epsilons": [0.5, 32.0]})
+    plan, taken = project.plan(), []
+    monkeypatch.setattr(running, "take_gpus", taken.append)
+    assert project.run(WITH) == [0]
+    assert running.run_cell(plan, "lungs-claim-worst_case-nlcen_nlce-seed0", processes=2) == 0
+    assert taken == [1, 1] and dict(project.calls)["lungs-claim-worst_case-nlcen_nlce-seed0"]
 
 
 def test_a_finished_cell_is_not_run_again_and_one_with_a_result_gets_its_file(project: Project) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from monai.inferers import SimpleInferer
 from torch import nn
@@ -43,3 +45,12 @@ def test_switched_off_it_changes_nothing() -> None:
     network, image = Branches().eval(), torch.rand(2, 1, 8, 8)
     assert torch.equal(AutocastInferer(amp=False)(image, network)[0], SimpleInferer()(image, network)[0])
     assert set(network.seen) == {torch.float32}
+
+
+def test_other_outputs_pass_through() -> None:
+    class Named(NamedTuple):
+        logits: torch.Tensor
+
+    image = torch.rand(1, 1, 4, 4)
+    for output in ({"logits": image}, Named(image), None):
+        assert AutocastInferer(amp=True)(image, lambda x, output=output: output) is output

@@ -272,6 +272,10 @@ def test_bad_runs_are_refused(tmp_path: Path, data: Path, capsys: pytest.Capture
     refuse(
         f"{other / 'datalist.json'} does not say what its data is; prepare it with --description, and train anew.", run
     )
+    run = write_run(tmp_path / "good", NLCEN(in_channels=1), data)
+    for name in ("../up", "a/b", "x.zip", ""):
+        with pytest.raises(InputError, match=r"^--name: letters, digits, _ and - make a bundle's name, got "):
+            package_bundle(bundle, run, tmp_path / "dist", name=name)
     assert not (tmp_path / "dist").exists()
 
     assert command_line.main([str(bundle), "--run", str(tmp_path / "none"), "--output", str(tmp_path)]) == 1
