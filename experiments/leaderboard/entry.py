@@ -26,7 +26,7 @@ _KEYS = {"name", "training", "report_sha256", "report"}
 
 
 def add_entry(report: Path, folder: Path, name: str, training: str, data: str) -> Path:
-    """Write the entry of a network, or write it anew.
+    """Write the entry of a network, or write it anew for another report of the same weights and data.
 
     Args:
         report: ``report.json`` of its assessment.
@@ -39,7 +39,8 @@ def add_entry(report: Path, folder: Path, name: str, training: str, data: str) -
         The file.
 
     Raises:
-        InputError: if the report is none, the name has other characters, or a text is empty or of several lines.
+        InputError: if the report is none, the name has other characters or is that of other weights or data, or a text
+            is empty or of several lines.
 
     Example:
         >>> add_entry(Path("robustness/report.json"), Path("docs/leaderboard"), "my-unet", "100 epochs.", "my set")
@@ -65,9 +66,12 @@ def add_entry(report: Path, folder: Path, name: str, training: str, data: str) -
             "first_finding": content["findings"][0],
         },
     }
-    with atomic_path(folder / f"{name}.json") as path:
+    file = folder / f"{name}.json"
+    if file.exists() and _subject(_read(file)) != _subject(entry):
+        raise InputError(f"--name: {file} is of other weights or other data; give another name, or remove it.")
+    with atomic_path(file) as path:
         path.write_text(json.dumps(entry, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return folder / f"{name}.json"
+    return file
 
 
 def read_entries(folder: Path) -> list[dict[str, Any]]:
@@ -90,6 +94,12 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(entry, dict) or set(entry) != _KEYS or entry["name"] != path.stem:
         raise InputError(f"{path} is no entry of the leaderboard, or is named otherwise; add it anew.")
     return entry
+
+
+def _subject(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What an entry is about."""
+    report = entry["report"]
+    return report["facts"]["weights_sha256"], report["facts"]["data_sha256"], report["data"]
 
 
 def why_not_ranked(entry: Mapping[str, Any]) -> list[str]:

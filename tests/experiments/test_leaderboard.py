@@ -114,6 +114,21 @@ def test_the_command_adds_and_says_what_is_wrong(tmp_path: Path, capsys: pytest.
         assert said in capsys.readouterr().err
 
 
+def test_an_entry_of_other_weights_or_data_is_not_overwritten(tmp_path: Path) -> None:
+    report, entries = write_report(tmp_path), tmp_path / "entries"
+    add_entry(report, entries, "mine", TRAINING, "my set")
+    assert add_entry(report, entries, "mine", "Told better.", "my set").exists()
+    facts = json.loads(report.read_text())["facts"]
+    for other, data in (
+        (report, "another set"),
+        (write_report(tmp_path, facts=facts | {"weights_sha256": "f"}), "my set"),
+    ):
+        with pytest.raises(InputError, match=r"^--name: .*mine\.json is of other weights or other data; give another"):
+            add_entry(other, entries, "mine", TRAINING, data)
+    (entry,) = read_entries(entries)
+    assert entry["training"] == "Told better."
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"name": "mine"}'])
 def test_a_file_that_is_no_entry_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "mine.json").write_text(content)
