@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README's picture: a failure of the gallery, and the worst case of networks beside the paper's attack.
 
-``python docs/figures/front.py --failure demo/robustness/failures/<image>.npz --report NLCEN=<folder>/report.json``
+``python docs/figures/front.py --failure demo/robustness/failures/<image>.npz --title Shenzhen --report NLCEN=<report.json>``
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--failure", type=Path, required=True, help="a file in the folder failures/ of an assessment")
     parser.add_argument("--report", action="append", required=True, metavar="NAME=report.json", help="may be repeated")
+    parser.add_argument("--title", required=True, help="of the curves: which pictures the reports are on")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".png"))
     given = parser.parse_args()
     reports = {
@@ -36,7 +37,7 @@ def main() -> None:
         figure = Figure(figsize=(10, 2.85), layout="constrained")
         left, right = figure.subfigures(1, 2, width_ratios=[1.75, 1])
         _failure(left, dict(failure))
-        _curves(right.subplots(), reports)
+        _curves(right.subplots(), reports, given.title)
         figure.savefig(given.output, dpi=120)
 
 
@@ -63,7 +64,7 @@ def _failure(figure: SubFigure, failure: dict[str, Any]) -> None:
     axes[1].legend(handles=handles, loc="upper center", ncols=2, frameon=False, bbox_to_anchor=(0.5, -0.02))
 
 
-def _curves(axis: Axes, reports: dict[str, Any]) -> None:
+def _curves(axis: Axes, reports: dict[str, Any], title: str) -> None:
     for place, (name, report) in enumerate(reports.items()):
         color = LINES[place]["color"]
         shown = [0.0, *report["epsilons"]]
@@ -78,13 +79,13 @@ def _curves(axis: Axes, reports: dict[str, Any]) -> None:
     floor = first["floor"][f"{first['epsilons'][0]:g}"]
     ceiling = [1.0, *(first["ceiling"][f"{epsilon:g}"] for epsilon in first["epsilons"])]
     axis.axhspan(0, floor, color="#000000", alpha=0.07, linewidth=0)
-    axis.text(31.6, floor - 0.02, "below the best constant mask", ha="right", va="top", color="#555555", fontsize=7)
+    axis.text(8.6, floor - 0.13, "below the best constant mask", va="top", color="#555555", fontsize=7)
     axis.fill_between([0.0, *first["epsilons"]], ceiling, 1.01, color="#D55E00", alpha=0.35, linewidth=0)
     axis.text(31.6, 1.015, "above any network (estimate)", ha="right", va="bottom", color="#B04A00", fontsize=7)
     axis.set(xlim=(0, 32.5), ylim=(0, 1.06), xticks=[0, 2, 4, 8, 16, 32], yticks=np.linspace(0, 1, 6))
     axis.set(xlabel="ε: most that a pixel changes (grey levels of 255)", ylabel="mean Dice")
-    axis.set_title(first["data"])
-    axis.legend(loc="center right", frameon=False, bbox_to_anchor=(1, 0.55))
+    axis.set_title(title)
+    axis.legend(loc="center right", frameon=False, bbox_to_anchor=(1, 0.38))
 
 
 if __name__ == "__main__":
