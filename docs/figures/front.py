@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README's picture: a failure of the gallery, and the worst case of networks beside the paper's attack.
 
-``python docs/figures/front.py --failure demo/robustness/failures/<image>.npz --title Shenzhen --report NLCEN=<report.json>``
+``python docs/figures/front.py --failure failures/<image>.npz --title "16 radiographs" --report NAME=report.json``
 """
 
 from __future__ import annotations
