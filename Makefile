@@ -27,7 +27,7 @@ export PYTHONWARNINGS := $(if $(PYTHONWARNINGS),$(PYTHONWARNINGS)$(COMMA))ignore
 .PHONY: help environment demo paper package test check format bench ui clean lock
 
 help:
-	@echo "make demo     train NLCEN on phantoms, attack it, report how robust it is (10 to 20 minutes on two cores)"
+	@echo "make demo     train NLCEN on phantoms, attack it, report how robust it is (5 to 10 minutes on two cores)"
 	@echo "make paper    the paper's whole comparison on phantoms at toy size (15 minutes); DATA=data/jsrt SKIN=data/isbi2016"
 	@echo "              for the real one (resumable: type it again; MINUTES=9 stops cleanly, JOBS=2 side by side)"
 	@echo "make package  the bundles as zips that need nothing of this repository, with weights trained on phantoms"
