@@ -25,6 +25,8 @@ SMALL = {
     "inferring": [],
     "exporting": [],
 }
+# what comes last on a command line counts
+FEW = {"phantoms": ["--count", "4", "--size", "32"], "subset": ["--hold-out", "2"]}
 WRITTEN = {
     "training": "bundles/nlcen_jsrt/models/model.pt",
     "evaluating": "bundles/nlcen_jsrt/eval/evaluating_*/result.json",
@@ -62,7 +64,7 @@ def test_the_commands_of_a_door_run(door: str, folder: Path) -> None:
             assert not pattern or list(folder.glob(pattern)), words
         # the two public sets have files of their own kinds, which tests/data_prep lays out
         elif words[:3] == ["python", "-m", "data_prep"] and words[3] not in ("jsrt", "isbi2016"):
-            run(folder, filled(words) + (["--count", "4", "--size", "32"] if words[3] == "phantoms" else []))
+            run(folder, filled(words) + FEW.get(words[3], []))
         else:
             continue
         ran += 1
