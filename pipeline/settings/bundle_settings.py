@@ -32,7 +32,7 @@ SETTINGS: dict[str, Setting] = {
     "average_momentum": Setting(
         or_null(number(above=0)), "keep a running average of the weights with this momentum; null: the last weights"
     ),
-    "amp": Setting(SWITCH, "true: train in bfloat16, for GPUs and for processors with AMX; false by default"),
+    "amp": Setting(SWITCH, "true: train in bfloat16, where that is faster (docs/your_data.md); false by default"),
     "seed": Setting(whole(least=0, most=_MOST_SEED), "of weights, order and augmentation"),
     "image_size": Setting(list_of(whole(least=32), 2, "[256,256]"), "rows and columns that the network takes"),
     "in_channels": Setting(one_of(1, 3), "1 for grey pictures, 3 for color"),
