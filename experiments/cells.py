@@ -86,7 +86,7 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
     """The comparison's networks under other readings of the attack, and the proposed one read otherwise itself."""
     if matrix.claim is None:
         return
-    networks = {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
+    networks = _by_name(matrix)
     transfer = matrix.claim.get(TRANSFER, {})
     for data in matrix.claim["data"]:
         for reading in [*matrix.claim["readings"], *([TRANSFER] if transfer else [])]:
@@ -122,33 +122,34 @@ def _defended(matrix: Matrix, seed: int) -> Iterator[Cell]:
     """The claim's networks trained to resist, and the battery's worst case of these and of the comparison's."""
     if matrix.claim is None:
         return
-    networks = {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
-    attacked = matrix.claim.get("only", {}).get(WORST_CASE, matrix.claim["networks"])
-    for data, title in product(matrix.claim["data"], matrix.claim["networks"]):
+    networks, claim = _by_name(matrix), matrix.claim
+    attacked = claim.get("only", {}).get(WORST_CASE, claim["networks"]) if WORST_CASE in claim["readings"] else ()
+    for data, title, defence in product(claim["data"], claim["networks"], ("", *claim.get("defences", ()))):
+        variant, overlays = (f"{DEFENCE}{defence}", [f"defence/{defence}"]) if defence else ("", [])
         end = f"{title}-seed{seed}"
-        trained = {"": f"{data}-{end}"}
-        for defence in matrix.claim.get("defences", ()):
-            variant = f"{DEFENCE}{defence}"
-            trained[defence] = f"{data}-claim-{variant}-{end}"
-            overlays = [f"defence/{defence}"]
-            yield _cell(matrix, trained[defence], data, *networks[title], seed, variant=variant, overlays=overlays)
-        if WORST_CASE not in matrix.claim["readings"] or title not in attacked:
-            continue
-        for defence, weights in trained.items():
+        weights = f"{data}-claim-{variant}-{end}" if defence else f"{data}-{end}"
+        if defence:
+            yield _cell(matrix, weights, data, *networks[title], seed, variant=variant, overlays=overlays)
+        if title in attacked:
             yield _cell(
                 matrix,
-                "-".join([data, "claim", WORST_CASE, *([f"{DEFENCE}{defence}"] if defence else []), end]),
+                "-".join(filter(None, (data, "claim", WORST_CASE, variant, end))),
                 data,
                 *networks[title],
                 seed,
-                variant=f"{DEFENCE}{defence}" if defence else "",
+                variant=variant,
                 reading=WORST_CASE,
-                overlays=[*([f"defence/{defence}"] if defence else []), "evaluate"],
+                overlays=[*overlays, "evaluate"],
                 files=[_BATTERY],
-                settings={"budget": matrix.claim.get("budget", "quick")},
+                settings={"budget": claim.get("budget", "quick")},
                 needs={"ckpt_path": weights},
                 run_id="robustness",
             )
+
+
+def _by_name(matrix: Matrix) -> dict[str, tuple[str, bool]]:
+    """Each network and whether it has NLCE, by what a claim calls it."""
+    return {network_name(network, nlce): (network, nlce) for network in matrix.networks for nlce in (True, False)}
 
 
 def _cell(

@@ -119,6 +119,7 @@ def _run_module(command: list[str]) -> int:
         return end.code or 0
     except KeyboardInterrupt:
         return 130
+    # as Python itself: the traceback, which goes into the log, and status 1
     except Exception:
         sys.excepthook(*sys.exc_info())
         return 1

@@ -13,9 +13,9 @@ from pipeline.runs import write_result
 from pipeline.tracking import Tracker
 from pipeline.utils import atomic_path
 
-__all__ = ["write_robustness_result"]
+from .tracked_sweep import RUN_FACTS
 
-_FACTS = ("network", "variant", "parameters", "data", "data_fingerprint", "seed")
+__all__ = ["write_robustness_result"]
 
 
 def write_robustness_result(tracker: Tracker, report: Mapping[str, Any], scores: pd.DataFrame) -> None:
@@ -34,7 +34,7 @@ def write_robustness_result(tracker: Tracker, report: Mapping[str, Any], scores:
     with atomic_path(tracker.run.path / "per_image.csv") as path:
         found.sort_values(["image", "epsilon"])[columns].to_csv(path, index=False)
     facts = report["facts"]
-    result = {key: tracker.params[key] for key in _FACTS if key in tracker.params} | {
+    result = {key: tracker.params[key] for key in RUN_FACTS if key in tracker.params} | {
         "attack": f"worst case of the battery, budget {report['budget']}",
         "device": facts["device"],
         "evaluation_seconds": facts["seconds"],

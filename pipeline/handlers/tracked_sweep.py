@@ -18,9 +18,10 @@ from .run_cost import RunCost
 from .sweep_report import SweepReport
 from .track_run import TrackRun
 
-__all__ = ["TrackedSweep", "overlap_metrics"]
+__all__ = ["RUN_FACTS", "TrackedSweep", "overlap_metrics"]
 
-_FACTS = ("network", "variant", "attack", "parameters", "data", "data_fingerprint", "seed")
+# of a tracker's params, what a result says of its run
+RUN_FACTS = ("network", "variant", "attack", "parameters", "data", "data_fingerprint", "seed")
 
 
 class TrackedSweep:
@@ -48,7 +49,7 @@ class TrackedSweep:
         cost = folder / "cost.json"
         RunCost(cost, "evaluation", state.device).attach(engine)
         TrackRun(self.tracker, iteration_metrics=False, prefix="test/", step=lambda engine: 0).attach(engine)
-        facts = {key: params[key] for key in _FACTS}
+        facts = {key: params[key] for key in RUN_FACTS}
         title = title_of(params["network"], params["variant"])
         SweepReport(self.adversarial, self.tracker, folder, title, facts, cost).attach(engine)
 

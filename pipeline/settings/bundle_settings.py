@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from .kinds import DEVICE, NAME, SWITCH, Kind, list_of, number, one_of, or_null, text, whole
 
-__all__ = ["OPTIONAL", "SETTINGS", "Setting"]
+__all__ = ["SETTINGS", "Setting", "optional_settings"]
 
 
 @dataclass(frozen=True)
@@ -71,5 +73,7 @@ SETTINGS: dict[str, Setting] = {
     "surrogate_backbone": Setting(one_of("resnet18", "resnet50"), "of that network"),
 }
 
-# what the configuration of a training may leave out, and means then
-OPTIONAL = {"amp": False}
+
+def optional_settings(config: Iterable[str]) -> dict[str, Any]:
+    """Return the settings that a configuration with these keys may leave out, with what it means then."""
+    return {"amp": False} if "train" in config else {}

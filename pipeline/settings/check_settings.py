@@ -12,7 +12,7 @@ from monai.bundle.config_parser import ConfigParser
 
 from pipeline.utils import InputError, is_first_process
 
-from .bundle_settings import OPTIONAL, SETTINGS
+from .bundle_settings import SETTINGS, optional_settings
 from .kinds import SECTION, SWITCH, Kind, list_of, number, text, whole
 from .running_bundle import command_line, running_parser, running_workflow
 from .structure import argument_default, check_keys, nearest, referenced_paths
@@ -60,10 +60,8 @@ def check_settings() -> None:
         sys.exit()
     described = _checked_overrides(parser, files, overrides)
     # a network or an optimizer of the user's own need not take what the bundle's takes, unless it is asked to
-    check_keys(
-        config,
-        {*_READ_ELSEWHERE, *(OPTIONAL if "train" in config else ()), *run_ids, *SETTINGS.keys() - overrides.keys()},
-    )
+    known = {*_READ_ELSEWHERE, *optional_settings(config), *run_ids, *SETTINGS.keys() - overrides.keys()}
+    check_keys(config, known)
     _check_run_id(run_ids)
     parser.update(_checked_settings(config))
     parser.update(described)

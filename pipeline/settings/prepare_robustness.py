@@ -14,7 +14,7 @@ from monai.bundle.config_parser import ConfigParser
 from pipeline.utils import InputError, explain_input_errors, find_input_error, innermost_cause
 from pipeline.weights import fingerprint_file
 
-from .bundle_settings import OPTIONAL, SETTINGS
+from .bundle_settings import SETTINGS, optional_settings
 from .inferring_command import quoted
 from .run_title import run_title
 from .running_bundle import command_line, running_parser
@@ -120,7 +120,7 @@ def _check_settings(parser: ConfigParser) -> None:
         known.read_config(files)
         for key in overrides:
             top = key.replace("::", "#").partition("#")[0]
-            if top not in known and not ("train" in known and top in OPTIONAL):
+            if top not in known and top not in optional_settings(known.get()):
                 raise InputError(f"--{top}: the configuration has no such setting{nearest(top, known.get())}")
     for key in _OWN:
         value, kind = _get(parser, key), SETTINGS[key].kind

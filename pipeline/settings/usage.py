@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from .bundle_settings import OPTIONAL, SETTINGS
+from .bundle_settings import SETTINGS, optional_settings
 
 __all__ = ["find_run_ids", "usage"]
 
@@ -44,7 +44,7 @@ def usage(config: Mapping[str, Any], run_ids: Collection[str]) -> str:
         f"run ids: {', '.join(run_ids)}",
         "settings, with their values (one that begins with $ is computed):",
     ]
-    config = {**(OPTIONAL if "train" in config else {}), **config}
+    config = {**optional_settings(config), **config}
     for key, setting in SETTINGS.items():
         if key in config:
             value = config[key] if isinstance(config[key], str) else json.dumps(config[key])

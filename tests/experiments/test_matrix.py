@@ -84,11 +84,11 @@ def test_networks_that_are_trained_to_resist_and_the_worst_case_of_each(project:
     project.change(networks=["nlcen", "unet"], ablation=None, claim=claim, settings={"epsilons": [2.0]})
     cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
     assert list(cells)[4:] == [
-        "claim-defence_mixed-nlcen_nlce-seed0",
         "claim-worst_case-nlcen_nlce-seed0",
+        "claim-defence_mixed-nlcen_nlce-seed0",
         "claim-worst_case-defence_mixed-nlcen_nlce-seed0",
-        "claim-defence_mixed-unet-seed0",
         "claim-worst_case-unet-seed0",
+        "claim-defence_mixed-unet-seed0",
         "claim-worst_case-defence_mixed-unet-seed0",
     ]
     trained, attacked = cells["claim-defence_mixed-unet-seed0"], cells["claim-worst_case-defence_mixed-unet-seed0"]
