@@ -216,6 +216,8 @@ def _more_gradients(report: Report) -> Iterator[str]:
         if len(rows) < 2:
             continue
         rows = sorted(rows, key=lambda row: row["gradients"])
+        if rows[-1]["DIC"] < SEEN:
+            continue  # nothing is left to take
         early = [row for row in rows if row["gradients"] <= 0.75 * rows[-1]["gradients"]] or rows[:1]
         falls.append((early[-1]["DIC"] - rows[-1]["DIC"], epsilon, early[-1], rows[-1]))
     if falls and max(falls, key=lambda fall: fall[0])[0] > STILL_FALLING:

@@ -137,6 +137,12 @@ def test_more_gradients_would_help_where_the_second_half_still_lowers_the_curve(
     )
 
 
+def test_more_gradients_would_not_help_where_nothing_is_left() -> None:
+    rows = [(32.0, 37, 0.158), (32.0, 53, 0.0), (8.0, 37, 0.53), (8.0, 53, 0.53)]
+    table = pd.DataFrame(rows, columns=["epsilon", "gradients", "DIC"])
+    assert not any("More gradients" in sentence for sentence in said(replace(one_image(), convergence=table)))
+
+
 def test_the_worst_corruption_is_told_with_the_attacks_that_it_outdoes() -> None:
     found = (("blur", 5, 0.4), ("blur", 4, 0.5), ("JPEG", 1, 0.7), ("noise", 1, 0.89))
     rows = [("a", *row, row[-1] / 2) for row in found]
