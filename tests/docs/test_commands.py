@@ -112,6 +112,7 @@ def check_bundle(words: list[str]) -> None:
         assert all("FILL_IN" in name or (ROOT / name).is_file() for name in names), names
         return
     config = merged(tuple(names))
+    config = optional_settings(config) | config
     assert run_id in config, run_id
     for option in options:
         assert option.startswith("--"), option
