@@ -99,7 +99,7 @@ class APGD(GradientAttack):
         return best
 
     def _look(self, ball: Ball, delta: torch.Tensor, step: int, radius: float) -> tuple[torch.Tensor, torch.Tensor]:
-        value, gradient, _ = ball.look(delta, step / self.iterations, counts=radius <= 1)
+        value, gradient, *_ = ball.look(delta, step / self.iterations, counts=radius <= 1)
         if value.ndim == 0 or value.numel() % len(delta):
             raise InputError("APGD: the loss must give one number for each image, as those of pipeline.losses do.")
         # of labels that may overlap there is one number for each label

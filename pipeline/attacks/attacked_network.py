@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.metrics import dic_jsc
-from pipeline.utils import check_logits, describe_output, explain_misfits, network_output
+from pipeline.utils import InputError, check_logits, describe_output, explain_misfits, network_output
 
 from .evaluation_mode import evaluation_mode
 from .grey_levels import check_intensity_range
@@ -26,11 +26,13 @@ GREY_LEVELS = 255
 
 
 class Slope(NamedTuple):
-    """What a loss is at some pictures, its gradient there, and what the network gave."""
+    """What a loss is at some pictures, its gradient there, what the network gave, and the share of the gradient's
+    numbers that were not finite and are 0 instead."""
 
     value: torch.Tensor
     gradient: torch.Tensor
     output: Any
+    not_finite: float
 
 
 class AttackedNetwork:
@@ -47,8 +49,11 @@ class AttackedNetwork:
         classes: how the output becomes classes: two by softmax by default.
         intensity_range: what of the input's values is grey level 0 and 255.
         batch_statistics: see :func:`evaluation_mode`; for gradients only.
-        precision: number type of passes for gradients, such as ``torch.bfloat16``; None for the network's own.
-            Predictions are always made in the network's own.
+        precision: number type of passes for gradients, such as ``torch.bfloat16``; None for the network's own. A pass
+            that fails in it, or gives a gradient that is not finite, is made again in the network's own. Predictions
+            are always made in the network's own.
+        keep_going: whether numbers of a gradient that are not finite count as 0, see ``Slope.not_finite``, instead of
+            being an error.
         on_gradient: called before each gradient, for a progress bar.
         on_pictures: called with all pictures that go through the network.
         subject: what is attacked, the beginning of messages.
@@ -71,6 +76,7 @@ class AttackedNetwork:
         *,
         batch_statistics: bool = False,
         precision: torch.dtype | None = None,
+        keep_going: bool = False,
         on_gradient: Callable[[], object] | None = None,
         on_pictures: Callable[[torch.Tensor], object] | None = None,
         subject: str = "The attacked network",
@@ -83,6 +89,7 @@ class AttackedNetwork:
         self._low, self._scale = low, GREY_LEVELS / (high - low)
         self.batch_statistics = batch_statistics
         self.precision = precision
+        self.keep_going = keep_going
         self.on_gradient = on_gradient
         self.on_pictures = on_pictures
         self.subject = subject
@@ -112,16 +119,36 @@ class AttackedNetwork:
 
         Raises:
             InputError: if the network does not take the pictures, or the loss does not take what it gives.
-            FloatingPointError: if the gradient is not finite.
+            FloatingPointError: if the gradient is not finite, unless ``keep_going``.
         """
         if self.on_gradient is not None:
             self.on_gradient()
         self._show(pictures)
+        slope = None if self.precision is None else self._fast_slope(pictures, loss)
+        if slope is None:
+            slope = self._slope(pictures, loss, None)
+        if slope.not_finite and not self.keep_going:
+            raise FloatingPointError(
+                "The attack's gradient is not finite; the network or the loss overflows on this image."
+            )
+        return slope
+
+    def _fast_slope(self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor]) -> Slope | None:
+        """The slope in the fast precision; None where the network does not take it, or overflows in it."""
+        try:
+            slope = self._slope(pictures, loss, self.precision)
+        except InputError:
+            return None
+        return None if slope.not_finite else slope
+
+    def _slope(
+        self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor], precision: torch.dtype | None
+    ) -> Slope:
         with evaluation_mode(self.network, batch_statistics=self.batch_statistics), torch.enable_grad():
             pictures = pictures.detach().requires_grad_()
-            with self._autocast(pictures.device):
+            with nullcontext() if precision is None else torch.autocast(pictures.device.type, precision):
                 output = network_output(self.network, self._infer_frugally, self.images(pictures), self.subject)
-            if self.precision is not None and isinstance(output, torch.Tensor):
+            if precision is not None and isinstance(output, torch.Tensor):
                 output = output.float()
             with explain_misfits(
                 f"{self.subject}: the attack's loss cannot be computed from {describe_output(output)}, which the "
@@ -129,11 +156,13 @@ class AttackedNetwork:
             ):
                 value = loss(self.classes.logits(output))
                 gradient = _gradient(value.sum(), pictures)
-        if not torch.isfinite(gradient).all():
-            raise FloatingPointError(
-                "The attack's gradient is not finite; the network or the loss overflows on this image."
-            )
-        return Slope(value.detach(), gradient, output.detach() if isinstance(output, torch.Tensor) else output)
+        finite = torch.isfinite(gradient)
+        not_finite = 0.0 if finite.all() else 1 - finite.double().mean().item()
+        if not_finite:
+            gradient = gradient.where(finite, 0)
+        return Slope(
+            value.detach(), gradient, output.detach() if isinstance(output, torch.Tensor) else output, not_finite
+        )
 
     def output(self, pictures: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Return what the network gives for pictures in grey levels, without a gradient.
@@ -159,9 +188,6 @@ class AttackedNetwork:
     def _show(self, pictures: torch.Tensor) -> None:
         if self.on_pictures is not None:
             self.on_pictures(pictures)
-
-    def _autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        return nullcontext() if self.precision is None else torch.autocast(device.type, self.precision)
 
     def _infer_frugally(self, images: torch.Tensor, network: nn.Module) -> Any:
         """Infer; activations of a window are computed again in the backward pass instead of being kept."""

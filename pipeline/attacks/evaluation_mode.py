@@ -29,7 +29,8 @@ def evaluation_mode(network: nn.Module, *, batch_statistics: bool = False) -> It
     tracking = [norm.track_running_stats for norm in norms]
     tracked = {parameter: parameter.requires_grad for parameter in network.parameters()}
     network.eval()
-    network.requires_grad_(False)
+    for parameter in tracked:  # network.requires_grad_ is not there for TorchScript
+        parameter.requires_grad_(False)
     try:
         if batch_statistics:
             for norm in norms:

@@ -75,12 +75,14 @@ class Softmax:
 class Sigmoid:
     """Labels that may overlap, or only one: a channel of logits for each, above 0 where it is; masks (B, C, *spatial).
 
-    For losses each channel is a problem of its own with the two logits 0 and z, whose softmax is the sigmoid of z.
+    For losses each channel is a problem of its own with the two logits -z/2 and z/2, whose softmax is the sigmoid of
+    z. With 0 and z a sure foreground pixel would have no gradient: its probability is rounded to 1 from z = 17 on, and
+    the other logit is constant.
 
     Example:
         >>> Sigmoid().logits(torch.tensor([[[2.0]]]))
-        tensor([[[0.],
-                 [2.]]])
+        tensor([[[-1.],
+                 [ 1.]]])
     """
 
     channels: int = 1
@@ -94,8 +96,8 @@ class Sigmoid:
         return 1
 
     def logits(self, output: Any) -> Any:
-        one_by_one = output.flatten(0, 1).unsqueeze(1)
-        return torch.cat([torch.zeros_like(one_by_one), one_by_one], 1)
+        half = output.flatten(0, 1).unsqueeze(1) / 2
+        return torch.cat([-half, half], 1)
 
     def target(self, label: torch.Tensor) -> torch.Tensor:
         return label.flatten(0, 1).unsqueeze(1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -30,6 +31,7 @@ from .assessment import Assessment, Criterion
 from .battery import PAPER, REFINED, Battery, Finding
 from .bounds import ConstantMask, ceiling, why_no_ceiling
 from .budgets import Budget, find_budget
+from .checked_pictures import CheckedPictures
 from .checks import CHECKS, CheckResult, Evidence
 from .corruptions import CORRUPTIONS, corrupted_scores
 from .gallery import Failure, Gallery
@@ -126,6 +128,7 @@ class Assessor:
             self.classes,
             self.intensity_range,
             precision=self.precision,
+            keep_going=True,
             subject=type(network).__name__,
         )
         self.constant = None if training_masks is None else ConstantMask(training_masks, self.classes)
@@ -151,7 +154,8 @@ class Assessor:
         self.gallery.keep_only(self.results.images)
         self.cut_masks = 0
         self._floor: dict[str, float] = {}
-        self._evidence: tuple[torch.Tensor, torch.Tensor, tuple[str, ...]] | None = None
+        self._checked = CheckedPictures(self.battery.budget.checked, self.classes)
+        self._fresh = _copy(network)
         self._previous: torch.Tensor | None = None
         self._sameness: list[float] = []
         self._count = images
@@ -182,9 +186,7 @@ class Assessor:
         ]
         # rounding may leave the range by the last digit
         picture = self.attacked.grey_levels(image).clamp(0, GREY_LEVELS)
-        if self._evidence is None:
-            few = slice(self.battery.budget.checked)
-            self._evidence = (picture[few], label[few], tuple(names[few]))
+        self._checked.offer(picture, label, names)
         if self.constant is not None:
             self._floor |= {name: self.constant.score(mask) for name, mask in zip(names, label, strict=True)}
         self._compare(self.attacked.predict(picture, label))
@@ -207,13 +209,14 @@ class Assessor:
             InputError: if no batch was added.
         """
         self._progress.close()
-        if self._evidence is None:
+        if not self._checked:
             raise InputError("There are no images to attack; check dataset_dir and the data list.")
         images = {name: self.results.images[name] for name in self._floor}
         self.gallery.keep_only(images)
         scores = pd.DataFrame([row for found in images.values() for row in found["scores"]], columns=list(COLUMNS))
         scores = scores.astype({name: float for name in COLUMNS if name not in ("image", "attack")})
-        checks, spent = self._check(scores)
+        shown = self._checked.chosen()
+        checks, spent = self._check(scores, *shown)
         tried = set(scores["attack"])
         ceilings = [found["ceiling"] for found in images.values() if found["ceiling"] is not None]
         steps = pd.DataFrame([step for found in images.values() for step in found["convergence"]])
@@ -230,14 +233,14 @@ class Assessor:
             }
             if ceilings
             else None,
-            ceiling_reason="" if ceilings else why_no_ceiling(self.classes, self._evidence[0].ndim - 2),
+            ceiling_reason="" if ceilings else why_no_ceiling(self.classes, shown[0].ndim - 2),
             sameness=sum(self._sameness) / len(self._sameness) if self._sameness else None,
             criteria=self.criteria,
             gallery=self.gallery.pictures(),
             gradients=max(found["gradients"] for found in images.values()),
             check_gradients=spent,
             queries=len(self.epsilons) * self.battery.budget.queries,
-            facts=self._all_facts(images, tried),
+            facts=self._all_facts(images, tried, shown[0][0]),
         )
         write_report(assessment, self.output_dir)
         return json.loads((self.output_dir / "report.json").read_text(encoding="utf-8"))
@@ -306,10 +309,10 @@ class Assessor:
                 self._sameness.append(dic_jsc(each[None], self._previous[None])[0, 0].item())
             self._previous = each
 
-    def _check(self, scores: pd.DataFrame) -> tuple[list[CheckResult], int]:
+    def _check(
+        self, scores: pd.DataFrame, picture: torch.Tensor, label: torch.Tensor, names: tuple[str, ...]
+    ) -> tuple[list[CheckResult], int]:
         """What the checks find, and how many gradients they need for an image."""
-        assert self._evidence is not None
-        picture, label, names = self._evidence
         spent = 0
 
         def count() -> None:
@@ -321,15 +324,17 @@ class Assessor:
             self.attacked.inferer,
             self.classes,
             self.intensity_range,
+            keep_going=True,
             on_gradient=count,
             subject=type(self.attacked.network).__name__,
         )
         floor = None if self.constant is None else sum(self._floor.values()) / len(self._floor)
-        evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor)
+        evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor, self._fresh)
         return [check(evidence) for check in CHECKS], spent
 
-    def _all_facts(self, images: Mapping[str, Mapping[str, Any]], tried: Set[str]) -> dict[str, Any]:
-        assert self._evidence is not None
+    def _all_facts(
+        self, images: Mapping[str, Mapping[str, Any]], tried: Set[str], shown: torch.Tensor
+    ) -> dict[str, Any]:
         code = describe_code()
         attacks = {name: recipe.what for name, recipe in RECIPES.items()} | _OTHER_ATTACKS
         content = "".join(sorted(found["digest"] for found in images.values()))
@@ -341,7 +346,7 @@ class Assessor:
             "intensity_range": list(self.intensity_range),
             "range_source": "stated",
             "classes": repr(self.classes),
-            "precision": f"search in {str(self.precision or torch.float32).removeprefix('torch.')}, scores in float32",
+            "precision": _describe_precision(self.precision),
             "seed": self.seed,
             "device": device_name(self.device),
             "parameters": sum(each.numel() for each in self.attacked.network.parameters()),
@@ -357,9 +362,23 @@ class Assessor:
             "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
             "attacks": {name: what for name, what in attacks.items() if name in tried},
             "tolerance": self.tolerance,
-            "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(self._evidence[0][0])],
+            "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(shown)],
             **self.facts,
         }
+
+
+def _copy(network: nn.Module) -> nn.Module | None:
+    """A copy, None of a network that has none, such as one that holds results of a computation."""
+    try:
+        return copy.deepcopy(network)
+    except (RuntimeError, TypeError):
+        return None
+
+
+def _describe_precision(precision: torch.dtype | None) -> str:
+    if precision is None:
+        return "search and scores in float32"
+    return f"search in {str(precision).removeprefix('torch.')}, in float32 where that fails; scores in float32"
 
 
 def _mean_convergence(steps: pd.DataFrame) -> pd.DataFrame:

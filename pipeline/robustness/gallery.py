@@ -41,6 +41,8 @@ class Gallery:
         """Keep a picture if it is among the worst, in place of the least bad one, and of what its image had before."""
         own = self.folder / f"{file_name(shown.image)}.npz"
         own.unlink(missing_ok=True)
+        if self.count < 1:
+            return
         kept = {path: _badness(_read(path)) for path in self._paths()}
         if len(kept) >= self.count:
             least = max(kept, key=lambda path: kept[path])

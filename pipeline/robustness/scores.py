@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["CLEAN", "COLUMNS", "NOISE", "attack_names", "worst_case"]
+__all__ = ["CLEAN", "COLUMNS", "MOVED", "NOISE", "attack_names", "worst_case"]
 
 # names in the column "attack" that are no attacks: the untouched picture (ε = 0), and noise without any intent
 CLEAN = "clean"
@@ -14,6 +14,9 @@ NOISE = "noise"
 # DIC and JSC from 0 to 1; HD95 in pixels or voxels and NSD from 0 to 1, NaN where a mask is empty; moved: the most that
 # a grey level was changed, as a part of ε
 COLUMNS = ("image", "epsilon", "attack", "DIC", "JSC", "HD95", "NSD", "moved")
+
+# of ε, from which on an attack has used it: a difference of two grey levels in fp32 is not exact
+MOVED = 0.999
 
 
 def attack_names(scores: pd.DataFrame) -> list[str]:

@@ -128,3 +128,78 @@ def test_a_network_that_lets_no_gradient_through_has_a_gradient_of_zero() -> Non
     slope = AttackedNetwork(Threshold()).value_and_gradient(picture, lambda logits: logits[:, 1].sum())
     assert slope.value == (picture > 127.5).sum() and (slope.gradient == 0).all()
     assert (AttackedNetwork(Threshold()).predict(picture, label) == (picture > 127.5)).all()
+
+
+class Root(nn.Module):
+    """Logits with the root of zero added in the first column, whose gradient is no number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = make_network(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z, column = self.network(x), x[..., :1]
+        return torch.cat([z[..., :1] + (column - column).sqrt(), z[..., 1:]], -1)
+
+
+class RefusesAutocast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = make_network(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("expected another number type")
+        return self.network(x)
+
+
+def slope_of(network: nn.Module, precision: torch.dtype | None, **settings: bool) -> torch.Tensor:
+    attacked = AttackedNetwork(network, precision=precision, **settings)
+    picture = 255 * torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    return attacked.value_and_gradient(picture, lambda logits: logits[:, 1] - logits[:, 0]).gradient
+
+
+class Overflows(nn.Module):
+    """A logit of a probability, which is 1, and its logit infinite, in bfloat16 alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = make_network(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.network(x)
+        return z + 1e-3 * torch.logit((0.999 + 1e-4 * torch.sigmoid(z)).to(z.dtype))
+
+
+@pytest.mark.parametrize("kind", [Overflows, RefusesAutocast])
+def test_a_pass_that_fails_in_a_fast_precision_is_made_again(kind: type[nn.Module]) -> None:
+    network = kind().eval()
+    exact = slope_of(network, None)
+    assert torch.isfinite(exact).all() and exact.abs().sum() > 0
+    assert torch.equal(slope_of(network, torch.bfloat16), exact)
+    assert not torch.equal(slope_of(make_network(2), torch.bfloat16), slope_of(make_network(2), None))
+
+
+def test_a_gradient_that_is_not_finite_is_an_error_or_counted() -> None:
+    network = Root().eval()
+    with pytest.raises(FloatingPointError, match="not finite"):
+        slope_of(network, None)
+    picture = 255 * torch.rand(2, 1, 8, 8)
+    loss = lambda logits: logits[:, 1] - logits[:, 0]  # noqa: E731
+    slope = AttackedNetwork(network, keep_going=True).value_and_gradient(picture, loss)
+    honest = AttackedNetwork(network.network).value_and_gradient(picture, loss)
+    assert slope.not_finite == pytest.approx(1 / 8) and honest.not_finite == 0
+    assert torch.equal(slope.gradient[..., :1], torch.zeros(2, 1, 8, 1))
+    assert torch.equal(slope.gradient[..., 1:], honest.gradient[..., 1:])
+
+
+@pytest.mark.parametrize("logit", [-40.0, -20.0, 0.3, 20.0, 40.0])
+def test_a_label_has_its_cross_entropy_and_a_gradient_however_sure_the_network_is(logit: float) -> None:
+    output = torch.full((1, 1, 1, 1), logit, requires_grad=True)
+    for label in (0, 1):
+        found = nn.functional.cross_entropy(Sigmoid().logits(output), torch.full((1, 1, 1), label))
+        exact = torch.tensor(logit, dtype=torch.float64, requires_grad=True)
+        wanted = nn.functional.softplus(exact if label == 0 else -exact)
+        assert found.item() == pytest.approx(wanted.item(), abs=1e-6)
+        slopes = torch.autograd.grad(found, output)[0].item(), torch.autograd.grad(wanted, exact)[0].item()
+        assert slopes[0] != 0 and slopes[0] == pytest.approx(slopes[1], rel=1e-4, abs=1e-7)

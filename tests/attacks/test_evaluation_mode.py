@@ -67,3 +67,10 @@ def test_it_with_batch_statistics_normalizes_with_the_batch_and_keeps_nothing() 
     assert not any(module.training for module in network.modules()) and network[1].track_running_stats
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
     assert network[1](network[0](x)).mean((0, 2, 3)).abs().max() > 0.1
+
+
+def test_it_takes_torchscript() -> None:
+    network = torch.jit.script(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))).train()
+    with evaluation_mode(network):
+        assert not network.training and not any(each.requires_grad for each in network.parameters())
+    assert network.training and all(each.requires_grad for each in network.parameters())

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -23,6 +24,7 @@ from pipeline.robustness.checks import Check, Evidence
 __all__ = [
     "EPSILONS",
     "PLANTED",
+    "Around",
     "clean_table",
     "evidence_of",
     "failing",
@@ -180,12 +182,84 @@ def noise_of_content(x: torch.Tensor) -> torch.Tensor:
     return x + 0.1 * torch.randn(x.shape, generator=generator, dtype=x.dtype)
 
 
+class Remembering(Around):
+    """Knows the first pictures that it sees, those of the test, and gives its answer to them for all that are near."""
+
+    known: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.network(x)
+        if self.known is None:
+            self.known = x.detach(), 10 * z.detach().sign()
+        pictures, answers = (each.to(z) for each in self.known)
+        distances = (x.detach()[:, None] - pictures[None]).abs().flatten(2).amax(2)
+        nearest = distances.min(1)
+        near = (nearest.values < 0.2).view(-1, 1, 1, 1)
+        return torch.where(near, answers[nearest.indices] + 0.1 * z, z)
+
+
+class Knowing(Remembering):
+    """The same, which was shown the pictures beforehand."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        with torch.no_grad():
+            self(phantoms(range(1000, 1004))[0] / 255)
+
+
+class SometimesBlurred(Around):
+    """A picture is blurred in one call of four."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(F.avg_pool2d(x, 5, 1, 2) if torch.rand(()) < 0.25 else x)
+
+
+class SlowlyDrifting(Around):
+    """Each call shifts the grey levels of the next a little."""
+
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self.network(x + 1e-4 * self.calls)
+
+
 def flip_gradients(x: torch.Tensor) -> torch.Tensor:
     if x.requires_grad:
         pattern = torch.ones_like(x)
         pattern[..., ::2] = -1
         x.register_hook(lambda gradient: gradient * pattern)
     return x
+
+
+def flip_gradients_of_bright_pictures(x: torch.Tensor) -> torch.Tensor:
+    if x.requires_grad:
+        bright = x.detach().flatten(1).mean(1) > x.detach().mean()
+        pattern = torch.ones_like(x)
+        pattern[bright, ..., ::2] = -1
+        x.register_hook(lambda gradient: gradient * pattern)
+    return x
+
+
+def flip_gradients_that_differ(z: torch.Tensor) -> torch.Tensor:
+    """Gradients of logits stay where all have one size, as those of a mean margin, and of single pixels."""
+
+    def flipped(gradient: torch.Tensor) -> torch.Tensor:
+        size = gradient.abs().flatten(1)
+        differ = ((size.amax(1) - size.amin(1) > 0.01 * size.amax(1)) & (size > 0).all(1)).view(-1, 1, 1, 1)
+        pattern = torch.ones_like(gradient)
+        pattern[..., ::2, :] = -1
+        return torch.where(differ, gradient * pattern, gradient)
+
+    if z.requires_grad:
+        z.register_hook(flipped)
+    return z
+
+
+def has_no_slope(x: torch.Tensor) -> torch.Tensor:
+    """A filter of edges whose gradient is no number where the picture is flat."""
+    edges = F.pad(x[..., 1:] - x[..., :-1], (0, 1))
+    return x + 0.01 * (edges * edges).sqrt()
 
 
 PLANTED: dict[str, Callable[[nn.Module], nn.Module]] = {
@@ -208,6 +282,13 @@ PLANTED: dict[str, Callable[[nn.Module], nn.Module]] = {
     "straight-through rounding": lambda network: Around(network, before=round_straight_through),
     "detached branch": Detached,
     "changed gradients": lambda network: Around(network, before=flip_gradients),
+    "changed gradients of some pictures": lambda network: Around(network, before=flip_gradients_of_bright_pictures),
+    "changed gradients of unequal pixels": lambda network: Around(network, behind=flip_gradients_that_differ),
+    "gradients that are no numbers": lambda network: Around(network, before=has_no_slope),
+    "blurred in some calls": SometimesBlurred,
+    "each call shifts the next": SlowlyDrifting,
+    "answers kept for near pictures": Remembering,
+    "test pictures known by heart": Knowing,
     "another network where gradients are asked for": OtherWithGradients,
 }
 
@@ -266,5 +347,6 @@ def failing(evidence: Evidence, checks: Iterable[Check]) -> set[str]:
 def evidence_of(network: nn.Module, count: int = 4, size: int = 32) -> Evidence:
     picture, label = phantoms(range(1000, 1000 + count), size)
     images = tuple(f"phantom_{index}" for index in range(count))
-    attacked = AttackedNetwork(network)
-    return Evidence(attacked, picture, label, images, table_of(attacked, picture, label, images), EPSILONS)
+    attacked, fresh = AttackedNetwork(network, keep_going=True), copy.deepcopy(network)
+    table = table_of(attacked, picture, label, images)
+    return Evidence(attacked, picture, label, images, table, EPSILONS, fresh=fresh)

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from .average_over_draws import AverageOverDraws
 from .batch_independence import BatchIndependence
-from .check import Check, CheckResult, Evidence, Status
+from .check import Check, CheckResult, Status
+from .earlier_pictures import EarlierPictures
+from .evidence import Evidence
 from .finite_differences import FiniteDifferences
 from .forward_passes import ForwardPasses
 from .gradient_free import GradientFree
 from .gradient_mode import GradientMode
 from .huge_epsilon import HugeEpsilon
 from .label_leaking import LabelLeaking
+from .mirrored_pictures import MirroredPictures
 from .moving_attacks import MovingAttacks
 from .one_step import OneStep
 from .output_is_logits import OutputIsLogits
@@ -24,6 +27,7 @@ __all__ = ["CHECKS", "Check", "CheckResult", "Evidence", "Status"]
 CHECKS: tuple[Check, ...] = (
     ForwardPasses(),
     BatchIndependence(),
+    EarlierPictures(),
     GradientMode(),
     OutputIsLogits(),
     ZeroGradients(),
@@ -34,5 +38,6 @@ CHECKS: tuple[Check, ...] = (
     LabelLeaking(),
     GradientFree(),
     OneStep(),
+    MirroredPictures(),
     HugeEpsilon(),
 )

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from .check import CheckResult, Evidence
-from .probe import SOFT_DICE, descend, dic_of, is_random
+from .check import CheckResult
+from .evidence import Evidence
+from .probe import SOFT_DICE, descend, dic_of
 
 __all__ = ["AverageOverDraws"]
 
@@ -27,7 +28,7 @@ class AverageOverDraws:
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
-        if not is_random(attacked, picture):
+        if not evidence.is_random:
             return CheckResult(self.name, "not applicable", None, "The network is not random: there is one draw only.")
         epsilon = evidence.epsilons[len(evidence.epsilons) // 2]
         single, averaged = (

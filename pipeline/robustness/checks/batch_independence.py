@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import torch
 
-from .check import CheckResult, Evidence
-from .probe import SAME, change, is_random, output_of
+from .check import CheckResult
+from .evidence import Evidence
+from .passes import SAME, change, output_of
 
 __all__ = ["BatchIndependence"]
 
@@ -25,7 +26,7 @@ class BatchIndependence:
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         attacked, pictures = evidence.attacked, evidence.picture
-        if is_random(attacked, pictures):
+        if evidence.is_random:
             return CheckResult(
                 self.name, "not applicable", None, "The network is random, so that no two passes can be compared."
             )

@@ -1,42 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check is, what it gets, and what it says."""
+"""What a check is, and what it says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import pandas as pd
-import torch
+from .evidence import Evidence
 
-from pipeline.attacks import AttackedNetwork
-
-__all__ = ["Check", "CheckResult", "Evidence", "Status"]
+__all__ = ["Check", "CheckResult", "Status"]
 
 Status = Literal["passed", "failed", "not applicable"]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What checks may look at.
-
-    Attributes:
-        attacked: the network, see ``AttackedNetwork``: ``predict``, ``value_and_gradient``, ``network``, ``inferer``.
-        picture: a few clean pictures (B, C, *spatial) of the test set in grey levels of 0 to 255.
-        label: their masks, as ``attacked.classes`` has them.
-        images: their names in the column ``image`` of the table.
-        scores: the whole table, all images, all attacks, see ``pipeline.robustness.scores``.
-        epsilons: the intensities that were attacked, in grey levels, rising.
-        floor: mean DIC of the best constant mask, None where there is none.
-    """
-
-    attacked: AttackedNetwork
-    picture: torch.Tensor
-    label: torch.Tensor
-    images: tuple[str, ...]
-    scores: pd.DataFrame
-    epsilons: tuple[float, ...]
-    floor: float | None = None
 
 
 @dataclass(frozen=True)

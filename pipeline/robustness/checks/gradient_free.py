@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from .check import CheckResult, Evidence
+from .check import CheckResult
+from .evidence import Evidence
 from .probe import lowest_dic, without_gradients
 
 __all__ = ["GradientFree"]

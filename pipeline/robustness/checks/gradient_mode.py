@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import torch
 
-from .check import CheckResult, Evidence
-from .probe import SAME, change, is_random, output_of
+from .check import CheckResult
+from .evidence import Evidence
+from .passes import SAME, change, output_of
 
 __all__ = ["GradientMode"]
 
@@ -30,7 +31,7 @@ class GradientMode:
             seen.append(logits.detach())
             return logits.sum()
 
-        if is_random(attacked, evidence.picture):
+        if evidence.is_random:
             return CheckResult(
                 self.name, "not applicable", None, "The network is random, so that no two passes can be compared."
             )

@@ -7,7 +7,8 @@ import torch
 
 from pipeline.losses import Margin, ShrinkLoss
 
-from .check import CheckResult, Evidence
+from .check import CheckResult
+from .evidence import Evidence
 from .probe import SOFT_DICE, descend, dic_of
 
 __all__ = ["HugeEpsilon"]

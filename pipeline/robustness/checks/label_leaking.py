@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..scores import CLEAN, attack_names
-from .check import CheckResult, Evidence
-from .probe import CROSS_ENTROPY, SOFT_DICE, descend, dic_of, is_random, lowest_dic, without_gradients
+from ..scores import CLEAN, MOVED, attack_names
+from .check import CheckResult
+from .evidence import Evidence
+from .probe import CROSS_ENTROPY, SOFT_DICE, descend, dic_of, lowest_dic, without_gradients
 
 __all__ = ["LabelLeaking"]
 
@@ -59,7 +60,7 @@ class LabelLeaking:
             return CheckResult(
                 self.name, "not applicable", clean, f"The network has learned nothing (clean DIC {clean:.3f})."
             )
-        random = is_random(evidence.attacked, evidence.picture)
+        random = evidence.is_random
         alarms = _probed(evidence, DRAWS) if random else [*_in_table(evidence, clean), *_probed(evidence)]
         if not alarms:
             return CheckResult(
@@ -85,7 +86,10 @@ def _in_table(evidence: Evidence, clean: float) -> list[_Alarm]:
     scores = evidence.scores
     lowest = lowest_dic(evidence)
     names = [name for name in attack_names(scores) if not (without_gradients(name) or name.lower() in DIRECTED)]
-    means = scores[scores["attack"].isin(names)].groupby(["epsilon", "attack"])["DIC"].mean()
+    rows = scores[scores["attack"].isin(names)]
+    cells = rows.groupby(["epsilon", "attack"])
+    # an attack that does not move takes nothing for another reason
+    means = cells["DIC"].mean()[cells["moved"].apply(lambda moved: (moved >= MOVED).any())]
     return [
         _Alarm(left - lowest[epsilon], attack, epsilon, left, clean)
         for (epsilon, attack), left in means.items()

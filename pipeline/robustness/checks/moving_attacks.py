@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from ..scores import attack_names
-from .check import CheckResult, Evidence
+from ..scores import MOVED, attack_names
+from .check import CheckResult
+from .evidence import Evidence
 
 __all__ = ["MovingAttacks"]
 
 TOO_MANY = 0.1
-# a difference of two grey levels in fp32 is not exact
-WHOLE = 0.999
 
 
 class MovingAttacks:
@@ -32,7 +31,7 @@ class MovingAttacks:
             return CheckResult(
                 self.name, "not applicable", None, "There is no image that an attack has not brought to 0."
             )
-        still = (rows["moved"] < WHOLE).groupby([rows["attack"], rows["epsilon"]]).mean()
+        still = (rows["moved"] < MOVED).groupby([rows["attack"], rows["epsilon"]]).mean()
         attack, epsilon = still.idxmax()
         share = float(still.max())
         if share <= TOO_MANY:

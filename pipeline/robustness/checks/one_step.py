@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from .check import CheckResult, Evidence
+from .check import CheckResult
+from .evidence import Evidence
 from .probe import CROSS_ENTROPY, SOFT_DICE, dic_of, lowest_dic
 
 __all__ = ["OneStep"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import torch
 
-from .check import CheckResult, Evidence
-from .probe import output_of
+from .check import CheckResult
+from .evidence import Evidence
+from .passes import output_of
 
 __all__ = ["OutputIsLogits"]
 

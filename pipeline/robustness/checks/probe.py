@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several checks do with a network: run it, attack it for a few steps, and read its table of scores."""
+"""What several checks do with a network: attack it for a few steps, and read its table of scores."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import torch
 
-from pipeline.attacks import AttackedNetwork, evaluation_mode
+from pipeline.attacks import AttackedNetwork
 from pipeline.losses import Margin, PixelCrossEntropy, SoftDice
-from pipeline.utils import network_output
 
 from ..scores import CLEAN, NOISE, worst_case
-from .check import Evidence
+from .evidence import Evidence
 
 __all__ = [
     "CROSS_ENTROPY",
     "SOFT_DICE",
     "Loss",
-    "change",
     "descend",
     "dic_of",
-    "is_random",
     "lowest_dic",
     "margins",
-    "output_of",
     "without_gradients",
 ]
 
@@ -33,26 +29,6 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 CROSS_ENTROPY = PixelCrossEntropy(reduction="sum")
 SOFT_DICE = SoftDice()
-
-# two outputs that differ by less are one: sums in another order differ, too
-SAME = 1e-3
-
-
-def output_of(attacked: AttackedNetwork, pictures: torch.Tensor) -> torch.Tensor:
-    """Return the network's output for pictures in grey levels, as it is scored: evaluation mode, no gradients."""
-    with evaluation_mode(attacked.network), torch.no_grad():
-        return network_output(attacked.network, attacked.inferer, attacked.images(pictures), attacked.subject)
-
-
-def change(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Return the largest difference between two outputs as a part of the first one's spread; 0 for equal ones."""
-    return ((one - other).abs().max() / one.std().clamp(min=torch.finfo(one.dtype).tiny)).item()
-
-
-def is_random(attacked: AttackedNetwork, pictures: torch.Tensor) -> bool:
-    """Return whether one of three forward passes of the same pictures gives something else than the first."""
-    first = output_of(attacked, pictures)
-    return any(change(first, output_of(attacked, pictures)) > SAME for _ in range(2))
 
 
 def margins(attacked: AttackedNetwork, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import torch
 
-from .check import CheckResult, Evidence
-from .probe import CROSS_ENTROPY, descend, dic_of, margins, output_of
+from .check import CheckResult
+from .evidence import Evidence
+from .passes import output_of
+from .probe import CROSS_ENTROPY, descend, dic_of, margins
 
 __all__ = ["RescaledLogits"]
 

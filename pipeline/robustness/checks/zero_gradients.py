@@ -8,7 +8,9 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from .check import CheckResult, Evidence
+from .check import CheckResult
+from .evidence import Evidence
+from .passes import SAME, change, output_of
 from .probe import margins
 
 __all__ = ["ZeroGradients"]
@@ -16,6 +18,8 @@ __all__ = ["ZeroGradients"]
 ROUNDS = 16
 TOO_MANY = 0.1
 TOO_MANY_INPUTS = 0.5
+# grey levels by which input pixels without a gradient are moved, to see whether they matter
+MOVE = 8.0
 
 
 class ZeroGradients:
@@ -24,7 +28,8 @@ class ZeroGradients:
     One pixel of each picture at a time, drawn alike from all classes, since a sum over pixels hides those that are
     masked. A ReLU, a clamp or a saturated function before the logits gives zero for logits; logits that are too large
     for the numbers, for the cross-entropy; rounding, for both. The value is the larger share of zeros. Of the margin of
-    all pixels the gradient must not be zero at more than half of the input's pixels, either.
+    all pixels the gradient must not be zero at more than half of the input's pixels, either, unless these do not
+    matter: moved by 8 grey levels, they change nothing. Nor may it be infinite, or no number, at any pixel.
 
     Example:
         >>> ZeroGradients()(evidence).status
@@ -41,8 +46,8 @@ class ZeroGradients:
             kept.append(logits.detach())
             return margins(attacked, logits, label).sum()
 
-        gradient = attacked.value_and_gradient(picture, all_margins)[1]
-        of_input = (gradient == 0).double().mean().item()
+        slope = attacked.value_and_gradient(picture, all_margins)
+        of_input = _of_input(evidence, slope.gradient == 0)
         logits, masks = kept[0], attacked.classes.target(label).squeeze(1).long()
         draw = _Draw(logits, masks, len(picture))
         of_logits, of_entropy = [], []
@@ -59,14 +64,28 @@ class ZeroGradients:
             f"The gradient is exactly zero for {shares[0]:.0%} of the logits, for the cross-entropy of {shares[1]:.0%} "
             f"of the right pixels, and at {of_input:.0%} of the picture's pixels"
         )
-        if value <= TOO_MANY and of_input <= TOO_MANY_INPUTS:
+        if slope.not_finite:
+            said = f"The gradient is not a finite number at {slope.not_finite:.0%} of the picture's pixels. {said}"
+        elif value <= TOO_MANY and of_input <= TOO_MANY_INPUTS:
             return CheckResult(self.name, "passed", value, f"{said}.")
         return CheckResult(
             self.name,
             "failed",
-            max(value, of_input),
+            max(value, of_input, slope.not_finite),
             f"{said}: attacks cannot see these pixels, and figures are too high.",
         )
+
+
+def _of_input(evidence: Evidence, zero: torch.Tensor) -> float:
+    """The share of the input's pixels whose gradient is zero although they matter."""
+    share = zero.double().mean().item()
+    if share <= TOO_MANY_INPUTS:
+        return share
+    picture = evidence.picture
+    # inwards, so that nothing leaves the range
+    moved = torch.where(zero, picture + MOVE * torch.where(picture < 128, 1, -1), picture)
+    before, after = (output_of(evidence.attacked, each) for each in (picture, moved))
+    return share if change(before, after) > SAME else 0.0
 
 
 def _entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

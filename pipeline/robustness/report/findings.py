@@ -6,6 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.robustness.checks.finite_differences import FiniteDifferences
+from pipeline.robustness.checks.forward_passes import ForwardPasses
+from pipeline.robustness.checks.gradient_mode import GradientMode
+from pipeline.robustness.checks.zero_gradients import ZeroGradients
 from pipeline.robustness.scores import NOISE
 
 from .words import a_few, given, interval, noun
@@ -21,6 +25,9 @@ RISE = 0.002  # of DIC above the clean one, which rounding does not make
 ONE_LOSS = 0.1  # of DIC between a single attack and the worst case
 STILL_FALLING = 0.01  # of DIC in the second half of the gradients
 NOISE_HARM = 0.1  # of DIC
+LARGE, FLAT = 8.0, 0.01  # an ε from which on a network that loses less DIC is not believed
+# checks whose failure explains attacks that take nothing
+BROKEN_GRADIENTS = {check.name for check in (ForwardPasses, GradientMode, ZeroGradients, FiniteDifferences)}
 # less is no difference of figures that are printed with three digits
 SEEN = 0.0005
 
@@ -42,6 +49,7 @@ def findings(report: Report) -> list[str]:
         _other_failed_checks,
         _above_the_ceiling,
         _learned_nothing,
+        _flat,
         _one_loss,
         _below_the_floor,
         _failed_criteria,
@@ -56,18 +64,28 @@ def findings(report: Report) -> list[str]:
 
 
 def _leaking(report: Report) -> Iterator[str]:
-    return _failed_checks(report, about_leaking=True)
+    """Leaks; where gradients do not work an attack takes nothing for another reason, which is said before."""
+    failed = _failed(report)
+    if any(map(_about_leaking, failed)):
+        yield from map(_told, [check for check in failed if check["name"] in BROKEN_GRADIENTS])
+        yield from map(_told, filter(_about_leaking, failed))
 
 
 def _other_failed_checks(report: Report) -> Iterator[str]:
-    return _failed_checks(report, about_leaking=False)
+    failed = _failed(report)
+    leaking = any(map(_about_leaking, failed))
+    for check in failed:
+        if not (leaking and (_about_leaking(check) or check["name"] in BROKEN_GRADIENTS)):
+            yield _told(check)
 
 
-def _failed_checks(report: Report, about_leaking: bool) -> Iterator[str]:
-    failed = [check for check in report["checks"] if check["status"] == "failed"]
-    for check in (check for check in failed if _about_leaking(check) == about_leaking):
-        value = "" if check["value"] is None else f" ({check['value']:.3g})"
-        yield f"The check '{check['name']}' failed{value}: {check['meaning']}"
+def _failed(report: Report) -> list[Mapping[str, Any]]:
+    return [check for check in report["checks"] if check["status"] == "failed"]
+
+
+def _told(check: Mapping[str, Any]) -> str:
+    value = "" if check["value"] is None else f" ({check['value']:.3g})"
+    return f"The check '{check['name']}' failed{value}: {check['meaning']}"
 
 
 def _about_leaking(check: Mapping[str, Any]) -> bool:
@@ -109,6 +127,18 @@ def _ignores_the_picture(report: Report) -> Iterator[str]:
             "The network is no better than one that predicts almost the same mask for every picture: its clean DIC is "
             f"{clean:.3f}, that of the best constant mask {floor:.3f}.{told} A flat curve then says nothing about "
             "robustness."
+        )
+
+
+def _flat(report: Report) -> Iterator[str]:
+    """A network that loses nothing: no network that we know does, unless it ignores the picture."""
+    epsilon, worst = list(report["worst_case"].items())[-1]
+    clean = report["clean"]["DIC"]
+    if float(epsilon) >= LARGE and clean - worst["DIC"] < FLAT and clean >= NOTHING_LEARNED:
+        yield (
+            f"Nothing that was tried takes more than {max(clean - worst['DIC'], 0):.3f} from DIC, not even at "
+            f"ε = {epsilon}: either the attacks do not reach the network, or it knows these pictures, or it ignores "
+            "them. Do not take this for robustness."
         )
 
 

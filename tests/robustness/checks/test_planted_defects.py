@@ -14,9 +14,11 @@ from torch import nn
 from pipeline.attacks import AttackedNetwork, OutputClasses, Sigmoid, Softmax
 from pipeline.robustness.checks import CHECKS, Check, Evidence
 from pipeline.robustness.checks import finite_differences as differences
+from pipeline.robustness.checks.passes import output_of
 from tests.robustness.planted import (
     EPSILONS,
     PLANTED,
+    Around,
     clean_table,
     evidence_of,
     failing,
@@ -31,8 +33,9 @@ FORWARD, BATCH = "forward passes agree", "results do not depend on the batch"
 MODE, LOGITS = "same logits with and without gradients", "output is logits"
 ZERO, SCALE = "gradients are not zero", "rescaled logits"
 DIFFERENCES, HUGE = "gradient against finite differences", "a huge ε breaks it"
-DRAWS, LEAK = "average over draws", "no label leaking"
-QUICK = (FORWARD, BATCH, MODE, LOGITS, ZERO, DIFFERENCES)
+DRAWS, LEAK, ONE = "average over draws", "no label leaking", "many steps beat one"
+EARLIER, MIRRORED = "answers do not depend on earlier pictures", "mirrored pictures fall alike"
+QUICK = (FORWARD, BATCH, EARLIER, MODE, LOGITS, ZERO, DIFFERENCES)
 
 # what must fail of the quick checks, and of all others
 EXPECTED = {
@@ -55,6 +58,13 @@ EXPECTED = {
     "straight-through rounding": ({DIFFERENCES}, set()),
     "detached branch": ({DIFFERENCES}, set()),
     "changed gradients": ({DIFFERENCES}, {HUGE}),
+    "changed gradients of some pictures": ({DIFFERENCES}, set()),
+    "changed gradients of unequal pixels": ({DIFFERENCES}, set()),
+    "gradients that are no numbers": ({ZERO}, set()),
+    "blurred in some calls": ({FORWARD}, {ONE}),
+    "each call shifts the next": ({FORWARD}, set()),
+    "answers kept for near pictures": ({EARLIER}, {MIRRORED}),
+    "test pictures known by heart": (set(), {MIRRORED}),
     "another network where gradients are asked for": ({MODE, DIFFERENCES}, set()),
 }
 
@@ -74,8 +84,10 @@ def the_same_draws() -> Iterator[None]:
 def clean_evidence(network: nn.Module, count: int = 2) -> Evidence:
     """Evidence without an attack in its table."""
     picture, label = phantoms(range(1000, 1000 + count))
-    attacked, images = AttackedNetwork(network), tuple(map(str, range(count)))
-    return Evidence(attacked, picture, label, images, clean_table(attacked, picture, label, images), EPSILONS)
+    fresh = copy.deepcopy(network)
+    attacked, images = AttackedNetwork(network, keep_going=True), tuple(map(str, range(count)))
+    table = clean_table(attacked, picture, label, images)
+    return Evidence(attacked, picture, label, images, table, EPSILONS, fresh=fresh)
 
 
 def test_every_planted_network_is_expected() -> None:
@@ -98,8 +110,46 @@ def test_quick_checks_are_silent_on_an_honest_network(unet: nn.Module, monkeypat
     assert failing(changed, [BY_NAME[DIFFERENCES]]) == {DIFFERENCES}
 
 
+class InBfloat16(Around):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.network(x).float()
+
+
+class OfEverySecondPixel(Around):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x[..., ::2, ::2].repeat_interleave(2, -1).repeat_interleave(2, -2))
+
+
+class OneLogit(Around):
+    """The same network with one output, and ten times as sure: the other logit is not needed."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        background, foreground = self.network(x).split(1, 1)
+        return 10 * (foreground - background)
+
+
+def test_quick_checks_are_silent_on_honest_ways_to_compute(unet: nn.Module) -> None:
+    checks = [BY_NAME[name] for name in QUICK]
+    assert failing(clean_evidence(InBfloat16(unet).eval()), checks) == set()
+    assert failing(clean_evidence(OfEverySecondPixel(unet).eval()), checks) == set()
+    evidence = clean_evidence(unet)
+    one = AttackedNetwork(OneLogit(unet).eval(), classes=Sigmoid())
+    assert output_of(one, evidence.picture).max() > 17
+    assert failing(replace(evidence, attacked=one, fresh=one.network), checks) == set()
+    # gradients of another network are noticed in bfloat16, too
+    changed = InBfloat16(PLANTED["changed gradients"](copy.deepcopy(unet))).eval()
+    assert failing(clean_evidence(changed), checks) == {DIFFERENCES}
+
+
 @pytest.mark.parametrize(
-    ("check", "defect"), [(SCALE, "logits × 100"), (HUGE, "rounding"), (DRAWS, "random noise before the network")]
+    ("check", "defect"),
+    [
+        (SCALE, "logits × 100"),
+        (HUGE, "rounding"),
+        (DRAWS, "random noise before the network"),
+        (MIRRORED, "test pictures known by heart"),
+    ],
 )
 def test_checks_that_attack(unet: nn.Module, check: str, defect: str) -> None:
     honest = BY_NAME[check](clean_evidence(unet, 4))
@@ -108,7 +158,13 @@ def test_checks_that_attack(unet: nn.Module, check: str, defect: str) -> None:
     assert found.value is not None
     # here steps average as well as draws do: it is attacked, and that is said
     assert found.status == ("passed" if check == DRAWS else "failed")
-    assert {SCALE: found.value > 0.1, HUGE: found.value > 0.5, DRAWS: abs(found.value) < 0.1}[check]
+    shown = {
+        SCALE: found.value > 0.1,
+        HUGE: found.value > 0.5,
+        DRAWS: abs(found.value) < 0.1,
+        MIRRORED: found.value > 0.3,
+    }
+    assert shown[check]
 
 
 def gradients_of(check: Check, evidence: Evidence) -> int:
@@ -155,7 +211,7 @@ def test_any_output_picture_and_inferer(classes: OutputClasses, dimensions: int,
     count = [0]
     attacked.on_gradient = lambda: count.__setitem__(0, count[0] + 1)
     table = clean_table(attacked, picture, label, ("a", "b"))
-    evidence = Evidence(attacked, picture, label, ("a", "b"), table, EPSILONS)
+    evidence = Evidence(attacked, picture, label, ("a", "b"), table, EPSILONS, fresh=copy.deepcopy(network))
     for check in CHECKS:
         count[0] = 0
         result = check(evidence)
@@ -185,4 +241,4 @@ def test_all_checks_are_silent_on_honest_networks(kind: str) -> None:
 
 def test_a_check_is_one_line() -> None:
     checks: tuple[Check, ...] = CHECKS
-    assert len({check.name for check in checks}) == len(checks) == 13
+    assert len({check.name for check in checks}) == len(checks) == 15

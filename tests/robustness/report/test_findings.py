@@ -41,6 +41,23 @@ def test_a_leak_comes_first_then_other_failed_checks_then_the_single_attack_and_
     assert "0.905" in sentences[2] and "From ε = 8" not in sentences[3]
 
 
+def test_gradients_that_do_not_work_come_before_a_leak_which_they_explain() -> None:
+    broken = CheckResult("gradients are not zero", "failed", 1.0, "All are zero.")
+    sentences = said(replace(leaking(), checks=[*leaking().checks, broken]))
+    assert sentences[0].startswith("The check 'gradients are not zero' failed (1)")
+    assert sentences[1].startswith("The check 'label leaking' failed")
+    assert sentences[2].startswith("The check 'one step beats many' failed")
+    assert sum("failed" in sentence for sentence in sentences) == 3
+
+
+def test_a_network_that_loses_nothing_is_not_believed() -> None:
+    assert any("takes more than 0.000 from DIC, not even at ε = 32" in sentence for sentence in said(flat(0.96, 0.8)))
+    assert not any("not even" in sentence for sentence in said(leaking()))
+    small = flat(0.96, 0.8)
+    small = replace(small, scores=small.scores[small.scores["epsilon"] <= 2.0], epsilons=(2.0,))
+    assert not any("not even" in sentence for sentence in said(small))
+
+
 def test_without_a_check_the_figures_tell_of_the_leak() -> None:
     sentences = said(replace(leaking(), checks=[]))
     assert "'paper' raises DIC from 0.931 on the clean pictures to 0.942 at ε = 8" in sentences[0]

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does what a network says depend on the pictures that it has seen before?"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from .check import CheckResult
+from .evidence import Evidence
+from .passes import SAME, change, output_of
+
+__all__ = ["EarlierPictures"]
+
+
+class EarlierPictures:
+    """After all attacks the network gives the logits that a copy gives which has not seen any picture.
+
+    Both get the pictures with noise of the largest ε, which no attack has tried. A network that keeps earlier answers,
+    or averages over earlier pictures, gives something else. The value is the largest difference as a part of the
+    logits' spread.
+
+    Example:
+        >>> EarlierPictures()(evidence).status
+        'not applicable'
+    """
+
+    name = "answers do not depend on earlier pictures"
+
+    def __call__(self, evidence: Evidence) -> CheckResult:
+        attacked = evidence.attacked
+        if evidence.fresh is None:
+            return CheckResult(self.name, "not applicable", None, "There is no copy from before the attacks.")
+        if evidence.is_random:
+            return CheckResult(
+                self.name, "not applicable", None, "The network is random, so that no two passes can be compared."
+            )
+        noise = torch.rand(evidence.picture.shape, generator=torch.Generator().manual_seed(1))
+        pictures = (evidence.picture + evidence.epsilons[-1] * (2 * noise - 1).to(evidence.picture)).clamp(0, 255)
+        # of a copy, so that this pass is the first one each time
+        fresh = output_of(attacked.like(copy.deepcopy(evidence.fresh)), pictures)
+        value = change(fresh, output_of(attacked, pictures))
+        if value <= SAME:
+            return CheckResult(
+                self.name, "passed", value, "The attacked network and a copy from before the attacks give the same."
+            )
+        return CheckResult(
+            self.name,
+            "failed",
+            value,
+            f"After the attacks, logits differ by {value:.2g} times their spread from those of a copy that has seen no "
+            "picture: the network keeps something of the pictures that it is shown, and figures depend on their order.",
+        )
