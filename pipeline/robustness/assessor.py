@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import json
@@ -33,6 +32,7 @@ from .bounds import ConstantMask, ceiling, why_no_ceiling
 from .budgets import Budget, find_budget
 from .checked_pictures import CheckedPictures
 from .checks import CHECKS, CheckResult, Evidence
+from .copy_network import copy_network
 from .corruptions import CORRUPTIONS, corrupted_scores
 from .gallery import Failure, Gallery
 from .image_results import ImageResults
@@ -155,7 +155,7 @@ class Assessor:
         self.cut_masks = 0
         self._floor: dict[str, float] = {}
         self._checked = CheckedPictures(self.battery.budget.checked, self.classes)
-        self._fresh = _copy(network)
+        self._fresh = copy_network(network)
         self._previous: torch.Tensor | None = None
         self._sameness: list[float] = []
         self._count = images
@@ -365,14 +365,6 @@ class Assessor:
             "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(shown)],
             **self.facts,
         }
-
-
-def _copy(network: nn.Module) -> nn.Module | None:
-    """A copy, None of a network that has none, such as one that holds results of a computation."""
-    try:
-        return copy.deepcopy(network)
-    except (RuntimeError, TypeError):
-        return None
 
 
 def _describe_precision(precision: torch.dtype | None) -> str:

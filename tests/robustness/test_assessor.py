@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import nn
 from pipeline.attacks import AttackedNetwork
 from pipeline.robustness import Assessor, Budget, GalleryPicture, assess_robustness, worst_case
 from pipeline.robustness import assessor as module
+from pipeline.robustness.checks import CHECKS as ALL_CHECKS
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
 
@@ -187,3 +189,22 @@ def test_the_search_and_the_scores_are_of_the_same_network(tmp_path: Path) -> No
     attacked = AttackedNetwork(network)
     clean = attacked.scores(attacked.predict(255 * data[0]["image"], data[0]["label"]), data[0]["label"])
     assert report["clean"]["JSC"] == pytest.approx(clean[:, 1].mean().item())
+
+
+@pytest.mark.parametrize(
+    "compiled", [torch.jit.script, lambda network: torch.jit.trace(network, torch.zeros(1, 1, 8, 8))]
+)
+def test_torchscript_is_assessed_with_all_checks(
+    compiled: Callable[[nn.Module], nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHECKS", ALL_CHECKS)
+    network, data = batches(2)
+    report = assess_robustness(compiled(network), data, tmp_path / "script", budget=TINY)
+    own = assess_robustness(network, data, tmp_path / "own", budget=TINY)
+    assert report["worst_case"]["8"]["DIC"] == pytest.approx(own["worst_case"]["8"]["DIC"], abs=0.02)
+    assert [check["status"] for check in report["checks"]] == [check["status"] for check in own["checks"]]
+
+
+def test_no_failures_are_shown_where_none_are_wanted(tmp_path: Path) -> None:
+    network, data = batches()
+    assert assess_robustness(network, data, tmp_path, budget=TINY, gallery=0)["gallery"] == []

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 
+from ..copy_network import copy_network
 from .check import CheckResult
 from .evidence import Evidence
 from .passes import SAME, change, output_of
@@ -30,7 +29,9 @@ class EarlierPictures:
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         attacked = evidence.attacked
-        if evidence.fresh is None:
+        # again a copy, so that this pass is its first one each time
+        fresh = None if evidence.fresh is None else copy_network(evidence.fresh)
+        if fresh is None:
             return CheckResult(self.name, "not applicable", None, "There is no copy from before the attacks.")
         if evidence.is_random:
             return CheckResult(
@@ -38,9 +39,7 @@ class EarlierPictures:
             )
         noise = torch.rand(evidence.picture.shape, generator=torch.Generator().manual_seed(1))
         pictures = (evidence.picture + evidence.epsilons[-1] * (2 * noise - 1).to(evidence.picture)).clamp(0, 255)
-        # of a copy, so that this pass is the first one each time
-        fresh = output_of(attacked.like(copy.deepcopy(evidence.fresh)), pictures)
-        value = change(fresh, output_of(attacked, pictures))
+        value = change(output_of(attacked.like(fresh), pictures), output_of(attacked, pictures))
         if value <= SAME:
             return CheckResult(
                 self.name, "passed", value, "The attacked network and a copy from before the attacks give the same."

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from pipeline.attacks import AttackedNetwork
 from pipeline.utils import InputError
 
+from ..copy_network import copy_network
 from .check import CheckResult
 from .evidence import Evidence
 from .passes import change, output_of
@@ -119,9 +119,11 @@ def _soft_dice(evidence: Evidence) -> Measure:
 
 def _in_float64(attacked: AttackedNetwork, picture: torch.Tensor) -> AttackedNetwork | None:
     """The same in float64; None for a network that cannot be copied so, or is another one then."""
-    twin = copy.copy(attacked)
+    network = copy_network(attacked.network)
+    if network is None:
+        return None
     try:
-        twin.network = copy.deepcopy(attacked.network).double()
+        twin = attacked.like(network.double())
         output = output_of(twin, picture.double())
     except (InputError, RuntimeError, TypeError):
         return None
