@@ -24,7 +24,7 @@ class CheckedPictures:
 
     Example:
         >>> checked = CheckedPictures(4, Softmax())
-        >>> checked.offer(picture, label, ["a", "b"])
+        >>> checked.offer(picture, label, ["a", "b", "c"])
         >>> pictures, labels, names = checked.chosen()
     """
 

@@ -24,7 +24,7 @@ class MirroredPictures:
 
     Example:
         >>> MirroredPictures()(evidence).status
-        'passed'
+        'not applicable'
     """
 
     name = "mirrored pictures fall alike"
