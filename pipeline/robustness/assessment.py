@@ -10,18 +10,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.utils import InputError
+
 from .checks import CheckResult
 
 __all__ = ["Assessment", "Criterion", "GalleryPicture"]
 
+# metrics of which more is better
+BOUNDED = ("DIC", "JSC", "NSD")
+
 
 @dataclass(frozen=True)
 class Criterion:
-    """An acceptance criterion, fixed beforehand: the mean of a metric in the worst case at an ε is at least a bound."""
+    """An acceptance criterion, fixed beforehand: the mean of a metric in the worst case at an ε is at least a bound.
+
+    Raises:
+        InputError: if ε or the bound is no number, or the metric is none that may have a bound from below.
+    """
 
     epsilon: float
     at_least: float
     metric: str = "DIC"
+
+    def __post_init__(self) -> None:
+        for name, value in (("epsilon", self.epsilon), ("at_least", self.at_least)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise InputError(f"criteria: '{name}' must be a number, got {value!r}.")
+        if self.metric not in BOUNDED:
+            raise InputError(f"criteria: 'metric' must be one of {', '.join(BOUNDED)}, got {self.metric!r}.")
 
 
 @dataclass(frozen=True)

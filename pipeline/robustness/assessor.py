@@ -27,7 +27,7 @@ from pipeline.utils import InputError, Progress, check_images, check_masks, say_
 from pipeline.weights import fingerprint_network
 
 from .assessment import Assessment, Criterion
-from .battery import PAPER, REFINED, Battery, Finding
+from .battery import PAPER, Battery, Finding
 from .bounds import ConstantMask, ceiling, why_no_ceiling
 from .budgets import Budget, find_budget
 from .checked_pictures import CheckedPictures
@@ -38,7 +38,7 @@ from .gallery import Failure, Gallery
 from .image_results import ImageResults
 from .recipes import RECIPES
 from .report import write_report
-from .scores import CLEAN, COLUMNS, NOISE
+from .scores import CLEAN, COLUMNS, NOISE, REFINED
 
 __all__ = ["Assessor"]
 

@@ -26,12 +26,11 @@ from pipeline.attacks.grey_levels import project
 
 from .budgets import Budget
 from .recipes import RECIPES
-from .scores import NOISE
+from .scores import NOISE, REFINED
 
-__all__ = ["PAPER", "REFINED", "VALUE_RANGE", "Battery", "Finding"]
+__all__ = ["PAPER", "VALUE_RANGE", "Battery", "Finding"]
 
 PAPER = "paper"
-REFINED = "refined"
 VALUE_RANGE = (0.0, 255.0)
 # parts of a refinement at one ε: how many times as long as the first, and their first step as a part of ε. A short part
 # must stay near the point that it starts from; a long one has the time to leave it and to settle elsewhere
@@ -74,6 +73,7 @@ class _Spent:
 
     def begin(self) -> None:
         """Count anew, for all images."""
+        self.first: torch.Tensor | None = None
         self.active = torch.arange(len(self._picture))
         self.gradients = torch.zeros(len(self._picture), dtype=torch.long)
         self.moved = torch.zeros(len(self._picture), dtype=self._picture.dtype)
@@ -84,8 +84,13 @@ class _Spent:
             self._on_gradient()
 
     def on_pictures(self, pictures: torch.Tensor) -> None:
+        """Look at what an attack tries; where it begins, at random or with what was found before, is no step of it."""
         if len(self.active) == len(pictures):
-            moved = (pictures.detach() - self._picture[self.active]).flatten(1).abs().amax(1).cpu()
+            if self.first is None:
+                self.first = pictures.detach().clone()
+            left = (pictures.detach() != self.first).flatten(1).any(1)
+            moved = left * (pictures.detach() - self._picture[self.active]).flatten(1).abs().amax(1)
+            moved = moved.cpu()
             self.moved[self.active] = torch.maximum(self.moved[self.active], moved)
 
 
@@ -266,7 +271,7 @@ class _Run:
             return
         picture, label = self.picture[chosen], self.label[chosen]
         delta = project((found.picture[chosen] - picture) * (epsilon / last), picture, epsilon, VALUE_RANGE)
-        self.spent.active = chosen.cpu()
+        self.spent.active, self.spent.first = chosen.cpu(), None
         moved = attack(self.attacked, picture, label, [epsilon], start=picture + delta)[epsilon]
         self.spent.active = torch.arange(0)
         prediction = self.attacked.predict(moved, label)

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["CLEAN", "COLUMNS", "MOVED", "NOISE", "attack_names", "worst_case"]
+__all__ = ["CLEAN", "COLUMNS", "MOVED", "NOISE", "REFINED", "attack_names", "worst_case"]
 
 # names in the column "attack" that are no attacks: the untouched picture (ε = 0), and noise without any intent
 CLEAN = "clean"
 NOISE = "noise"
+# the attack that goes on from what all others found, those without gradients included
+REFINED = "refined"
 
 # DIC and JSC from 0 to 1; HD95 in pixels or voxels and NSD from 0 to 1, NaN where a mask is empty; moved: the most that
 # a grey level was changed, as a part of ε

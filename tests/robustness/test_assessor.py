@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.attacks import AttackedNetwork
+from pipeline.attacks import PGD, AttackedNetwork
+from pipeline.attacks.gradient_attack import Ball
 from pipeline.robustness import Assessor, Budget, GalleryPicture, assess_robustness, worst_case
 from pipeline.robustness import assessor as module
 from pipeline.robustness.checks import CHECKS as ALL_CHECKS
@@ -208,3 +209,40 @@ def test_torchscript_is_assessed_with_all_checks(
 def test_no_failures_are_shown_where_none_are_wanted(tmp_path: Path) -> None:
     network, data = batches()
     assert assess_robustness(network, data, tmp_path, budget=TINY, gallery=0)["gallery"] == []
+
+
+class Coarse(nn.Module):
+    """Grey levels are rounded so that no gradient gets through, and squares find what gradients do not."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network((x * 25).round() / 25)
+
+
+def test_squares_that_beat_gradients_are_noticed_though_the_refinement_goes_on_from_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHECKS", [check for check in ALL_CHECKS if check.name.startswith("gradients beat")])
+    network, data = batches(2)
+    budget = Budget((32.0,), {"dice": 3, "cross-entropy": 2}, 2, 2, 60)
+    assert assess_robustness(network, data, tmp_path / "own", budget=budget)["checks"][0]["status"] == "passed"
+    report = assess_robustness(Coarse(network), data, tmp_path / "coarse", budget=budget)
+    assert report["attacks"]["refined"]["32"]["DIC"] <= report["attacks"]["square"]["32"]["DIC"]
+    assert report["checks"][0]["status"] == "failed" and report["checks"][0]["value"] > 0.02
+
+
+def test_an_attack_that_only_looks_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_look(self: PGD, ball: Ball, delta: torch.Tensor) -> torch.Tensor:
+        for step in range(self.iterations):
+            ball.look(delta, step / self.iterations)
+        return delta
+
+    monkeypatch.setattr(module, "CHECKS", [check for check in ALL_CHECKS if check.name == "attacks move"])
+    network, data = batches(2)
+    assert assess_robustness(network, data, tmp_path / "own", budget=TINY)["checks"][0]["status"] == "passed"
+    monkeypatch.setattr(PGD, "descend", only_look)
+    (found,) = assess_robustness(network, data, tmp_path / "lazy", budget=TINY)["checks"]
+    assert found["status"] == "failed" and found["value"] == 1.0

@@ -17,7 +17,7 @@ STEPS = 6
 DRAWS = 4
 # what an attack may take of what another one takes, and still take nothing
 NOTHING = 0.05
-CLEARLY = 0.1
+CLEARLY = 0.05
 # clean DIC of a network without anything to lose, where no floor says it
 USELESS = 0.3
 # attacks of one direction may honestly take nothing
@@ -34,7 +34,7 @@ class _Alarm:
 
 
 class LabelLeaking:
-    """No attack by gradients takes nothing at an ε where another one takes .1 of DIC more.
+    """No attack by gradients takes nothing at an ε where another one takes .05 of DIC more.
 
     A network that was trained against one loss reads the true mask off that loss's perturbations: DIC stays at the
     clean one or rises above it, while a loss of another direction or coupling takes everything. That attacks differ is
@@ -64,7 +64,7 @@ class LabelLeaking:
         alarms = _probed(evidence, DRAWS) if random else [*_in_table(evidence, clean), *_probed(evidence)]
         if not alarms:
             return CheckResult(
-                self.name, "passed", 0.0, "No attack takes nothing from DIC where another one takes 0.1 or more."
+                self.name, "passed", 0.0, "No attack takes nothing from DIC where another one takes 0.05 or more."
             )
         alarm = max(alarms)
         return CheckResult(

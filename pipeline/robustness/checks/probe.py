@@ -11,7 +11,7 @@ import torch
 from pipeline.attacks import AttackedNetwork
 from pipeline.losses import Margin, PixelCrossEntropy, SoftDice
 
-from ..scores import CLEAN, NOISE, worst_case
+from ..scores import CLEAN, NOISE, REFINED, worst_case
 from .evidence import Evidence
 
 __all__ = [
@@ -87,14 +87,16 @@ def without_gradients(attack: str) -> bool:
 
 
 def lowest_dic(evidence: Evidence, images: Sequence[str] | None = None) -> pd.Series:
-    """Return by ε the mean DIC, over images, of the worst that attacks with gradients found within ε.
+    """Return by ε the mean DIC, over images, of the worst that attacks with gradients alone found within ε.
+
+    The refinement is left out: it goes on from what attacks without gradients have found, too.
 
     Args:
         evidence: what is looked at.
         images: of these alone; all by default.
     """
     scores = evidence.scores
-    kept = scores[[name == CLEAN or not without_gradients(name) for name in scores["attack"]]]
+    kept = scores[[name == CLEAN or not (name == REFINED or without_gradients(name)) for name in scores["attack"]]]
     if images is not None:
         kept = kept[kept["image"].isin(images)]
     return worst_case(kept).groupby("epsilon")["DIC"].mean()

@@ -22,7 +22,6 @@ __all__ = ["SCHEMA_VERSION", "make_report", "pick"]
 SCHEMA_VERSION = 1
 METRICS = ("DIC", "JSC")
 DISTANCES = ("HD95", "NSD")
-HIGHER_IS_BETTER = ("DIC", "JSC", "NSD")
 
 Json = dict[str, Any]
 
@@ -115,11 +114,6 @@ def _check(assessment: Assessment) -> None:
         if epsilon not in set(scores["epsilon"]):
             raise InputError(
                 f"epsilons: the table of scores has no rows at ε = {epsilon:g}; attack at it, or leave it out."
-            )
-    for criterion in assessment.criteria:
-        if criterion.metric not in HIGHER_IS_BETTER:
-            raise InputError(
-                f"criteria: '{criterion.metric}' cannot have a lower bound; name one of {', '.join(HIGHER_IS_BETTER)}."
             )
 
 

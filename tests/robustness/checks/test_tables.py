@@ -52,6 +52,12 @@ HONEST: list[tuple[float, Figures]] = [
 ]
 
 
+def test_an_attack_that_takes_nothing_is_a_leak_where_another_takes_little_too() -> None:
+    # a U-Net trained against the paper's loss alone, for 600 steps
+    found = check("no label leaking", 0.907, {"paper": {8: 0.904}, "soft Dice": {8: 0.819}})
+    assert found.status == "failed" and found.value == pytest.approx(0.085)
+
+
 @pytest.mark.parametrize("epsilons", [(8, 16, 32), (16,), (8, 32)])
 def test_label_leaking_is_seen_in_the_table(epsilons: tuple[float, ...]) -> None:
     figures = {attack: {epsilon: curve[epsilon] for epsilon in epsilons} for attack, curve in LEAKING.items()}

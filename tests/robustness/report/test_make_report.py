@@ -147,7 +147,8 @@ BAD: dict[str, tuple[Callable[[Assessment], Assessment], str]] = {
     "none": (lambda a: replace(a, epsilons=()), "epsilons: the list is empty"),
     "twice": (lambda a: replace(a, scores=pd.concat([a.scores, a.scores.tail(1)])), "two rows of noise at ε = 32"),
     "floor": (lambda a: replace(a, floor={"image_00": 0.8}), "floor: image 'image_01'"),
-    "metric": (lambda a: replace(a, criteria=[Criterion(2.0, 9.0, "HD95")]), "'HD95' cannot have a lower bound"),
+    "metric": (lambda a: replace(a, criteria=[Criterion(2.0, 9.0, "HD95")]), "'metric' must be one of DIC, JSC, NSD"),
+    "text": (lambda a: replace(a, criteria=[Criterion("32", 9.0)]), "'epsilon' must be a number, got '32'"),
     "fact": (lambda a: replace(a, facts={"seed": {1}}), "facts: seed: a set"),
     "empty": (lambda a: replace(a, scores=a.scores.assign(DIC=np.nan)), "no clean picture has a DIC"),
 }
