@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -97,6 +98,10 @@ def prepare_robustness() -> None:
         raise InputError(
             "robustness: the bundle's validate#dataloader has no images; check dataset_dir and the names of the data."
         )
+    _made(parser, _EVALUATOR)  # what a bundle lacks is said before its weights are read
+    folder = Path(_made(parser, "robustness_dir"))
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--robustness_dir: {folder} is a file; name a folder for the report.")
 
 
 def _made(parser: ConfigParser, key: str) -> Any:
@@ -105,11 +110,26 @@ def _made(parser: ConfigParser, key: str) -> Any:
         return parser.get_parsed_content(key)
     # expressions, readers and transforms may raise anything
     except Exception as error:
-        cause = innermost_cause(error)
+        cause, missing = innermost_cause(error), _missing_key(error)
+        if missing:
+            raise InputError(
+                f"robustness: the bundle's {key} refers to '{missing}', which the bundle does not have; lay all its "
+                "configuration files under bundles/robustness.json, or add the key with a file of your own."
+            ) from error
         raise find_input_error(error) or InputError(
             f"robustness: the bundle's {key} cannot be made ({type(cause).__name__}: {' '.join(str(cause).split())}); "
             "check dataset_dir and the bundle's files."
         ) from error
+
+
+def _missing_key(error: BaseException | None) -> str:
+    """The key that a reference found nothing at, "" where no reference failed."""
+    while error is not None:
+        found = re.search(r"referring item .@?([^\s`'\"]+).", str(error))
+        if isinstance(error, ValueError) and found:
+            return found[1].replace("::", "#")
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _check_settings(parser: ConfigParser) -> None:
@@ -120,7 +140,8 @@ def _check_settings(parser: ConfigParser) -> None:
         known.read_config(files)
         for key in overrides:
             top = key.replace("::", "#").partition("#")[0]
-            if top not in known and top not in optional_settings(known.get()):
+            # a bundle may do without the first, which the command always has
+            if top not in ("bundle_root", *known.get(), *optional_settings(known.get())):
                 raise InputError(f"--{top}: the configuration has no such setting{nearest(top, known.get())}")
     for key in _OWN:
         value, kind = _get(parser, key), SETTINGS[key].kind

@@ -46,6 +46,13 @@ def told(bundle: Path, output: Path, run: Run, *more: Path, **settings: Any) -> 
         ({"validate#dataloader": None}, "robustness: the bundle has no 'validate#dataloader'"),
         ({"network": None}, "robustness: the bundle has no 'network'"),
         ({"ckpt_dir": None}, "robustness: the bundle has no 'ckpt_dir'"),
+        (
+            {"validate#evaluator#inferer": "@nowhere"},
+            "robustness: the bundle's validate#evaluator refers to 'nowhere', which the bundle does not have",
+        ),
+        ({"criteria": [{"epsilon": 2.0}]}, "criteria: each needs 'epsilon' and 'at_least'"),
+        ({"criteria": [{"epsilon": "32", "at_least": 0.8}]}, "criteria: 'epsilon' must be a number, got '32'"),
+        ({"robustness_dir": __file__}, f"--robustness_dir: {__file__} is a file"),
     ],
 )
 def test_settings_and_keys(settings: dict[str, Any], begin: str, colors: Path, tmp_path: Path, run: Run) -> None:
