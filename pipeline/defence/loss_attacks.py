@@ -29,4 +29,4 @@ def loss_attacks(losses: Sequence[str], iterations: int = 3) -> list[PGD]:
     unknown = [name for name in losses if name not in RECIPES]
     if unknown or not losses:
         raise InputError(f"losses: name some of {', '.join(RECIPES)}; got {list(losses)}.")
-    return [RECIPES[name].attack(iterations) for name in losses]
+    return [PGD(iterations, loss_function=RECIPES[name].loss, target=RECIPES[name].target) for name in losses]

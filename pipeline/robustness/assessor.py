@@ -361,6 +361,7 @@ class Assessor:
             "planned_gradients": self.battery.gradients(self.classes),
             "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
             "attacks": {name: what for name, what in attacks.items() if name in tried},
+            "undefined_attacks": self.battery.undefined(self.classes),
             "tolerance": self.tolerance,
             "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(shown)],
             **self.facts,

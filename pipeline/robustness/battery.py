@@ -121,19 +121,26 @@ class Battery:
 
     def attacks(self, classes: OutputClasses) -> dict[str, ContinuingAttack]:
         """Return the attacks that go on, by name; those defined for two classes only are left out for more."""
-        two = classes.labels == 1
         found: dict[str, ContinuingAttack] = {}
+        undefined = self.undefined(classes)
         for name, steps in self.budget.steps.items():
-            if two or RECIPES[name].target is None:
+            if name not in undefined:
                 found[name] = self._by_gradient(name, steps)
         if self.budget.queries:
             found["square"] = Square(self.budget.queries, seed=self.seed)
         if self.surrogate is not None:
-            found["transfer"] = Transfer(self.surrogate, self._by_gradient("dice", self.budget.steps["dice"]))
+            steps = self.budget.steps.get("dice", max(self.budget.steps.values()))
+            found["transfer"] = Transfer(self.surrogate, self._by_gradient("dice", steps))
         return found
 
+    def undefined(self, classes: OutputClasses) -> list[str]:
+        """Return the attacks that are defined for two classes only, and left out for these."""
+        if classes.labels == 1:
+            return []
+        return [PAPER, *(name for name in self.budget.steps if RECIPES[name].target is not None)]
+
     def _by_gradient(self, name: str, steps: int, first_step: float = 1.0) -> GradientAttack:
-        return RECIPES[name].attack(steps, relative_step=first_step, cosine=True, seed=self.seed)
+        return RECIPES[name].attack(steps, relative_step=first_step, seed=self.seed)
 
     def gradients(self, classes: OutputClasses) -> int:
         """Return how many gradients it computes for an image at most."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.attacks import PGD
+from pipeline.attacks import PGD, GradientAttack
 from pipeline.attacks.objective import Loss, Target, inverse_mask
 from pipeline.losses import (
     BalancedMaskedCrossEntropy,
@@ -28,21 +30,23 @@ __all__ = ["RECIPES", "Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """A loss, and where it drives the network.
+    """A loss, where it drives the network, and how it is searched.
 
     Attributes:
         what: one sentence for the report.
         loss: from logits and masks to a number for each image.
         target: from the true masks to those that the network is driven towards; None for away from the true ones.
+        search: makes the attack of ``iterations``, ``loss_function``, ``target``, ``relative_step`` and ``seed``.
     """
 
     what: str
     loss: Loss | Scheduled
     target: Target | None = None
+    search: Callable[..., GradientAttack] = functools.partial(PGD, cosine=True)
 
-    def attack(self, iterations: int, **settings: Any) -> PGD:
-        """Return projected gradient descent with this loss; ``settings`` are those of :class:`PGD`."""
-        return PGD(iterations, loss_function=self.loss, target=self.target, **settings)
+    def attack(self, iterations: int, **settings: Any) -> GradientAttack:
+        """Return the attack with this loss; ``settings`` are those of ``search``."""
+        return self.search(iterations, loss_function=self.loss, target=self.target, **settings)
 
 
 # a further one is one line here, and its steps in a budget

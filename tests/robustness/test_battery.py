@@ -7,8 +7,10 @@ from itertools import groupby
 import pytest
 import torch
 
-from pipeline.attacks import AttackedNetwork, IterativeFGSM, Softmax, num_gradients
+from pipeline.attacks import AttackedNetwork, IterativeFGSM, ProjectedAdam, Sigmoid, Softmax, num_gradients
+from pipeline.losses import SoftDice
 from pipeline.robustness import BUDGETS, RECIPES, Battery, Budget, Finding, budget_epsilons
+from pipeline.robustness.recipes import Recipe
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
 
@@ -126,6 +128,21 @@ def test_gradients_are_counted_for_each_image_and_none_is_spent_on_one_that_is_a
 def test_more_than_two_classes_are_attacked_by_what_is_defined_for_them() -> None:
     findings, *_ = run(Battery(SMALL), channels=3)
     assert {finding.attack for finding in findings} == {"noise", "dice", "grow", "square", "refined"}
+
+
+def test_another_search_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "adam", Recipe("soft Dice with Adam's steps", SoftDice(), search=ProjectedAdam))
+    findings, attacked, _, label = run(Battery(Budget((8.0,), {"adam": 4, "dice": 4}, 2, 2, 0)))
+    by = {finding.attack: finding for finding in findings}
+    assert (by["adam"].dic < dic(attacked, by["noise"], label)).all() and (by["adam"].gradients <= 4).all()
+    assert not torch.equal(by["adam"].picture, by["dice"].picture)
+
+
+def test_what_is_not_defined_for_more_classes_is_named() -> None:
+    battery = Battery(BUDGETS["quick"])
+    assert battery.undefined(Softmax(2)) == battery.undefined(Sigmoid(3)) == []
+    assert battery.undefined(Softmax(3)) == ["paper"]
+    assert Battery(BUDGETS["standard"]).undefined(Softmax(3)) == ["paper", "inversion"]
 
 
 def test_a_surrogate_is_tried() -> None:

@@ -300,6 +300,8 @@ def _left_out(report: Report) -> Iterator[str]:
     if not report["checks"]:
         yield "No check for masked gradients was made."
     facts = report["facts"]
+    if facts.get("undefined_attacks"):
+        yield f"Defined for two classes only, and not tried: {', '.join(facts['undefined_attacks'])}."
     if facts.get("corruptions_left_out"):
         yield f"Corruptions that do not apply to these pictures: {', '.join(facts['corruptions_left_out'])}."
     if facts.get("cut_masks"):
