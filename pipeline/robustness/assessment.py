@@ -81,8 +81,8 @@ class Assessment:
         gradients: how many gradients were computed for each image; ``check_gradients``: those of the checks;
             ``queries``: forward passes of attacks without gradients.
         facts: strings and numbers by name: network, data, commit, budget, intensity_range, range_source ("stated" or
-            "taken from the pictures"), classes, precision, seed, device, weights_sha256, data_sha256, code_sha256,
-            command, date, machine, versions (a dict), images (count), attacks (a dict from name to one sentence),
+            "taken from the pictures"), classes, precision, seed, device, weights_sha256, network_sha256, data_sha256,
+            command, date, versions (a dict), images (count), attacks (a dict from name to one sentence),
             title, description, tolerance (pixels, of NSD).
     """
 
