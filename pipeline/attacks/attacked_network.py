@@ -26,8 +26,14 @@ GREY_LEVELS = 255
 
 
 class Slope(NamedTuple):
-    """What a loss is at some pictures, its gradient there, what the network gave, and the share of the gradient's
-    numbers that were not finite and are 0 instead."""
+    """What a loss is at some pictures.
+
+    Attributes:
+        value: of the loss.
+        gradient: of its sum, of the pictures' shape.
+        output: what the network gave.
+        not_finite: share of the gradient's numbers that were not finite, and are 0 instead.
+    """
 
     value: torch.Tensor
     gradient: torch.Tensor

@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from monai.utils import convert_to_tensor
 
 from pipeline.attacks import AttackedNetwork, OutputClasses
-from pipeline.robustness import Assessor, Criterion, find_classes, image_names, measure_range, whole_masks
+from pipeline.robustness import Assessor, Budget, Criterion, find_classes, image_names, measure_range, whole_masks
 from pipeline.tracking import Tracker
 from pipeline.utils import InputError, check_images, check_masks, find_input_error, innermost_cause, with_progress
 
@@ -53,7 +53,7 @@ class RobustnessAssessment:
     def __init__(
         self,
         output_dir: str | os.PathLike[str],
-        budget: str = "standard",
+        budget: str | Budget = "standard",
         epsilons: Sequence[float] | None = None,
         intensity_range: Sequence[float] | None = None,
         sigmoid: bool = False,

@@ -112,6 +112,8 @@ class Assessor:
         images: int | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
+        if self.output_dir.exists() and not self.output_dir.is_dir():
+            raise InputError(f"{self.output_dir} is a file; name a folder for the report.")
         self.classes: OutputClasses = Softmax() if classes is None else classes
         self.intensity_range = (float(intensity_range[0]), float(intensity_range[1]))
         self.budget_name = budget if isinstance(budget, str) else "own"

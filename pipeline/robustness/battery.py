@@ -39,6 +39,8 @@ _PARTS = ((1, 0.4), (2, 0.7), (4, 0.7))
 _LOSSES = 2
 # a part that lowers an image's DIC by less is its last at this ε; reports have three digits
 _WORTH = 0.001
+# grey levels; less is no step but rounding
+_STEP = 0.01
 
 
 @dataclass(frozen=True)
@@ -73,24 +75,33 @@ class _Spent:
 
     def begin(self) -> None:
         """Count anew, for all images."""
-        self.first: torch.Tensor | None = None
-        self.active = torch.arange(len(self._picture))
+        self.watch(torch.arange(len(self._picture)))
         self.gradients = torch.zeros(len(self._picture), dtype=torch.long)
         self.moved = torch.zeros(len(self._picture), dtype=self._picture.dtype)
 
+    def watch(self, images: torch.Tensor) -> None:
+        """Count what an attack on these images alone does."""
+        self.active = images
+        self._begins: torch.Tensor | None = None
+        self._looked = False
+
     def on_gradient(self) -> None:
         self.gradients[self.active] += 1
+        if not self._looked:  # where it begins is what it looks at now, not the clean pictures that it has scored
+            self._looked, self._begins = True, None
         if self._on_gradient is not None:
             self._on_gradient()
 
     def on_pictures(self, pictures: torch.Tensor) -> None:
         """Look at what an attack tries; where it begins, at random or with what was found before, is no step of it."""
         if len(self.active) == len(pictures):
-            if self.first is None:
-                self.first = pictures.detach().clone()
-            left = (pictures.detach() != self.first).flatten(1).any(1)
-            moved = left * (pictures.detach() - self._picture[self.active]).flatten(1).abs().amax(1)
-            moved = moved.cpu()
+            pictures = pictures.detach()
+            if self._begins is None:
+                self._begins = pictures
+            moved, left = (
+                (pictures - each).flatten(1).abs().amax(1).cpu() for each in (self._picture[self.active], self._begins)
+            )
+            moved = torch.where(left > _STEP, moved, 0)
             self.moved[self.active] = torch.maximum(self.moved[self.active], moved)
 
 
@@ -278,9 +289,9 @@ class _Run:
             return
         picture, label = self.picture[chosen], self.label[chosen]
         delta = project((found.picture[chosen] - picture) * (epsilon / last), picture, epsilon, VALUE_RANGE)
-        self.spent.active, self.spent.first = chosen.cpu(), None
+        self.spent.watch(chosen.cpu())
         moved = attack(self.attacked, picture, label, [epsilon], start=picture + delta)[epsilon]
-        self.spent.active = torch.arange(0)
+        self.spent.watch(torch.arange(0))
         prediction = self.attacked.predict(moved, label)
         found.offer(found.picture.index_copy(0, chosen, moved), found.prediction.index_copy(0, chosen, prediction))
 

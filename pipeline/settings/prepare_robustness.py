@@ -99,9 +99,6 @@ def prepare_robustness() -> None:
             "robustness: the bundle's validate#dataloader has no images; check dataset_dir and the names of the data."
         )
     _made(parser, _EVALUATOR)  # what a bundle lacks is said before its weights are read
-    folder = Path(_made(parser, "robustness_dir"))
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--robustness_dir: {folder} is a file; name a folder for the report.")
 
 
 def _made(parser: ConfigParser, key: str) -> Any:

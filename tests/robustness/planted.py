@@ -28,7 +28,6 @@ __all__ = [
     "clean_table",
     "evidence_of",
     "failing",
-    "one_loss",
     "phantoms",
     "several_losses",
     "table_of",
@@ -82,17 +81,6 @@ def trained_nlcen(steps: int = 160) -> nn.Module:
     network = NLCEN(1)
     train(network, steps, rate=1e-3)
     return network
-
-
-def one_loss(epsilon: float = 32.0, steps: int = 4) -> Attacked:
-    """Adversarial training with the paper's loss alone, which leaks the mask."""
-    generator = torch.Generator().manual_seed(1)
-
-    def attacked(network: nn.Module, picture: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        reach = epsilon * torch.rand((), generator=generator).item() + 0.1
-        return _descend(network, picture, label, reach, steps, lambda z: F.cross_entropy(z, 1 - label[:, 0].long()))
-
-    return attacked
 
 
 def several_losses(epsilon: float = 16.0, steps: int = 4) -> Attacked:

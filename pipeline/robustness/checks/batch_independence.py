@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import torch
 
-from .check import CheckResult
+from .check import CheckResult, not_repeatable
 from .evidence import Evidence
-from .passes import SAME, change, output_of
+from .outputs import SAME, change, output_of
 
 __all__ = ["BatchIndependence"]
 
@@ -27,9 +27,7 @@ class BatchIndependence:
     def __call__(self, evidence: Evidence) -> CheckResult:
         attacked, pictures = evidence.attacked, evidence.picture
         if evidence.is_random:
-            return CheckResult(
-                self.name, "not applicable", None, "The network is random, so that no two passes can be compared."
-            )
+            return not_repeatable(self.name)
         batch = torch.cat([pictures, 255 - pictures])
         together = output_of(attacked, batch)[: len(pictures)]
         alone = torch.cat([output_of(attacked, picture.unsqueeze(0)) for picture in pictures])

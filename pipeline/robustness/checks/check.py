@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from .evidence import Evidence
 
-__all__ = ["Check", "CheckResult", "Status"]
+__all__ = ["Check", "CheckResult", "Status", "not_repeatable"]
 
 Status = Literal["passed", "failed", "not applicable"]
 
@@ -21,6 +21,11 @@ class CheckResult:
     status: Status
     value: float | None
     meaning: str
+
+
+def not_repeatable(name: str) -> CheckResult:
+    """Return what a check that compares two passes says of a random network."""
+    return CheckResult(name, "not applicable", None, "The network is random, so that no two passes can be compared.")
 
 
 class Check(Protocol):

@@ -6,9 +6,9 @@ from __future__ import annotations
 import torch
 
 from ..copy_network import copy_network
-from .check import CheckResult
+from .check import CheckResult, not_repeatable
 from .evidence import Evidence
-from .passes import SAME, change, output_of
+from .outputs import SAME, change, output_of
 
 __all__ = ["EarlierPictures"]
 
@@ -34,9 +34,7 @@ class EarlierPictures:
         if fresh is None:
             return CheckResult(self.name, "not applicable", None, "There is no copy from before the attacks.")
         if evidence.is_random:
-            return CheckResult(
-                self.name, "not applicable", None, "The network is random, so that no two passes can be compared."
-            )
+            return not_repeatable(self.name)
         noise = torch.rand(evidence.picture.shape, generator=torch.Generator().manual_seed(1))
         pictures = (evidence.picture + evidence.epsilons[-1] * (2 * noise - 1).to(evidence.picture)).clamp(0, 255)
         value = change(output_of(attacked.like(fresh), pictures), output_of(attacked, pictures))

@@ -11,9 +11,9 @@ from pipeline.attacks import AttackedNetwork
 from pipeline.utils import InputError
 
 from ..copy_network import copy_network
-from .check import CheckResult
+from .check import CheckResult, not_repeatable
 from .evidence import Evidence
-from .passes import change, output_of
+from .outputs import change, output_of
 from .probe import SOFT_DICE, margins
 
 __all__ = ["FiniteDifferences"]
@@ -47,9 +47,7 @@ class FiniteDifferences:
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         if evidence.is_random:
-            return CheckResult(
-                self.name, "not applicable", None, "The network is random, so that no two passes can be compared."
-            )
+            return not_repeatable(self.name)
         twin = _in_float64(evidence.attacked, evidence.picture)
         attacked = evidence.attacked if twin is None else twin
         generator = torch.Generator().manual_seed(0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import torch
 
-from .check import CheckResult
+from .check import CheckResult, not_repeatable
 from .evidence import Evidence
-from .passes import SAME, change, output_of
+from .outputs import SAME, change, output_of
 
 __all__ = ["GradientMode"]
 
@@ -32,9 +32,7 @@ class GradientMode:
             return logits.sum()
 
         if evidence.is_random:
-            return CheckResult(
-                self.name, "not applicable", None, "The network is random, so that no two passes can be compared."
-            )
+            return not_repeatable(self.name)
         scored = attacked.classes.logits(output_of(attacked, evidence.picture))
         attacked.value_and_gradient(evidence.picture, loss)
         value = change(scored, seen[0])

@@ -86,10 +86,9 @@ def _in_table(evidence: Evidence, clean: float) -> list[_Alarm]:
     scores = evidence.scores
     lowest = lowest_dic(evidence)
     names = [name for name in attack_names(scores) if not (without_gradients(name) or name.lower() in DIRECTED)]
-    rows = scores[scores["attack"].isin(names)]
-    cells = rows.groupby(["epsilon", "attack"])
+    cells = scores[scores["attack"].isin(names)].groupby(["epsilon", "attack"])
     # an attack that does not move takes nothing for another reason
-    means = cells["DIC"].mean()[cells["moved"].apply(lambda moved: (moved >= MOVED).any())]
+    means = cells["DIC"].mean()[cells["moved"].max() >= MOVED]
     return [
         _Alarm(left - lowest[epsilon], attack, epsilon, left, clean)
         for (epsilon, attack), left in means.items()

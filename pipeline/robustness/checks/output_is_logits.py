@@ -7,7 +7,7 @@ import torch
 
 from .check import CheckResult
 from .evidence import Evidence
-from .passes import output_of
+from .outputs import output_of
 
 __all__ = ["OutputIsLogits"]
 

@@ -7,7 +7,7 @@ import torch
 
 from .check import CheckResult
 from .evidence import Evidence
-from .passes import output_of
+from .outputs import output_of
 from .probe import CROSS_ENTROPY, descend, dic_of, margins
 
 __all__ = ["RescaledLogits"]

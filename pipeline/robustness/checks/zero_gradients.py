@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from .check import CheckResult
 from .evidence import Evidence
-from .passes import SAME, change, output_of
+from .outputs import SAME, change, output_of
 from .probe import margins
 
 __all__ = ["ZeroGradients"]

@@ -52,7 +52,7 @@ def told(bundle: Path, output: Path, run: Run, *more: Path, **settings: Any) -> 
         ),
         ({"criteria": [{"epsilon": 2.0}]}, "criteria: each needs 'epsilon' and 'at_least'"),
         ({"criteria": [{"epsilon": "32", "at_least": 0.8}]}, "criteria: 'epsilon' must be a number, got '32'"),
-        ({"robustness_dir": __file__}, f"--robustness_dir: {__file__} is a file"),
+        ({"robustness_dir": __file__}, f"{__file__} is a file; name a folder for the report"),
     ],
 )
 def test_settings_and_keys(settings: dict[str, Any], begin: str, colors: Path, tmp_path: Path, run: Run) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from pipeline.attacks import AttackedNetwork, OutputClasses, Sigmoid, Softmax
 from pipeline.robustness.checks import CHECKS, Check, Evidence
 from pipeline.robustness.checks import finite_differences as differences
-from pipeline.robustness.checks.passes import output_of
+from pipeline.robustness.checks.outputs import output_of
 from tests.robustness.planted import (
     EPSILONS,
     PLANTED,
