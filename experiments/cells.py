@@ -119,7 +119,7 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
 
 
 def _defended(matrix: Matrix, seed: int) -> Iterator[Cell]:
-    """The claim's networks trained to resist, and the battery's worst case of these and of the comparison's."""
+    """The claim's networks trained to resist, and the battery's worst case of these, the comparison's and stages."""
     if matrix.claim is None:
         return
     networks, claim = _by_name(matrix), matrix.claim
@@ -131,20 +131,44 @@ def _defended(matrix: Matrix, seed: int) -> Iterator[Cell]:
         if defence:
             yield _cell(matrix, weights, data, *networks[title], seed, variant=variant, overlays=overlays)
         if title in attacked:
-            yield _cell(
-                matrix,
-                "-".join(filter(None, (data, "claim", WORST_CASE, variant, end))),
-                data,
-                *networks[title],
-                seed,
-                variant=variant,
-                reading=WORST_CASE,
-                overlays=[*overlays, "evaluate"],
-                files=[_BATTERY],
-                settings={"budget": claim.get("budget", "quick")},
-                needs={"ckpt_path": weights},
-                run_id="robustness",
-            )
+            yield _attacked(matrix, weights, data, *networks[title], seed, end, variant=variant, overlays=overlays)
+    stages = matrix.ablation["stages"] if matrix.ablation is not None else {}
+    for data, stage in product(claim["data"], claim.get("stages", ())):
+        end, settings = f"ablation-{stage}-seed{seed}", stages[stage].get("settings", {})
+        yield _attacked(matrix, f"{data}-{end}", data, PROPOSED, True, seed, end, stage=stage, settings=settings)
+
+
+def _attacked(
+    matrix: Matrix,
+    weights: str,
+    data: str,
+    network: str,
+    nlce: bool,
+    seed: int,
+    end: str,
+    *,
+    stage: str = "",
+    variant: str = "",
+    overlays: Iterable[str] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Cell:
+    """The battery on the network that the cell ``weights`` trains; ``end`` ends its name."""
+    return _cell(
+        matrix,
+        "-".join(filter(None, (data, "claim", WORST_CASE, variant, end))),
+        data,
+        network,
+        nlce,
+        seed,
+        stage=stage,
+        variant=variant,
+        reading=WORST_CASE,
+        overlays=[*overlays, "evaluate"],
+        files=[_BATTERY],
+        settings={**(settings or {}), "budget": (matrix.claim or {}).get("budget", "quick")},
+        needs={"ckpt_path": weights},
+        run_id="robustness",
+    )
 
 
 def _by_name(matrix: Matrix) -> dict[str, tuple[str, bool]]:

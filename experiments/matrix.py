@@ -86,8 +86,8 @@ class Matrix:
             the bundle.
         comparison: ``data`` and ``nlce``: every network on these data sets, with or without NLCE.
         ablation: ``data`` and ``stages``, or None.
-        claim: ``data``, ``networks``, ``readings``, ``only``, ``transfer``, ``trained``, ``defences`` and
-            ``budget``, or None.
+        claim: ``data``, ``networks``, ``readings``, ``only``, ``transfer``, ``stages``,
+            ``trained``, ``defences`` and ``budget``, or None.
     """
 
     path: Path
@@ -199,6 +199,14 @@ def _problems(matrix: Matrix) -> Iterator[str]:
         worst_case = WORST_CASE in matrix.claim["readings"]
         if "budget" in matrix.claim and not worst_case:
             yield f"claim: budget: only the reading '{WORST_CASE}' has one; add it to the readings, or remove this."
+        if "stages" in matrix.claim:
+            if matrix.ablation is None:
+                yield "claim: stages: they are the ablation's, and there is none; add 'ablation', or remove this."
+                return
+            yield from _unknown("claim: stages", matrix.claim["stages"], stages)
+            yield from _unknown("claim: stages: data of the ablation", matrix.claim["data"], matrix.ablation["data"])
+            if not worst_case:
+                yield f"claim: stages: only '{WORST_CASE}' has them; add it to the readings, or remove this."
         for data in matrix.claim["data"] if worst_case else ():
             if "epsilons" not in {**matrix.settings, **matrix.data[data].settings}:
                 yield (

@@ -105,6 +105,20 @@ def test_networks_that_are_trained_to_resist_and_the_worst_case_of_each(project:
     assert "claim-worst_case-nlcen_nlce-seed0" not in cells and "claim-defence_mixed-nlcen_nlce-seed0" in cells
 
 
+def test_the_worst_case_of_stages_of_the_ablation(project: Project) -> None:
+    claim = {"data": ["lungs"], "networks": ["nlcen_nlce"], "readings": ["worst_case"], "stages": ["scratch"]}
+    stages = {"scratch": {"settings": {"non_local": False}}, "other": {"settings": {"context": False}}}
+    ablation = {"data": ["lungs"], "stages": stages}
+    project.change(networks=["nlcen"], ablation=ablation, claim=claim, settings={"epsilons": [2.0]})
+    cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
+    attacked = cells["claim-worst_case-ablation-scratch-seed0"]
+    assert "claim-worst_case-ablation-other-seed0" not in cells
+    assert attacked.run_id == "robustness" and attacked.needs == {"ckpt_path": "lungs-ablation-scratch-seed0"}
+    assert attacked.settings == {"epsilons": [2.0], "non_local": False, "budget": "quick", "nlce": True, "seed": 0}
+    assert (attacked.labels["stage"], attacked.labels["reading"]) == ("scratch", "worst_case")
+    assert [Path(file).stem for file in attacked.config_files] == ["train", "evaluate", "robustness"]
+
+
 def test_a_reading_for_some_networks_only(project: Project) -> None:
     claim = {"data": ["lungs"], "networks": ["nlcen_nlce", "nlcen"], "readings": ["twelve_bit"]}
     project.change(claim={**claim, "only": {"twelve_bit": ["nlcen"]}}, ablation=None)
@@ -220,6 +234,14 @@ CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
         (
             {"claim": {**CLAIM, "budget": "quick"}},
             "claim: budget: only the reading 'worst_case' has one; add it to the readings, or remove this.",
+        ),
+        (
+            {"claim": {**CLAIM, "stages": ["frozen"]}, "ablation": None},
+            "claim: stages: they are the ablation's, and there is none; add 'ablation', or remove this.",
+        ),
+        (
+            {"claim": {**CLAIM, "stages": ["frozen"]}},
+            "claim: stages: only 'worst_case' has them; add it to the readings, or remove this.",
         ),
         (
             {"claim": {**CLAIM, "readings": ["worst_case"]}},
