@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from .adversarial_batch import AdversarialBatch
-from .loss_attacks import loss_attacks
+from .drawn_attacks import loss_attacks
 
 __all__ = ["AdversarialBatch", "loss_attacks"]
