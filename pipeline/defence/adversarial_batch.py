@@ -39,8 +39,8 @@ class AdversarialBatch:
         amp: compute the attack's gradients in bfloat16.
 
     Raises:
-        InputError: if a setting is out of range; in a call, if the images leave the intensity range, or the epoch is
-            needed and not known.
+        InputError: if a setting is out of range; in a call, if the images leave the intensity range, the epoch is
+            needed and not known, or the attack's gradient is not finite.
 
     Example:
         >>> prepare = AdversarialBatch(network, PGD(iterations=4, relative_step=0.625), epsilon=32)
@@ -118,7 +118,12 @@ class AdversarialBatch:
         reach = self.largest_epsilon() * attack.unit * part
         ball = Ball(attack, self.attacked, picture, label[kept:], reach, keep=False)
         noise = 2 * torch.rand(picture.shape, dtype=picture.dtype).to(picture.device) - 1
-        delta = attack.descend(ball, ball.project(reach * noise))
+        try:
+            delta = attack.descend(ball, ball.project(reach * noise))
+        except FloatingPointError as error:
+            raise InputError(
+                f"Adversarial training: {error} The weights may have diverged: train with a lower --learning_rate."
+            ) from error
         return torch.cat([image[:kept], self.attacked.images(picture + delta)]), label
 
     def _draw(self) -> GradientAttack:

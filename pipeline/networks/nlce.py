@@ -7,10 +7,15 @@ import torch
 import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline.utils import InputError
 
 __all__ = ["NLCE"]
+
+# all but cuDNN's, torch's first choice on Hopper: where the number of positions leaves 64 when divided by 128 (8 × 8, the
+# last level of 256 × 256) and logits are far below zero, its backward gives NaN (PyTorch #196678)
+_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 class NLCE(nn.Module):
@@ -135,10 +140,18 @@ class NLCE(nn.Module):
         query = self._positions_first(self.theta(x)).unsqueeze(1)
         key = self._positions_first(self.phi(x)).unsqueeze(1)
         value = self._positions_first(self.g(x)).unsqueeze(1)
-        y = F.scaled_dot_product_attention(query, key, value, scale=None if self.scaled else 1.0)
+        y = self._attend(query, key, value)
         y = y.squeeze(1).transpose(1, 2).reshape(x.shape[:1] + (y.shape[-1],) + x.shape[2:])
         # x first: the sum has its layout, and what follows rounds as without the NLCE
         return x + self.w_z(y)
+
+    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Equation 1 for the embeddings θ(x), φ(x) and g(x)."""
+        scale = None if self.scaled else 1.0
+        if not torch.jit.is_scripting() and query.is_cuda:
+            with sdpa_kernel(_KERNELS):
+                return F.scaled_dot_product_attention(query, key, value, scale=scale)
+        return F.scaled_dot_product_attention(query, key, value, scale=scale)
 
     def _channel_attention(self, z: torch.Tensor) -> torch.Tensor:
         """Equation 3 and γ of shape (B, C)."""

@@ -137,3 +137,16 @@ def test_bad_input_is_refused(epsilon: float, scale: int, message: str) -> None:
     data["image"] = scale * data["image"]
     with pytest.raises(InputError, match=message):
         AdversarialBatch(network, PGD(2), epsilon)(data)
+
+
+def test_weights_that_have_diverged_end_in_a_sentence() -> None:
+    network = make_network()
+    clean = batch(network)
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    with pytest.raises(InputError) as error:
+        AdversarialBatch(network, PGD(2), 16.0)(clean)
+    assert str(error.value) == (
+        "Adversarial training: The attack's gradient is not finite; the network or the loss overflows on this image. "
+        "The weights may have diverged: train with a lower --learning_rate."
+    )

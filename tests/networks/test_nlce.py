@@ -243,6 +243,24 @@ def test_scripts(arguments: dict[str, bool]) -> None:
     assert torch.equal(torch.jit.script(module)(x), module(x))
 
 
+def test_cudnn_attention_is_left_out_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its backward gives NaN at 8 × 8 positions; what the GPU itself gives is tested in tests/gpu."""
+    allowed = []
+
+    def attention(*tensors: torch.Tensor, scale: float | None) -> torch.Tensor:
+        allowed.append((torch.backends.cuda.cudnn_sdp_enabled(), torch.backends.cuda.flash_sdp_enabled()))
+        return tensors[2]
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", attention)
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    module = NLCE(4, context=False)
+    module(torch.rand(1, 4, 8, 8))
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True, raising=False)
+    module(torch.rand(1, 4, 8, 8))
+    assert allowed == [(before, True), (False, True)]
+    assert torch.backends.cuda.cudnn_sdp_enabled() == before
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_gradcheck(training: bool) -> None:
     module = randomized(NLCE(4, num_codes=3)).train(training)
