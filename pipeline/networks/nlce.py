@@ -13,8 +13,8 @@ from pipeline.utils import InputError
 
 __all__ = ["NLCE"]
 
-# all but cuDNN's, torch's first choice on Hopper: where the number of positions leaves 64 when divided by 128 (8 × 8, the
-# last level of 256 × 256) and logits are far below zero, its backward gives NaN (PyTorch #196678)
+# all but cuDNN's, torch's first choice on Hopper: where the number of positions leaves 64 when divided by 128 (8 × 8,
+# the last level of 256 × 256) and logits are far below zero, its backward gives NaN (PyTorch #196678)
 _KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
