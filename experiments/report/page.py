@@ -152,6 +152,7 @@ class _Section:
         ]
         header = [f"DIC at ε = {self.last:g}", "NLCEN", "NLCEN w/o NLCE", "UNet", "NLCEN highest"]
         wanted = list(dict.fromkeys(key for trio in trios for key in trio))
+        wanted += [key for key in self._rows if key.stage and key.is_read_otherwise]
         return {
             "order": {"header": header, "rows": rows} if rows else None,
             "unet_unchanged": any(trio[0].reading in UNET_UNCHANGED for trio in trios),

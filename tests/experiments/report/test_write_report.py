@@ -351,6 +351,28 @@ def test_a_defence_is_compared_with_itself_without_nlce(tmp_path: Path, drawn: d
     assert f"With and without NLCE, at ε = 32: Differences {claimed}" in page
 
 
+def test_the_worst_case_of_a_stage_is_compared_under_the_same_attack(
+    tmp_path: Path, drawn: dict[str, list[CurvePanel]]
+) -> None:
+    networks = ((0.9, True, ""), (0.8, False, ""), (0.7, True, "scratch_without_nl"))
+    table = join(
+        *(
+            cell_rows(falling(start, slope), data="mine", nlce=nlce, stage=stage, reading=reading)
+            for start, nlce, stage in networks
+            for slope, reading in ((0.010, ""), (0.020, "worst_case"))
+        )
+    )
+    write_report(table, make_costs(table), tmp_path)
+    page = section((tmp_path / "summary.md").read_text(), "### Other readings of the claim")
+    part, worst = "ablation: w/o NL, from scratch", "worst case of the battery"
+    assert f"| NLCEN, {worst} − {part}, {worst} | **+0.200 (" in page
+    assert f"| {part}, {worst} − NLCEN w/o NLCE, {worst} | **-0.100 (" in page
+    assert f"| {part}, {worst} | 0.709 ± 0.004 | 0.069 ± 0.004 |" in page
+    assert f"Stages of the ablation, at ε = 32: Differences claimed above 0: *NLCEN, {worst} − {part}, {worst}*" in page
+    # under the paper's attack they stand in the ablation's section alone
+    assert f"| NLCEN − {part} |" not in page
+
+
 def test_seeds_and_commits_that_differ_are_named(tmp_path: Path, drawn: dict[str, list[CurvePanel]]) -> None:
     table = join(
         cell_rows(falling(0.9, 0.01), seeds=range(4)),
