@@ -13,9 +13,11 @@ from monai.utils import convert_to_tensor
 from torch import nn
 
 from pipeline.attacks import AttackedNetwork, Ball, GradientAttack, OutputClasses
-from pipeline.utils import InputError, check_images
+from pipeline.utils import InputError, check_images, check_masks
 
 __all__ = ["AdversarialBatch"]
+
+_SAY_RANGE = "say with intensity_range what range their values have, or scale them"
 
 
 class AdversarialBatch:
@@ -39,8 +41,9 @@ class AdversarialBatch:
         amp: compute the attack's gradients in bfloat16.
 
     Raises:
-        InputError: if a setting is out of range; in a call, if the images leave the intensity range, the epoch is
-            needed and not known, or the attack's gradient is not finite.
+        InputError: if a setting is out of range; in a call, if the images leave the intensity range, masks hold
+            something else than the classes, the network gives something else than their logits, the epoch is needed and
+            not known, or the attack's gradient is not finite.
 
     Example:
         >>> prepare = AdversarialBatch(network, PGD(iterations=4, relative_step=0.625), epsilon=32)
@@ -73,6 +76,7 @@ class AdversarialBatch:
         self.clean = clean
         self.intensity_range = intensity_range
         self.epoch = 0
+        self._network_is_checked = False
         self.attacked = AttackedNetwork(
             network,
             classes=classes,
@@ -110,7 +114,7 @@ class AdversarialBatch:
         image, label = (
             convert_to_tensor(each) for each in default_prepare_batch(batch, device, non_blocking, **settings)
         )
-        check_images(image, "Adversarial training", self.intensity_range)
+        self._check(image, label)
         kept = int(self.clean * len(image))
         attack = self._draw()
         picture = self.attacked.grey_levels(image[kept:])
@@ -125,6 +129,15 @@ class AdversarialBatch:
                 f"Adversarial training: {error} The weights may have diverged: train with a lower --learning_rate."
             ) from error
         return torch.cat([image[:kept], self.attacked.images(picture + delta)]), label
+
+    def _check(self, image: torch.Tensor, label: torch.Tensor) -> None:
+        """Refuse images and masks that cannot be attacked, and with the first of them such a network."""
+        attacked, classes = self.attacked, self.attacked.classes
+        check_images(image, attacked.subject, self.intensity_range, _SAY_RANGE)
+        check_masks(label, len(image), attacked.subject, classes.mask_channels, classes.labels)
+        if not self._network_is_checked:
+            attacked.predict(attacked.grey_levels(image), label)
+            self._network_is_checked = True
 
     def _draw(self) -> GradientAttack:
         number = int(torch.randint(len(self.attacks), ())) if len(self.attacks) > 1 else 0

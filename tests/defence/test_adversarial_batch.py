@@ -77,8 +77,8 @@ def test_a_trainer_sees_the_attacked_batch_in_training_mode_and_the_attack_in_ev
         decollate=False,
     )
     trainer.run()
-    # two looks, then the step
-    assert modes == [(False, True), (False, True), (True, False)] * 2
+    # one look whether the network can be attacked; for each batch two of the attack's, then the step
+    assert modes == [(False, False), *[(False, True), (False, True), (True, False)] * 2]
     assert counted == 2  # the attack leaves the statistics alone
     assert all(parameter.requires_grad for parameter in network.parameters())
 
@@ -139,13 +139,50 @@ def test_bad_input_is_refused(epsilon: float, scale: int, message: str) -> None:
         AdversarialBatch(network, PGD(2), epsilon)(data)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda data: {"image": torch.full_like(data["image"], 2.0)},
+            "the images hold values from 2 to 2, but must be in [0, 1]; say with intensity_range what range their values "
+            "have, or scale them.",
+        ),
+        (
+            lambda data: {"label": 255 * data["label"]},
+            "the masks hold values from 0 to 255, but must hold 0 and 1 only; correct this in the preprocessing with "
+            "AsDiscreted and a threshold.",
+        ),
+    ],
+    ids=["range", "mask"],
+)
+def test_what_to_do_about_bad_input_is_said(change: Any, message: str) -> None:
+    network = make_network()
+    data = batch(network)
+    with pytest.raises(InputError) as error:
+        AdversarialBatch(network, PGD(2), 8.0)(data | change(data))
+    assert str(error.value) == f"Adversarial training: {message}"
+
+
+def test_a_network_with_one_output_channel_is_refused_before_it_is_attacked() -> None:
+    network = nn.Conv2d(1, 1, 1)
+    with pytest.raises(InputError) as error:
+        AdversarialBatch(network, PGD(2), 8.0)({"image": torch.rand(2, 1, 8, 8), "label": torch.zeros(2, 1, 8, 8)})
+    assert str(error.value) == (
+        "Adversarial training: the network must give logits, background first, as a tensor of shape (2, 2, 8, 8) and "
+        "type torch.float32, but gives a tensor of shape (2, 1, 8, 8) and type torch.float32; change it, or wrap it in "
+        "a module that gives this."
+    )
+
+
 def test_weights_that_have_diverged_end_in_a_sentence() -> None:
     network = make_network()
     clean = batch(network)
+    prepare = AdversarialBatch(network, PGD(2), 16.0)
+    prepare(clean)
     with torch.no_grad():
         next(network.parameters()).fill_(float("nan"))
     with pytest.raises(InputError) as error:
-        AdversarialBatch(network, PGD(2), 16.0)(clean)
+        prepare(clean)
     assert str(error.value) == (
         "Adversarial training: The attack's gradient is not finite; the network or the loss overflows on this image. "
         "The weights may have diverged: train with a lower --learning_rate."

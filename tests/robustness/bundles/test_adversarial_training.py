@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,5 +75,24 @@ def test_it_is_the_defence_of_the_own_bundles() -> None:
     apart = {"amp", "classes", "intensity_range"}
     own, others = ({k: v for k, v in each["defence"].items() if k not in apart} for each in (mixed, general))
     assert own == others
-    for key in general.keys() - {"defence", "classes", "intensity_range"}:
+    # the own bundles explain errors from their start
+    prepare = general.pop("train#trainer#prepare_batch")
+    assert prepare == "$(explain_input_errors(), @defence)[1]" and mixed["train#trainer#prepare_batch"] == "@defence"
+    for key in general.keys() - {"defence", "classes", "intensity_range", "+imports"}:
         assert mixed[key] == general[key]
+
+
+def test_pictures_out_of_range_end_in_a_sentence(volumes: Path, tmp_path: Path) -> None:
+    file = tmp_path / "training.json"
+    file.write_text(json.dumps(TRAINING))
+    files = [str(volumes / "configs" / "train.json"), str(file), str(OVERLAY)]
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(volumes)]
+    command += ["--dataset_dir", str(volumes / "data"), "--intensity_range", "[0.0,0.001]"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.search(
+        r"^error: Adversarial training: the images hold values from .* to .*, but must be in \[0, 0.001\]; say with "
+        r"intensity_range what range their values have, or scale them\.$",
+        done.stderr,
+        re.MULTILINE,
+    )
