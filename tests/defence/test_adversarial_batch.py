@@ -144,8 +144,8 @@ def test_bad_input_is_refused(epsilon: float, scale: int, message: str) -> None:
     [
         (
             lambda data: {"image": torch.full_like(data["image"], 2.0)},
-            "the images hold values from 2 to 2, but must be in [0, 1]; say with intensity_range what range their values "
-            "have, or scale them.",
+            "the images hold values from 2 to 2, but must be in [0, 1]; say with intensity_range what range their "
+            "values have, or scale them.",
         ),
         (
             lambda data: {"label": 255 * data["label"]},
