@@ -65,7 +65,8 @@ class Softmax:
         return label
 
     def decide(self, output: torch.Tensor) -> torch.Tensor:
-        return output.argmax(1, keepdim=True)
+        # what argmax gives; torch's argmax over channels takes ten times as long on processors
+        return output.max(1, keepdim=True).indices
 
     def foreground(self, mask: torch.Tensor) -> torch.Tensor:
         return torch.cat([mask == label for label in range(1, self.channels)], 1)

@@ -170,4 +170,5 @@ def _margin(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
 
 
 def _is_right(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-    return logits.argmax(1) == label
+    # argmax over channels takes ten times as long on processors
+    return logits.max(1).indices == label
