@@ -41,7 +41,8 @@ class RobustnessAssessment:
         training_data: items whose ``label`` makes the best constant mask: a sequence of dictionaries; None for none.
         criteria: acceptance criteria, fixed beforehand: dictionaries of ``epsilon``, ``at_least`` and ``metric``.
         facts: what the report is to say, see :class:`Assessment`.
-        tracker: a tracker that is given the files and figures; None for none.
+        tracker: a tracker that is given the files and figures; None for none. The figures of the worst case are in the
+            engine's metrics, too, so that a handler behind this one can log them.
 
     Raises:
         InputError: in a run, see :class:`Assessor`; if several processes share the images, or batches have no masks.
@@ -131,24 +132,23 @@ class RobustnessAssessment:
         self._seen += len(image)
 
     def finish(self, engine: Engine) -> None:
-        """Write the report, show what it begins with, and give it to the tracker."""
+        """Write the report, show what it begins with, and give it to the engine's metrics and the tracker."""
         self.report = self._assessor.finish()
         print("\n".join(["", *self.report["findings"], "", f"Report: {self.output_dir / 'report.html'}"]))
         print("    ε     DIC     JSC   worst case")
         for epsilon, worst in self.report["worst_case"].items():
             print(f"{epsilon:>5}  {worst['DIC']:.4f}  {worst['JSC']:.4f}")
+        figures = {
+            f"robustness/{metric}_worst_eps_{float(epsilon):04.1f}": worst[metric]
+            for epsilon, worst in self.report["worst_case"].items()
+            for metric in ("DIC", "JSC")
+        }
+        engine.state.metrics.update(figures)
         if self.tracker is not None:
-            self._track(self.tracker)
+            self._track(self.tracker, figures)
 
-    def _track(self, tracker: Tracker) -> None:
-        tracker.log_metrics(
-            {
-                f"robustness/{metric}_worst_eps_{float(epsilon):04.1f}": worst[metric]
-                for epsilon, worst in self.report["worst_case"].items()
-                for metric in ("DIC", "JSC")
-            },
-            step=0,
-        )
+    def _track(self, tracker: Tracker, figures: Mapping[str, float]) -> None:
+        tracker.log_metrics(figures, step=0)
         for name in ("report.html", "report.json", "scores.parquet", "curves.png"):
             tracker.log_artifact(self.output_dir / name, "robustness")
         write_robustness_result(tracker, self.report, pd.read_parquet(self.output_dir / "scores.parquet"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle.config_parser import ConfigParser
+from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
 from pipeline.utils import InputError, explain_input_errors, find_input_error, innermost_cause
 from pipeline.weights import fingerprint_file
@@ -28,7 +29,6 @@ _ASSESSMENT = "robustness_assessment"
 _OWN = ("budget", "epsilons", "intensity_range", "robustness_dir")
 # what the evaluator need not do: the battery scores the network's own output, and writes nothing into the bundle
 _IDLE = {
-    "val_handlers": [f"@{_ASSESSMENT}"],
     "iteration_update": "$lambda engine, batch: {}",
     "postprocessing": None,
     "key_val_metric": None,
@@ -45,9 +45,10 @@ _NEEDED = {
 def prepare_robustness() -> None:
     """Replace what the running bundle's evaluator does by the battery, and tell that what the bundle knows.
 
-    Handlers, metrics and postprocessing of the evaluator are replaced, so that nothing of the bundle is overwritten. A
-    bundle's own code (``scripts``) is found. The battery is given, where the bundle has them: its postprocessing, from
-    which it learns whether a sigmoid makes the masks; its training data, for the best constant mask; its tracker.
+    Handlers, metrics and postprocessing of the evaluator are replaced, so that nothing of the bundle is overwritten;
+    MONAI's handlers of MLflow stay, and log the worst case. A bundle's own code (``scripts``) is found. The battery is
+    given, where the bundle has them: its postprocessing, from which it learns whether a sigmoid makes the masks; its
+    training data, for the best constant mask; its tracker.
 
     Call it first in ``bundles/robustness.json``'s ``robustness``.
 
@@ -91,7 +92,8 @@ def prepare_robustness() -> None:
     for key, value in settings.items():
         if key not in stated:
             parser[f"{_ASSESSMENT}#{key}"] = value
-    for key, value in _IDLE.items():
+    idle = _IDLE | {"val_handlers": [f"@{_ASSESSMENT}", *_mlflow_handlers(parser)]}
+    for key, value in idle.items():
         parser[f"{_EVALUATOR}#{key}"] = value
     parser.parse(reset=True)
     if not len(_made(parser, "validate#dataloader")):
@@ -99,6 +101,17 @@ def prepare_robustness() -> None:
             "robustness: the bundle's validate#dataloader has no images; check dataset_dir and the names of the data."
         )
     _made(parser, _EVALUATOR)  # what a bundle lacks is said before its weights are read
+
+
+def _mlflow_handlers(parser: ConfigParser) -> list[Any]:
+    """MONAI's handlers of MLflow among the evaluator's, such as that of ``--tracking mlflow``: they log its metrics."""
+    found = [_get(parser, key) for key in ("validate#handlers", f"{_EVALUATOR}#val_handlers")]
+    handlers = [handler for each in found if isinstance(each, list) for handler in each]
+    return [
+        handler
+        for handler in handlers
+        if isinstance(handler, Mapping) and str(handler.get("_target_")).endswith("MLFlowHandler")
+    ]
 
 
 def _made(parser: ConfigParser, key: str) -> Any:
@@ -135,10 +148,11 @@ def _check_settings(parser: ConfigParser) -> None:
     if overrides and files:
         known = ConfigParser()
         known.read_config(files)
+        of_tracking: Mapping[str, Any] = DEFAULT_MLFLOW_SETTINGS["configs"] if _mlflow_handlers(parser) else {}
         for key in overrides:
             top = key.replace("::", "#").partition("#")[0]
             # a bundle may do without the first, which the command always has
-            if top not in ("bundle_root", *known.get(), *optional_settings(known.get())):
+            if top not in ("bundle_root", *known.get(), *optional_settings(known.get()), *of_tracking):
                 raise InputError(f"--{top}: the configuration has no such setting{nearest(top, known.get())}")
     for key in _OWN:
         value, kind = _get(parser, key), SETTINGS[key].kind

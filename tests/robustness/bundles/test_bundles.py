@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
 from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import UNet
 
 from pipeline.robustness import Assessor
 
-from .conftest import Run, contents
+from .conftest import OVERLAY, ROOT, Run, contents
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -108,3 +111,28 @@ def _numbers_at(value: Any, key: str) -> list[float]:
             return value[key]
         return next((found for item in value.values() if (found := _numbers_at(item, key))), [])
     return []
+
+
+def test_the_tracking_of_monai_logs_the_worst_case(colors: Path, tmp_path: Path) -> None:
+    output, store = tmp_path / "report", f"sqlite:///{tmp_path}/mlruns.db"
+    command = [sys.executable, "-m", "monai.bundle", "run", "robustness"]
+    settings = {
+        "config_file": [str(colors / "configs" / "train.json"), str(OVERLAY)],
+        "bundle_root": colors,
+        "dataset_dir": colors / "data",
+        "robustness_dir": output,
+        "budget": "quick",
+        "epsilons": [2.0],
+        "tracking": "mlflow",
+        "tracking_uri": store,
+        "save_execute_config": False,
+    }
+    for key, value in settings.items():
+        command += [f"--{key}", str(value)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (run,) = MlflowClient(store).search_runs(["1"])
+    worst = json.loads((output / "report.json").read_text())["worst_case"]["2"]
+    assert run.data.metrics == pytest.approx(
+        {f"robustness/{metric}_worst_eps_02.0": worst[metric] for metric in ("DIC", "JSC")}
+    )
