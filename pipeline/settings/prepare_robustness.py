@@ -148,7 +148,8 @@ def _check_settings(parser: ConfigParser) -> None:
     if overrides and files:
         known = ConfigParser()
         known.read_config(files)
-        of_tracking: Mapping[str, Any] = DEFAULT_MLFLOW_SETTINGS["configs"] if _mlflow_handlers(parser) else {}
+        defaults: dict[str, Any] = DEFAULT_MLFLOW_SETTINGS
+        of_tracking = defaults["configs"] if _mlflow_handlers(parser) else {}
         for key in overrides:
             top = key.replace("::", "#").partition("#")[0]
             # a bundle may do without the first, which the command always has

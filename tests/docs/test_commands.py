@@ -168,7 +168,7 @@ def test_settings_in_the_text_exist(page: str) -> None:
     parser = argparse.ArgumentParser(conflict_handler="resolve")
     for command in (isbi2016, jsrt, pairs, phantoms, subset):
         command.add_arguments(parser)
-    known = {option.removeprefix("--") for option in parser._option_string_actions} | {"key"}
+    known = {option.removeprefix("--") for option in parser._option_string_actions} | {"key", "tracking"}
     train = "bundles/nlcen_jsrt/train.json"
     own = [f"bundles/nlcen_jsrt/{name}.json" for name in ("readings/transfer", "networks/unet", "ablation/frozen")]
     for name in (*own, "bundles/nlcen_jsrt/defence/mixed.json", "bundles/robustness.json", TRAINING):
