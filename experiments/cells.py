@@ -123,51 +123,34 @@ def _defended(matrix: Matrix, seed: int) -> Iterator[Cell]:
     if matrix.claim is None:
         return
     networks, claim = _by_name(matrix), matrix.claim
+    known = {cell.name: cell for part in (_compared, _ablated) for cell in part(matrix, seed)}
     attacked = claim.get("only", {}).get(WORST_CASE, claim["networks"]) if WORST_CASE in claim["readings"] else ()
     for data, title, defence in product(claim["data"], claim["networks"], ("", *claim.get("defences", ()))):
-        variant, overlays = (f"{DEFENCE}{defence}", [f"defence/{defence}"]) if defence else ("", [])
-        end = f"{title}-seed{seed}"
-        weights = f"{data}-claim-{variant}-{end}" if defence else f"{data}-{end}"
         if defence:
-            yield _cell(matrix, weights, data, *networks[title], seed, variant=variant, overlays=overlays)
+            variant = f"{DEFENCE}{defence}"
+            name = f"{data}-claim-{variant}-{title}-seed{seed}"
+            overlays = [f"defence/{defence}"]
+            trained = _cell(matrix, name, data, *networks[title], seed, variant=variant, overlays=overlays)
+            yield trained
+        else:
+            trained = known[f"{data}-{title}-seed{seed}"]
         if title in attacked:
-            yield _attacked(matrix, weights, data, *networks[title], seed, end, variant=variant, overlays=overlays)
-    stages = matrix.ablation["stages"] if matrix.ablation is not None else {}
+            yield _attacked(matrix, trained)
     for data, stage in product(claim["data"], claim.get("stages", ())):
-        end, settings = f"ablation-{stage}-seed{seed}", stages[stage].get("settings", {})
-        yield _attacked(matrix, f"{data}-{end}", data, PROPOSED, True, seed, end, stage=stage, settings=settings)
+        yield _attacked(matrix, known[f"{data}-ablation-{stage}-seed{seed}"])
 
 
-def _attacked(
-    matrix: Matrix,
-    weights: str,
-    data: str,
-    network: str,
-    nlce: bool,
-    seed: int,
-    end: str,
-    *,
-    stage: str = "",
-    variant: str = "",
-    overlays: Iterable[str] = (),
-    settings: Mapping[str, Any] | None = None,
-) -> Cell:
-    """The battery on the network that the cell ``weights`` trains; ``end`` ends its name."""
-    return _cell(
-        matrix,
-        "-".join(filter(None, (data, "claim", WORST_CASE, variant, end))),
-        data,
-        network,
-        nlce,
-        seed,
-        stage=stage,
-        variant=variant,
-        reading=WORST_CASE,
-        overlays=[*overlays, "evaluate"],
-        files=[_BATTERY],
-        settings={**(settings or {}), "budget": (matrix.claim or {}).get("budget", "quick")},
-        needs={"ckpt_path": weights},
+def _attacked(matrix: Matrix, trained: Cell) -> Cell:
+    """The battery on the network that a cell trains."""
+    data, claim = trained.labels["data"], matrix.claim or {}
+    evaluate = Path(matrix.data[data].bundle) / "evaluate.json"
+    return Cell(
+        name=f"{data}-claim-{WORST_CASE}-{trained.name.removeprefix(f'{data}-').removeprefix('claim-')}",
+        labels={**trained.labels, "reading": WORST_CASE},
         run_id="robustness",
+        config_files=(*trained.config_files, *(_existing(matrix, file) for file in (evaluate, _BATTERY))),
+        settings={**trained.settings, "budget": claim.get("budget", "quick")},
+        needs={"ckpt_path": trained.name},
     )
 
 
@@ -188,7 +171,6 @@ def _cell(
     variant: str = "",
     reading: str = "",
     overlays: Iterable[str] = (),
-    files: Iterable[Path] = (),
     settings: Mapping[str, Any] | None = None,
     needs: Mapping[str, str] | None = None,
     run_id: str = "training",
@@ -196,7 +178,7 @@ def _cell(
     labels = {"data": data, "network": network, "nlce": nlce, "stage": stage, "variant": variant, "reading": reading}
     bundle = Path(matrix.data[data].bundle)
     own = [] if network == PROPOSED else [matrix.networks[network] or bundle / "networks" / f"{network}.json"]
-    files = [bundle / "train.json", *own, *(bundle / f"{overlay}.json" for overlay in overlays), *files]
+    files = [bundle / "train.json", *own, *(bundle / f"{overlay}.json" for overlay in overlays)]
     return Cell(
         name=name,
         labels={**labels, "seed": seed},
