@@ -13,8 +13,9 @@ from pipeline.utils import InputError
 
 __all__ = ["NLCE"]
 
-# all but cuDNN's, torch's first choice on Hopper: where the number of positions leaves 64 when divided by 128 (8 × 8,
-# the last level of 256 × 256) and logits are far below zero, its backward gives NaN (PyTorch #196678)
+# all but cuDNN's, torch's first choice on Hopper: trainings in bfloat16 ended with NaN there, and its backward is known to
+# give NaN where logits are far below zero and the number of positions leaves 64 when divided by 128, as 8 × 8 does (PyTorch
+# #196678, there with a mask)
 _KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
