@@ -13,11 +13,12 @@ from monai.utils import convert_to_tensor
 from torch import nn
 
 from pipeline.attacks import AttackedNetwork, Ball, GradientAttack, OutputClasses
+from pipeline.robustness import whole_masks
 from pipeline.utils import InputError, check_images, check_masks
 
 __all__ = ["AdversarialBatch"]
 
-_SAY_RANGE = "say with intensity_range what range their values have, or scale them"
+_SAY_RANGE = "say by the setting intensity_range of AdversarialBatch what range their values have, or scale them"
 
 
 class AdversarialBatch:
@@ -114,30 +115,34 @@ class AdversarialBatch:
         image, label = (
             convert_to_tensor(each) for each in default_prepare_batch(batch, device, non_blocking, **settings)
         )
-        self._check(image, label)
+        masks = self._checked(image, label)
         kept = int(self.clean * len(image))
         attack = self._draw()
         picture = self.attacked.grey_levels(image[kept:])
         part = torch.rand(len(picture), *[1] * (picture.ndim - 1), dtype=picture.dtype).to(picture.device)
         reach = self.largest_epsilon() * attack.unit * part
-        ball = Ball(attack, self.attacked, picture, label[kept:], reach, keep=False)
+        ball = Ball(attack, self.attacked, picture, masks[kept:], reach, keep=False)
         noise = 2 * torch.rand(picture.shape, dtype=picture.dtype).to(picture.device) - 1
         try:
             delta = attack.descend(ball, ball.project(reach * noise))
         except FloatingPointError as error:
             raise InputError(
-                f"Adversarial training: {error} The weights may have diverged: train with a lower --learning_rate."
+                f"Adversarial training: {error} The weights may have diverged: train with a lower learning rate."
             ) from error
         return torch.cat([image[:kept], self.attacked.images(picture + delta)]), label
 
-    def _check(self, image: torch.Tensor, label: torch.Tensor) -> None:
-        """Refuse images and masks that cannot be attacked, and with the first of them such a network."""
+    def _checked(self, image: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
+        """Refuse what cannot be attacked, with the first batch the network, too; return the masks of the classes."""
         attacked, classes = self.attacked, self.attacked.classes
+        if label is None:
+            raise InputError(f"{attacked.subject}: the batches have no key 'label'; attacks need the true masks.")
         check_images(image, attacked.subject, self.intensity_range, _SAY_RANGE)
-        check_masks(label, len(image), attacked.subject, classes.mask_channels, classes.labels)
+        masks, _ = whole_masks(label, classes)
+        check_masks(masks, len(image), attacked.subject, classes.mask_channels, classes.labels)
         if not self._network_is_checked:
-            attacked.predict(attacked.grey_levels(image), label)
+            attacked.predict(attacked.grey_levels(image), masks)
             self._network_is_checked = True
+        return masks
 
     def _draw(self) -> GradientAttack:
         number = int(torch.randint(len(self.attacks), ())) if len(self.attacks) > 1 else 0

@@ -3,20 +3,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pipeline.utils import InputError
 
 __all__ = ["NLCE"]
 
-# all but cuDNN's, torch's first choice on Hopper: trainings in bfloat16 ended with NaN there, and its backward is known to
-# give NaN where logits are far below zero and the number of positions leaves 64 when divided by 128, as 8 × 8 does (PyTorch
-# #196678, there with a mask)
-_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+@contextmanager
+def _without_cudnn() -> Iterator[None]:
+    """Leave out cuDNN's attention, torch's first choice on Hopper GPUs.
+
+    Trainings in bfloat16 ended with NaN there, and its backward is known to give NaN where logits are far below zero and
+    the number of positions leaves 64 when divided by 128, as 8 × 8 does (PyTorch #196678, there with a mask). The
+    switch is the process's, not the thread's.
+    """
+    allowed = torch.backends.cuda.cudnn_sdp_enabled()
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(allowed)
 
 
 class NLCE(nn.Module):
@@ -150,7 +163,7 @@ class NLCE(nn.Module):
         """Equation 1 for the embeddings θ(x), φ(x) and g(x)."""
         scale = None if self.scaled else 1.0
         if not torch.jit.is_scripting() and query.is_cuda:
-            with sdpa_kernel(_KERNELS):
+            with _without_cudnn():
                 return F.scaled_dot_product_attention(query, key, value, scale=scale)
         return F.scaled_dot_product_attention(query, key, value, scale=scale)
 

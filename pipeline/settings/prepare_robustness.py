@@ -25,6 +25,7 @@ from .structure import nearest
 __all__ = ["prepare_robustness"]
 
 _EVALUATOR = "validate#evaluator"
+_TRACKING: dict[str, Any] = dict[str, Any](DEFAULT_MLFLOW_SETTINGS)["configs"]  # what MONAI adds for --tracking mlflow
 _ASSESSMENT = "robustness_assessment"
 _OWN = ("budget", "epsilons", "intensity_range", "robustness_dir")
 # what the evaluator need not do: the battery scores the network's own output, and writes nothing into the bundle
@@ -46,9 +47,9 @@ def prepare_robustness() -> None:
     """Replace what the running bundle's evaluator does by the battery, and tell that what the bundle knows.
 
     Handlers, metrics and postprocessing of the evaluator are replaced, so that nothing of the bundle is overwritten;
-    MONAI's handlers of MLflow stay, and log the worst case. A bundle's own code (``scripts``) is found. The battery is
-    given, where the bundle has them: its postprocessing, from which it learns whether a sigmoid makes the masks; its
-    training data, for the best constant mask; its tracker.
+    the handler of MONAI's ``--tracking mlflow`` stays, and logs the worst case. A bundle's own code (``scripts``) is
+    found. The battery is given, where the bundle has them: its postprocessing, from which it learns whether a sigmoid
+    makes the masks; its training data, for the best constant mask; its tracker.
 
     Call it first in ``bundles/robustness.json``'s ``robustness``.
 
@@ -92,7 +93,7 @@ def prepare_robustness() -> None:
     for key, value in settings.items():
         if key not in stated:
             parser[f"{_ASSESSMENT}#{key}"] = value
-    idle = _IDLE | {"val_handlers": [f"@{_ASSESSMENT}", *_mlflow_handlers(parser)]}
+    idle = _IDLE | {"val_handlers": [f"@{_ASSESSMENT}", *_tracking_handlers(parser)]}
     for key, value in idle.items():
         parser[f"{_EVALUATOR}#{key}"] = value
     parser.parse(reset=True)
@@ -103,15 +104,12 @@ def prepare_robustness() -> None:
     _made(parser, _EVALUATOR)  # what a bundle lacks is said before its weights are read
 
 
-def _mlflow_handlers(parser: ConfigParser) -> list[Any]:
-    """MONAI's handlers of MLflow among the evaluator's, such as that of ``--tracking mlflow``: they log its metrics."""
+def _tracking_handlers(parser: ConfigParser) -> list[Any]:
+    """The handlers of MLflow that ``--tracking mlflow`` has added to the evaluator's: they log its metrics."""
     found = [_get(parser, key) for key in ("validate#handlers", f"{_EVALUATOR}#val_handlers")]
     handlers = [handler for each in found if isinstance(each, list) for handler in each]
-    return [
-        handler
-        for handler in handlers
-        if isinstance(handler, Mapping) and str(handler.get("_target_")).endswith("MLFlowHandler")
-    ]
+    # MONAI leaves the run open, and the next one goes on in it
+    return [handler | {"close_on_complete": True} for handler in handlers if handler == _TRACKING["validator"]]
 
 
 def _made(parser: ConfigParser, key: str) -> Any:
@@ -148,8 +146,7 @@ def _check_settings(parser: ConfigParser) -> None:
     if overrides and files:
         known = ConfigParser()
         known.read_config(files)
-        defaults: dict[str, Any] = DEFAULT_MLFLOW_SETTINGS
-        of_tracking = defaults["configs"] if _mlflow_handlers(parser) else {}
+        of_tracking = _TRACKING if _tracking_handlers(parser) else {}
         for key in overrides:
             top = key.replace("::", "#").partition("#")[0]
             # a bundle may do without the first, which the command always has

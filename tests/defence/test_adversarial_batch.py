@@ -144,16 +144,17 @@ def test_bad_input_is_refused(epsilon: float, scale: int, message: str) -> None:
     [
         (
             lambda data: {"image": torch.full_like(data["image"], 2.0)},
-            "the images hold values from 2 to 2, but must be in [0, 1]; say with intensity_range what range their "
-            "values have, or scale them.",
+            "the images hold values from 2 to 2, but must be in [0, 1]; say by the setting intensity_range of "
+            "AdversarialBatch what range their values have, or scale them.",
         ),
         (
             lambda data: {"label": 255 * data["label"]},
             "the masks hold values from 0 to 255, but must hold 0 and 1 only; correct this in the preprocessing with "
             "AsDiscreted and a threshold.",
         ),
+        (lambda data: {"label": None}, "the batches have no key 'label'; attacks need the true masks."),
     ],
-    ids=["range", "mask"],
+    ids=["range", "mask", "no mask"],
 )
 def test_what_to_do_about_bad_input_is_said(change: Any, message: str) -> None:
     network = make_network()
@@ -161,6 +162,22 @@ def test_what_to_do_about_bad_input_is_said(change: Any, message: str) -> None:
     with pytest.raises(InputError) as error:
         AdversarialBatch(network, PGD(2), 8.0)(data | change(data))
     assert str(error.value) == f"Adversarial training: {message}"
+
+
+@pytest.mark.parametrize("kind", ["bool", "one-hot", "not whole"])
+def test_masks_are_taken_as_the_battery_takes_them_and_returned_as_they_are(kind: str) -> None:
+    network = make_network()
+    clean = batch(network)
+    label = {
+        "bool": clean["label"].bool(),
+        "one-hot": torch.cat([1 - clean["label"], clean["label"]], 1),
+        "not whole": clean["label"] + 0.25,
+    }[kind]
+    prepared = []
+    for each in (clean["label"], label):
+        torch.manual_seed(0)
+        prepared.append(AdversarialBatch(network, PGD(2), 8.0)({**clean, "label": each}))
+    assert torch.equal(prepared[1][0], prepared[0][0]) and torch.equal(prepared[1][1], label)
 
 
 def test_a_network_with_one_output_channel_is_refused_before_it_is_attacked() -> None:
@@ -185,5 +202,5 @@ def test_weights_that_have_diverged_end_in_a_sentence() -> None:
         prepare(clean)
     assert str(error.value) == (
         "Adversarial training: The attack's gradient is not finite; the network or the loss overflows on this image. "
-        "The weights may have diverged: train with a lower --learning_rate."
+        "The weights may have diverged: train with a lower learning rate."
     )

@@ -52,7 +52,7 @@ def test_sweep_is_bitwise_equal_to_separate_attacks(exact: None) -> None:
 
 
 def test_gradients_of_nlce_are_finite_where_logits_are_far_below_zero() -> None:
-    """At 8 × 8 positions cuDNN's attention is known to give NaN there."""
+    """A guard, not a reproduction: cuDNN's attention is known to give NaN at 8 × 8 positions with a mask."""
     torch.manual_seed(0)
     module = NLCE(128, context=False).cuda()
     with torch.no_grad():

@@ -71,28 +71,33 @@ def test_volumes_of_a_foreign_bundle_are_attacked_while_it_trains(volumes: Path,
 def test_it_is_the_defence_of_the_own_bundles() -> None:
     general = json.loads(OVERLAY.read_text())
     mixed = json.loads((ROOT / "bundles/nlcen_jsrt/configs/defence/mixed.json").read_text())
-    # which of the two has is what the bundles themselves say of their images, or how they train
-    apart = {"amp", "classes", "intensity_range"}
+    # what only one has: what the bundles themselves say of their images, how they train, that errors are explained
+    apart = {"amp", "classes", "intensity_range", "_requires_"}
     own, others = ({k: v for k, v in each["defence"].items() if k not in apart} for each in (mixed, general))
+    others["attack"] = {k: v for k, v in others["attack"].items() if k not in apart}
     assert own == others
-    # the own bundles explain errors from their start
-    prepare = general.pop("train#trainer#prepare_batch")
-    assert prepare == "$(explain_input_errors(), @defence)[1]" and mixed["train#trainer#prepare_batch"] == "@defence"
     for key in general.keys() - {"defence", "classes", "intensity_range", "+imports"}:
         assert mixed[key] == general[key]
 
 
-def test_pictures_out_of_range_end_in_a_sentence(volumes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            ["--intensity_range", "[0.0,0.001]"],
+            r"Adversarial training: the images hold values from .* to .*, but must be in \[0, 0.001\]; say by the "
+            r"setting intensity_range of AdversarialBatch what range their values have, or scale them\.",
+        ),
+        (["--defence_losses", "['foo']"], r"losses: name some of dice, .*; got \['foo'\]\."),
+    ],
+    ids=["in a step", "before the first"],
+)
+def test_what_is_wrong_ends_in_a_sentence(volumes: Path, tmp_path: Path, setting: list[str], message: str) -> None:
     file = tmp_path / "training.json"
     file.write_text(json.dumps(TRAINING))
     files = [str(volumes / "configs" / "train.json"), str(file), str(OVERLAY)]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files), "--bundle_root", str(volumes)]
-    command += ["--dataset_dir", str(volumes / "data"), "--intensity_range", "[0.0,0.001]"]
+    command += ["--dataset_dir", str(volumes / "data"), *setting]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert re.search(
-        r"^error: Adversarial training: the images hold values from .* to .*, but must be in \[0, 0.001\]; say with "
-        r"intensity_range what range their values have, or scale them\.$",
-        done.stderr,
-        re.MULTILINE,
-    )
+    assert re.search(rf"^error: {message}$", done.stderr, re.MULTILINE), done.stderr

@@ -132,6 +132,7 @@ def test_the_tracking_of_monai_logs_the_worst_case(colors: Path, tmp_path: Path)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (run,) = MlflowClient(store).search_runs(["1"])
+    assert run.info.status == "FINISHED"
     worst = json.loads((output / "report.json").read_text())["worst_case"]["2"]
     assert run.data.metrics == pytest.approx(
         {f"robustness/{metric}_worst_eps_02.0": worst[metric] for metric in ("DIC", "JSC")}
