@@ -20,8 +20,8 @@ __all__ = ["NLCE"]
 def _without_cudnn() -> Iterator[None]:
     """Leave out cuDNN's attention, torch's first choice on Hopper GPUs.
 
-    Trainings in bfloat16 ended with NaN there, and its backward is known to give NaN where logits are far below zero and
-    the number of positions leaves 64 when divided by 128, as 8 × 8 does (PyTorch #196678, there with a mask). The
+    Trainings in bfloat16 ended with NaN there, and its backward is known to give NaN where logits are far below zero
+    and the number of positions leaves 64 when divided by 128, as 8 × 8 does (PyTorch #196678, there with a mask). The
     switch is the process's, not the thread's.
     """
     allowed = torch.backends.cuda.cudnn_sdp_enabled()

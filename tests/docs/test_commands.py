@@ -168,7 +168,8 @@ def test_settings_in_the_text_exist(page: str) -> None:
     parser = argparse.ArgumentParser(conflict_handler="resolve")
     for command in (isbi2016, jsrt, pairs, phantoms, subset):
         command.add_arguments(parser)
-    known = {option.removeprefix("--") for option in parser._option_string_actions} | {"key", "tracking"}
+    known = {option.removeprefix("--") for option in parser._option_string_actions}
+    known |= {"key", "tracking", "save_execute_config"}  # MONAI's own
     train = "bundles/nlcen_jsrt/train.json"
     own = [f"bundles/nlcen_jsrt/{name}.json" for name in ("readings/transfer", "networks/unet", "ablation/frozen")]
     for name in (*own, "bundles/nlcen_jsrt/defence/mixed.json", "bundles/robustness.json", TRAINING):
