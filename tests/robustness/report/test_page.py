@@ -103,16 +103,15 @@ def test_the_page_changes_with_the_report_alone() -> None:
     assert "0.123" in text and "0.543" in text and "0.098" in " ".join(report["findings"])
 
 
-def test_what_the_bundle_says_of_its_use_is_quoted() -> None:
+@pytest.mark.parametrize("stated", ["Research only", "Research only."])
+def test_what_the_bundle_says_of_its_use_is_quoted(stated: str) -> None:
     report = assessments.report_of("undefended")
     without = Text(make_page(report, {})).text
     assert "The intended use is for the maker to state." in without and "version of the bundle" not in without
-    report["facts"] |= {"intended_use": "Research only", "bundle_version": "0.3.1"}
+    report["facts"] |= {"intended_use": stated, "bundle_version": "0.3.1"}
     text = Text(make_page(report, {})).text
-    assert (
-        "The bundle states as its intended use: “Research only”. What is said" in text
-        and "for the maker to state" not in text
-    )
+    assert "The bundle states as its intended use: “Research only.” What is said" in text
+    assert "for the maker to state" not in text
     assert re.search(r"version of the bundle\s+0\.3\.1", text)
 
 
