@@ -111,7 +111,10 @@ class AdversarialBatch:
     def __call__(
         self, batch: Any, device: torch.device | None = None, non_blocking: bool = False, **settings: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the attacked images and their masks of a batch with the keys ``image`` and ``label``."""
+        """Return the attacked images and their masks of a batch with the keys ``image`` and ``label``.
+
+        Masks may be boolean, one-hot or not whole, as the battery takes them, and are returned as they are.
+        """
         image, label = (
             convert_to_tensor(each) for each in default_prepare_batch(batch, device, non_blocking, **settings)
         )

@@ -55,7 +55,8 @@ def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tens
         if not ((whole == 0) | (whole == 1)).all() or (whole.sum(1) != 1).any():
             raise InputError(
                 f"label: the {classes.channels} masks of an image overlap or leave pixels out, but a softmax makes one "
-                "class of each pixel; if a sigmoid makes masks of the output, say --robustness_assessment#sigmoid true."
+                "class of each pixel; if a sigmoid makes the masks, say --robustness_assessment#sigmoid true; "
+                "in training use the setting classes of AdversarialBatch."
             )
         whole = whole.argmax(1, keepdim=True)
     return whole.to(label.dtype if label.is_floating_point() else torch.float32), cut

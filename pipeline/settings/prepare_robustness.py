@@ -13,7 +13,7 @@ from typing import Any
 from monai.bundle.config_parser import ConfigParser
 from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
 
-from pipeline.utils import InputError, explain_input_errors, find_input_error, innermost_cause
+from pipeline.utils import InputError, error_chain, explain_input_errors, find_input_error, innermost_cause
 from pipeline.weights import fingerprint_file
 
 from .bundle_settings import SETTINGS, optional_settings
@@ -132,11 +132,10 @@ def _made(parser: ConfigParser, key: str) -> Any:
 
 def _missing_key(error: BaseException | None) -> str:
     """The key that a reference found nothing at, "" where no reference failed."""
-    while error is not None:
-        found = re.search(r"referring item .@?([^\s`'\"]+).", str(error))
-        if isinstance(error, ValueError) and found:
+    for link in error_chain(error):
+        found = re.search(r"referring item .@?([^\s`'\"]+).", str(link))
+        if isinstance(link, ValueError) and found:
             return found[1].replace("::", "#")
-        error = error.__cause__ or error.__context__
     return ""
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .contract import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
-from .errors import InputError, explain_input_errors, find_input_error, innermost_cause, say_if_interrupted
+from .errors import InputError, error_chain, explain_input_errors, find_input_error, innermost_cause, say_if_interrupted
 from .extras import check_extra
 from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path, check_folder
@@ -26,6 +26,7 @@ __all__ = [
     "check_masks",
     "describe_output",
     "draws_bars",
+    "error_chain",
     "explain_input_errors",
     "explain_misfits",
     "file_name",

@@ -15,6 +15,7 @@ from .progress import close_bars
 __all__ = [
     "INTERRUPTED_STATUS",
     "InputError",
+    "error_chain",
     "explain_input_errors",
     "find_input_error",
     "innermost_cause",
@@ -52,7 +53,7 @@ class InputError(ValueError):
 
 def find_input_error(error: BaseException | None) -> InputError | None:
     """Return the first ``InputError`` in the chain of ``error`` and its causes, or None."""
-    for link in _chain(error):
+    for link in error_chain(error):
         if isinstance(link, InputError):
             return link
     return None
@@ -92,7 +93,8 @@ def explain_input_errors() -> None:
     sys.excepthook = hook
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def error_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and what it was raised from, each once."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
