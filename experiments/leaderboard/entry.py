@@ -13,10 +13,11 @@ from typing import Any
 from pipeline.robustness.report.check_report import read_report
 from pipeline.utils import InputError, atomic_path
 
-__all__ = ["EPSILONS", "LEAST_IMAGES", "RANKED_BUDGETS", "add_entry", "read_entries", "why_not_ranked"]
+__all__ = ["EPSILONS", "LEAST_CHECKS", "LEAST_IMAGES", "RANKED_BUDGETS", "add_entry", "read_entries", "why_not_ranked"]
 
 RANKED_BUDGETS = ("standard", "full")
 LEAST_IMAGES = 16
+LEAST_CHECKS = 8
 EPSILONS = ("8", "16", "32")
 
 # no image's name or score, and no path, goes into an entry
@@ -78,11 +79,19 @@ def read_entries(folder: Path) -> list[dict[str, Any]]:
     """Return all entries of a folder, in the order of their names.
 
     Raises:
-        InputError: if there is none, or a file is no entry.
+        InputError: if there is none, a file is no entry, or two entries call different test pictures the same.
     """
     entries = [_read(path) for path in sorted(folder.glob("*.json"))]
     if not entries:
         raise InputError(f"{folder} has no entry; add one with --add REPORT --name NAME --training TEXT.")
+    seen: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        first = seen.setdefault(entry["report"]["data"], entry)
+        if first["report"]["facts"]["data_sha256"] != entry["report"]["facts"]["data_sha256"]:
+            raise InputError(
+                f"{folder}: {first['name']} and {entry['name']} call their data '{entry['report']['data']}', but their "
+                "test pictures or masks differ; name the data of one otherwise."
+            )
     return entries
 
 
@@ -97,9 +106,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _subject(entry: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What an entry is about."""
+    """What an entry is about; a network that was made in Python has no file of weights, but always parameters."""
     report = entry["report"]
-    return report["facts"]["weights_sha256"], report["facts"]["data_sha256"], report["data"]
+    return report["facts"]["network_sha256"], report["facts"]["data_sha256"], report["data"]
 
 
 def why_not_ranked(entry: Mapping[str, Any]) -> list[str]:
@@ -112,6 +121,7 @@ def why_not_ranked(entry: Mapping[str, Any]) -> list[str]:
     report = entry["report"]
     floor, clean = next(iter(report["floor"].values())), report["clean"]["DIC"]
     failed = [check["name"] for check in report["checks"] if check["status"] == "failed"]
+    passed = sum(check["status"] == "passed" for check in report["checks"])
     lacking = [epsilon for epsilon in EPSILONS if epsilon not in report["worst_case"]]
     commit = report["commit"] or "unknown"
     reasons = {
@@ -121,6 +131,9 @@ def why_not_ranked(entry: Mapping[str, Any]) -> list[str]:
         "there are no training masks for the floor": floor is None,
         f"the clean DIC is not above the floor of {floor or 0:.3f}": floor is not None and clean <= floor,
         f"a check failed: {', '.join(failed)}": bool(failed),
+        f"{passed} checks passed, fewer than {LEAST_CHECKS}": passed < LEAST_CHECKS,
+        f"{report['left_out']} images were left out": report["left_out"] > 0,
+        "the hash of the network is missing": not report["facts"]["network_sha256"],
         f"the code is not that of a commit ({commit})": commit == "unknown" or commit.endswith("+dirty"),
     }
     return [reason for reason, holds in reasons.items() if holds]

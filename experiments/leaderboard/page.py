@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.markdown import fill_page
 
-from .entry import EPSILONS, LEAST_IMAGES, RANKED_BUDGETS, why_not_ranked
+from .entry import EPSILONS, LEAST_CHECKS, LEAST_IMAGES, RANKED_BUDGETS, why_not_ranked
 
 __all__ = ["make_leaderboard"]
 
@@ -33,6 +33,7 @@ def make_leaderboard(entries: Sequence[Mapping[str, Any]]) -> str:
         epsilons=EPSILONS,
         budgets=" or ".join(RANKED_BUDGETS),
         least_images=LEAST_IMAGES,
+        least_checks=LEAST_CHECKS,
         data_sets={name: [_row(each) for each in own] for name, own in groupby(ranked, key=_data)},
         others=[(_row(each), "; ".join(why_not_ranked(each))) for each in entries if why_not_ranked(each)],
     )

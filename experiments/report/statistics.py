@@ -114,6 +114,8 @@ def paired_differences(
 def _cube(rows: pd.DataFrame, name: str) -> Array:
     """Return the scores of one condition as (seeds, images, intensities, metrics), each axis sorted."""
     indexed = rows.set_index(["seed", "image", "epsilon"])[list(METRICS)].sort_index()
+    for seed, image, epsilon in indexed.index[indexed.index.duplicated()]:
+        raise InputError(f"{name}: seed {seed} has two scores of image '{image}' at ε = {epsilon:g}; keep one.")
     shape = [indexed.index.get_level_values(level).nunique() for level in range(3)]
     if len(indexed) != np.prod(shape):
         whole = pd.MultiIndex.from_product([sorted(set(rows[column])) for column in ("seed", "image", "epsilon")])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -50,16 +51,21 @@ class APGD(GradientAttack):
             )
         self.radii = radii
         self.parts = parts
+        if all(until - done < 2 for done, until in self._phases()):
+            raise InputError(
+                f"APGD: iterations: {iterations} in {len(parts)} parts leave no step that moves; give more."
+            )
 
     def descend(self, ball: Ball, delta: torch.Tensor) -> torch.Tensor:
-        done = 0
-        for number, (radius, _) in enumerate(zip(self.radii, self.parts, strict=True), 1):
-            last = number == len(self.radii)
-            until = self.iterations if last else round(sum(self.parts[:number]) * self.iterations)
+        for radius, (done, until) in zip(self.radii, self._phases(), strict=True):
             if until > done:
                 delta = self._phase(ball, delta, radius, done, until)
-            done = max(done, until)
         return delta
+
+    def _phases(self) -> list[tuple[int, int]]:
+        """The steps of each radius, from and until; the first step of each looks where it begins."""
+        ends = [round(sum(self.parts[:number]) * self.iterations) for number in range(1, len(self.parts))]
+        return list(pairwise([0, *accumulate([*ends, self.iterations], max)]))
 
     def _phase(self, ball: Ball, delta: torch.Tensor, radius: float, done: int, until: int) -> torch.Tensor:
         """The steps from ``done`` to ``until`` in one radius; returns the point of the lowest loss."""

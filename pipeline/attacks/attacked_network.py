@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.metrics import dic_jsc
-from pipeline.utils import InputError, check_logits, describe_output, explain_misfits, network_output
+from pipeline.utils import InputError, OutOfMemory, check_logits, describe_output, explain_misfits, network_output
 
 from .evaluation_mode import evaluation_mode
 from .grey_levels import check_intensity_range
@@ -143,6 +143,8 @@ class AttackedNetwork:
         """The slope in the fast precision; None where the network does not take it, or overflows in it."""
         try:
             slope = self._slope(pictures, loss, self.precision)
+        except OutOfMemory:  # another precision needs more
+            raise
         except InputError:
             return None
         return None if slope.not_finite else slope

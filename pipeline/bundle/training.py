@@ -20,8 +20,10 @@ def start_training() -> None:
     Example:
         ``"training": ["$bundle.start_training()", "$@train#trainer.run()"]``
     """
-    get = running_parser("start_training").get_parsed_content
-    check_components("optimizer", "train#lr_scheduler", "train#dataloader")
+    parser = running_parser("start_training")
+    get = parser.get_parsed_content
+    defended = ["defence"] if "defence" in parser else []
+    check_components("optimizer", "train#lr_scheduler", "train#dataloader", *defended)
     item = get("train#preprocessing")(get("train#dataset#data")[0])
     check_training(
         get("network"), get("train#inferer"), get("loss"), item, get("train#dataloader"), device=get("device")

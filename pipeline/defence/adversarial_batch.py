@@ -15,6 +15,7 @@ from torch import nn
 from pipeline.attacks import AttackedNetwork, Ball, GradientAttack, OutputClasses
 from pipeline.robustness import whole_masks
 from pipeline.utils import InputError, check_images, check_masks
+from pipeline.weights import bare_network
 
 __all__ = ["AdversarialBatch"]
 
@@ -30,13 +31,14 @@ class AdversarialBatch:
     All that is drawn comes from torch's generator, which ``EpochSeed`` seeds, so that a training resumes exactly.
 
     Args:
-        network: the network that is trained.
+        network: the network that is trained, with or without a wrapper for several processes.
         attack: how it is attacked, or several attacks, one of which is drawn for each batch. A network that sees one
-            loss only can learn to resist that loss and no other.
-        epsilon: ε is drawn evenly up to this bound, in grey levels of 255.
+            loss only can learn to resist that loss and no other. Their ``seed`` does not count.
+        epsilon: ε is drawn evenly up to this bound, in the attack's ``unit``, by default grey levels of 255.
         ramp_epochs: in so many first epochs this bound rises evenly, from a part of it to the whole. Attach the object
             to the trainer then, so that it knows the epoch.
-        clean: part of each batch that is left as it is, from 0 up to, but not, 1.
+        clean: part of the images that is left as it is, from 0 up to, but not, 1; where it is no whole number of a
+            batch's images, it is drawn whether one more is.
         classes: how the network's output becomes classes: two by ``Softmax`` by default.
         intensity_range: what of the images' values is grey level 0 and 255.
         amp: compute the attack's gradients in bfloat16.
@@ -65,6 +67,8 @@ class AdversarialBatch:
         self.attacks = [attack] if isinstance(attack, GradientAttack) else list(attack)
         if not self.attacks:
             raise InputError("AdversarialBatch: attack must name at least one attack, got none.")
+        if any(each.restarts != 1 for each in self.attacks):
+            raise InputError("AdversarialBatch: restarts: an attack begins once for each batch; leave it at 1.")
         if not epsilon > 0:
             raise InputError(f"AdversarialBatch: epsilon must be above 0 grey levels, got {epsilon}.")
         if ramp_epochs < 0 or not 0 <= clean < 1:
@@ -79,7 +83,7 @@ class AdversarialBatch:
         self.epoch = 0
         self._network_is_checked = False
         self.attacked = AttackedNetwork(
-            network,
+            bare_network(network),  # a wrapper's forward pass waits for the other processes
             classes=classes,
             intensity_range=intensity_range,
             precision=torch.bfloat16 if amp else None,
@@ -119,7 +123,9 @@ class AdversarialBatch:
             convert_to_tensor(each) for each in default_prepare_batch(batch, device, non_blocking, **settings)
         )
         masks = self._checked(image, label)
-        kept = int(self.clean * len(image))
+        kept = int(self.clean * len(image) + torch.rand(()).item()) if self.clean else 0
+        if kept == len(image):
+            return image, label
         attack = self._draw()
         picture = self.attacked.grey_levels(image[kept:])
         part = torch.rand(len(picture), *[1] * (picture.ndim - 1), dtype=picture.dtype).to(picture.device)

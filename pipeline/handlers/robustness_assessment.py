@@ -39,7 +39,7 @@ class RobustnessAssessment:
             and else their range, which is said.
         sigmoid: whether masks are made of the network's output by a sigmoid: labels that may overlap.
         training_data: items whose ``label`` makes the best constant mask: a sequence of dictionaries; None for none.
-        criteria: acceptance criteria, fixed beforehand: dictionaries of ``epsilon``, ``at_least`` and ``metric``.
+        criteria: acceptance criteria: dictionaries of ``epsilon``, ``at_least`` and ``metric``.
         facts: what the report is to say, see :class:`Assessment`.
         tracker: a tracker that is given the files and figures; None for none. The figures of the worst case are in the
             engine's metrics, too, so that a handler behind this one can log them.

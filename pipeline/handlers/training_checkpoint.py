@@ -111,6 +111,10 @@ class TrainingCheckpoint:
 
     def save(self, engine: Engine) -> None:
         """Write the checkpoint of the epoch that has just been completed."""
+        if idist.get_world_size() > 1:
+            # the running statistics of batch normalization, which differ; a resumed training begins with the first's
+            for buffer in bare_network(self.network).buffers():
+                dist.broadcast(buffer, src=0)
         if idist.get_rank() == 0:
             _save(
                 {

@@ -16,7 +16,8 @@ def surface_scores(prediction: torch.Tensor, label: torch.Tensor, tolerance: flo
     """Return HD95 and NSD of each image, (B, 2): the mean over the classes on which they are defined, else NaN.
 
     HD95 is the 95th percentile of the distances between the boundaries, NSD the part of the boundaries that is within
-    the tolerance of the other. Where prediction or mask is empty, HD95 is not defined; where both are, NSD neither.
+    the tolerance of the other. A class that neither prediction nor mask has is left out. Where one of the two has it
+    alone, its NSD is 0, and the image has no HD95: the mean over the other classes would hide what is lost.
     The figures are those of MONAI's ``compute_hausdorff_distance`` and ``compute_surface_dice``, whose distances are
     computed once for both.
 
@@ -30,12 +31,13 @@ def surface_scores(prediction: torch.Tensor, label: torch.Tensor, tolerance: flo
         [_of_class(*maps, tolerance) for maps in zip(*image, strict=True)]
         for image in zip(prediction, label, strict=True)
     ]
-    return torch.tensor(scores, dtype=torch.float64).nanmean(1)
+    means = torch.tensor(scores, dtype=torch.float64).nanmean(1)
+    return means.where(means.isfinite(), torch.nan)
 
 
 def _of_class(prediction: torch.Tensor, label: torch.Tensor, tolerance: float) -> tuple[float, float]:
     if not prediction.any() or not label.any():
-        return math.nan, 0.0 if prediction.any() or label.any() else math.nan
+        return (math.inf, 0.0) if prediction.any() or label.any() else (math.nan, math.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of an argument that MONAI itself gives
         _, distances, _ = get_edge_surface_distance(prediction, label, symmetric=True)

@@ -49,17 +49,22 @@ class NWCN(nn.Module):
 
     Shape:
         input: (B, in_channels, H, W) in [0, 1]; any size from 32 up.
-        output: logits (B, out_channels, H, W): the second subnetwork's in evaluation mode, in training mode those of
-        the one that is trained.
+        output: logits (B, out_channels, H, W): the second subnetwork's in evaluation mode, in training mode, and while
+        the first is trained, those of the one that is trained.
+
+    Attributes:
+        stages: how many trainings it takes, one after the other.
 
     Example:
         >>> NWCN(in_channels=1, out_channels=2).eval()(torch.rand(1, 1, 32, 32)).shape
         torch.Size([1, 2, 32, 32])
     """
 
+    stages = 2
+
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:
         super().__init__()
-        self.stage = 0
+        self.stage = -1  # which subnetwork is trained; none: the network is whole
         self.normalization = ImageNormalization(in_channels)
         self.first = _Subnetwork(in_channels, out_channels)
         self.second = _Subnetwork(in_channels + out_channels - 1, out_channels)
@@ -67,6 +72,8 @@ class NWCN(nn.Module):
     def train_stage(self, stage: int) -> None:
         """Train the first (0) or the second (1) subnetwork from now on; the other one stays as it is to the bit.
 
+        While the first is trained, it is the network, in evaluation mode, too: the second is at its random start, which
+        an adversarial training would attack otherwise.
         While the second is trained, the first is in evaluation mode, even after ``train()``, and gets no gradient.
 
         Raises:
@@ -93,7 +100,7 @@ class NWCN(nn.Module):
                 logits = self.first(x)
         else:
             logits = self.first(x)
-            if self.training:
+            if self.training or self.stage == 0:
                 return logits
         found = torch.softmax(logits, dim=1)[:, 1:]
         return self.second(torch.cat([x, found], dim=1))

@@ -22,7 +22,7 @@ BOUNDED = ("DIC", "JSC", "NSD")
 
 @dataclass(frozen=True)
 class Criterion:
-    """An acceptance criterion, fixed beforehand: the mean of a metric in the worst case at an ε is at least a bound.
+    """An acceptance criterion, to be fixed beforehand: a metric's mean in the worst case at an ε is at least a bound.
 
     Raises:
         InputError: if ε or the bound is no number, or the metric is none that may have a bound from below.
@@ -75,8 +75,8 @@ class Assessment:
         floor: DIC of the best constant mask, of each image; None where there is none, ``floor_reason`` says why.
         ceiling: for each ε the mean DIC that no network can be above (an estimate); None where there is none.
         sameness: mean DIC between the clean predictions for different images (of one size): near 1 for a network that
-            ignores its picture; None where it cannot be told.
-        criteria: acceptance criteria, fixed beforehand; may be empty.
+            ignores its picture; None where it cannot be told. ``mask_sameness``: that between their true masks.
+        criteria: acceptance criteria; may be empty.
         gallery: the worst failures.
         gradients: how many gradients were computed for each image; ``check_gradients``: those of the checks;
             ``queries``: forward passes of attacks without gradients.
@@ -96,6 +96,7 @@ class Assessment:
     ceiling: Mapping[float, float] | None = None
     ceiling_reason: str = ""
     sameness: float | None = None
+    mask_sameness: float | None = None
     criteria: Sequence[Criterion] = ()
     gallery: Sequence[GalleryPicture] = ()
     gradients: int = 0

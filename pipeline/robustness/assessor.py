@@ -21,8 +21,8 @@ from torch import nn
 
 from pipeline.attacks import GREY_LEVELS, AttackedNetwork, OutputClasses, Softmax, describe, fast_precision
 from pipeline.attacks.grey_levels import check_epsilons
-from pipeline.metrics import dic_jsc, surface_scores
-from pipeline.runs import describe_code, describe_environment, device_name
+from pipeline.metrics import surface_scores
+from pipeline.runs import code_in_use, describe_code, describe_environment, device_name
 from pipeline.utils import InputError, Progress, check_images, check_masks, say_if_interrupted
 from pipeline.weights import fingerprint_network
 
@@ -36,6 +36,7 @@ from .copy_network import copy_network
 from .corruptions import CORRUPTIONS, corrupted_scores
 from .gallery import Failure, Gallery
 from .image_results import ImageResults
+from .likeness import Likeness
 from .recipes import RECIPES
 from .report import write_report
 from .scores import CLEAN, COLUMNS, NOISE, REFINED
@@ -69,7 +70,7 @@ class Assessor:
         epsilons: intensities instead of the budget's, in grey levels, rising.
         training_masks: masks (C, *spatial) for the best constant mask; None where there are none.
         surrogate: another network for the same task, see :class:`Battery`.
-        criteria: acceptance criteria, fixed beforehand.
+        criteria: acceptance criteria; fix them before you know the figures.
         gallery: how many failures are shown.
         tolerance: of NSD, in pixels or voxels.
         seed: of all random starts.
@@ -149,7 +150,8 @@ class Assessor:
                 "precision": str(self.precision),
                 "tolerance": tolerance,
                 "seed": seed,
-                "commit": describe_code()["commit"],
+                "code": code_in_use(),
+                "torch": str(torch.__version__),
             },
         )
         self.gallery = Gallery(self.output_dir / "failures", gallery)
@@ -158,8 +160,7 @@ class Assessor:
         self._floor: dict[str, float] = {}
         self._checked = CheckedPictures(self.battery.budget.checked, self.classes)
         self._fresh = copy_network(network)
-        self._previous: torch.Tensor | None = None
-        self._sameness: list[float] = []
+        self._alike, self._masks_alike = Likeness(), Likeness()
         self._count = images
         self._progress = Progress("robustness", images or 1, "image", progress, lines=images is not None)
 
@@ -191,14 +192,15 @@ class Assessor:
         self._checked.offer(picture, label, names)
         if self.constant is not None:
             self._floor |= {name: self.constant.score(mask) for name, mask in zip(names, label, strict=True)}
-        self._compare(self.attacked.predict(picture, label))
+        self._alike.offer(self.classes.foreground(self.attacked.predict(picture, label)))
+        self._masks_alike.offer(self.classes.foreground(label))
         new = [index for index, pair in enumerate(zip(names, digests, strict=True)) if not self.results.done(*pair)]
         if new:
             started = time.perf_counter()
             found = self._assess(picture[new], label[new], [names[index] for index in new])
-            seconds = (time.perf_counter() - started) / len(new)
+            seconds, device = (time.perf_counter() - started) / len(new), device_name(self.device)
             for index, name in zip(new, found, strict=True):
-                self.results.add(name, digests[index], found[name] | {"seconds": seconds})
+                self.results.add(name, digests[index], found[name] | {"seconds": seconds, "device": device})
             self.results.save()
         self._progress.update(len(names))
         done = f"{len(self.results.images)} of {self._count or 'the'} images"
@@ -236,7 +238,8 @@ class Assessor:
             if ceilings
             else None,
             ceiling_reason="" if ceilings else why_no_ceiling(self.classes, shown[0].ndim - 2),
-            sameness=sum(self._sameness) / len(self._sameness) if self._sameness else None,
+            sameness=self._alike.mean(),
+            mask_sameness=self._masks_alike.mean(),
             criteria=self.criteria,
             gallery=self.gallery.pictures(),
             gradients=max(found["gradients"] for found in images.values()),
@@ -304,13 +307,6 @@ class Assessor:
             for name, pair, surface, reach in zip(names, scores, surfaces, moved.tolist(), strict=True)
         ]
 
-    def _compare(self, prediction: torch.Tensor) -> None:
-        """Compare the predictions for different images with each other: a network that ignores them gives one."""
-        for each in self.classes.foreground(prediction).cpu():
-            if self._previous is not None and self._previous.shape == each.shape:
-                self._sameness.append(dic_jsc(each[None], self._previous[None])[0, 0].item())
-            self._previous = each
-
     def _check(
         self, scores: pd.DataFrame, picture: torch.Tensor, label: torch.Tensor, names: tuple[str, ...]
     ) -> tuple[list[CheckResult], int]:
@@ -350,7 +346,7 @@ class Assessor:
             "classes": repr(self.classes),
             "precision": _describe_precision(self.precision),
             "seed": self.seed,
-            "device": device_name(self.device),
+            "device": ", ".join(sorted({found["device"] for found in images.values()})),
             "parameters": sum(each.numel() for each in self.attacked.network.parameters()),
             "seconds": sum(found["seconds"] for found in images.values()),
             "network_sha256": self.network_fingerprint,

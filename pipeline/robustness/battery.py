@@ -49,7 +49,8 @@ class Finding:
 
     Attributes:
         attack, epsilon: which.
-        picture: the worst pictures (B, C, *spatial) in grey levels that it found at this ε or a smaller one.
+        picture: the worst pictures (B, C, *spatial) in grey levels that it found at this ε or a smaller one; the noise
+            and the paper's attack are shown as they are: their pictures at this ε, even if these raise DIC.
         prediction: what the network predicts for them.
         dic: their DIC, (B,).
         moved: the most that it tried to move a grey level of each image, as a part of ε, (B,).
@@ -216,15 +217,17 @@ class _Run:
         return finding
 
     def at_all(self, name: str, attack: Attack, epsilons: Sequence[float]) -> dict[float, Finding]:
-        """Run an attack whose intensities share their steps; its cost is counted at the largest ε."""
+        """Run an attack whose intensities share their steps, as it is; its cost is counted at the largest ε."""
         self.spent.begin()
         found = attack(self.attacked, self.picture, self.label, epsilons)
         cost = self.spent.gradients.clone()
-        own, findings = self.clean.copy(), {}
+        findings = {}
         for epsilon in epsilons:
             moved = (found[epsilon] - self.picture).flatten(1).abs().amax(1).cpu() / epsilon
-            own.offer(found[epsilon])
-            findings[epsilon] = self._finding(name, epsilon, own, moved, cost if epsilon == epsilons[-1] else 0 * cost)
+            prediction = self.attacked.predict(found[epsilon], self.label)
+            dic = self.attacked.scores(prediction, self.label)[:, 0]
+            spent = cost if epsilon == epsilons[-1] else 0 * cost
+            findings[epsilon] = Finding(name, epsilon, found[epsilon], prediction, dic, moved.clamp(max=1), spent)
         return findings
 
     def at(self, name: str, attack: ContinuingAttack, epsilon: float, last: float) -> Finding:

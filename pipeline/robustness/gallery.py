@@ -24,7 +24,7 @@ class Gallery:
     """Keep the ``count`` worst failures in a folder, one ``.npz`` each, across interruptions.
 
     Of each image it shows the smallest ε that halves its DIC, or the largest. The worst failures are those at the
-    smallest ε, and of these the ones that lost most.
+    smallest ε, and of these the ones that lost most; an image from which no attack takes anything comes last.
     """
 
     def __init__(self, folder: Path, count: int = 4) -> None:
@@ -60,8 +60,9 @@ class Gallery:
         return sorted(self.folder.glob("*.npz"))
 
 
-def _badness(shown: GalleryPicture) -> tuple[float, float, str]:
-    return shown.epsilon, shown.DIC - shown.clean_DIC, shown.image
+def _badness(shown: GalleryPicture) -> tuple[bool, float, float, str]:
+    lost = shown.clean_DIC - shown.DIC
+    return lost <= 0, shown.epsilon, -lost, shown.image
 
 
 def _read(path: Path) -> GalleryPicture:

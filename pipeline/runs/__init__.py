@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .environment import describe_code, describe_device, describe_environment, device_name
+from .environment import code_in_use, describe_code, describe_device, describe_environment, device_name
 from .fingerprint import IGNORED_KEYS, fingerprint_config
 from .folder_lock import FolderLock
 from .packaged_code import SOURCE, code_digest, packaged_code
@@ -18,6 +18,7 @@ __all__ = [
     "RunDirectory",
     "add_cost",
     "code_digest",
+    "code_in_use",
     "describe_code",
     "describe_device",
     "describe_environment",

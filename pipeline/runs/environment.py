@@ -7,15 +7,16 @@ import hashlib
 import os
 import platform
 import subprocess
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .packaged_code import packaged_code
+from .packaged_code import code_digest, packaged_code
 
-__all__ = ["describe_code", "describe_device", "describe_environment", "device_name"]
+__all__ = ["code_in_use", "describe_code", "describe_device", "describe_environment", "device_name"]
 
 _CODE = (":/pipeline", ":/bundles")  # what a run is made of, from the checkout's root
 _PACKAGES = {"monai": "monai", "ignite": "pytorch-ignite", "numpy": "numpy"}
@@ -65,6 +66,14 @@ def describe_code() -> dict[str, Any]:
     changes = ("--untracked-files=no",), ("--", *_CODE)
     # without an answer nothing says that it is clean
     return {"commit": commit, "dirty": any(_git("status", "--porcelain", *each) != "" for each in changes)}
+
+
+@lru_cache
+def code_in_use() -> str:
+    """Return the SHA-256 of this package's code as it lies here; figures made by other code are not mixed with its."""
+    package = Path(__file__).parents[1]
+    paths = package.rglob("*.py")
+    return code_digest({f"scripts/{path.relative_to(package).as_posix()}": path.read_bytes() for path in paths})
 
 
 def _commit() -> str | None:

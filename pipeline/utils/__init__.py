@@ -4,7 +4,15 @@
 from __future__ import annotations
 
 from .contract import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
-from .errors import InputError, error_chain, explain_input_errors, find_input_error, innermost_cause, say_if_interrupted
+from .errors import (
+    InputError,
+    OutOfMemory,
+    error_chain,
+    explain_input_errors,
+    find_input_error,
+    innermost_cause,
+    say_if_interrupted,
+)
 from .extras import check_extra
 from .file_names import file_name, named_by, why_no_id
 from .files import atomic_path, check_folder
@@ -16,6 +24,7 @@ from .progress import Progress, draws_bars, with_progress
 __all__ = [
     "InputError",
     "Notes",
+    "OutOfMemory",
     "Progress",
     "atomic_path",
     "batch_size_per_process",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .errors import InputError
+from .errors import InputError, OutOfMemory
 
 __all__ = ["check_images", "check_logits", "check_masks", "describe_output", "explain_misfits", "network_output"]
 
@@ -165,6 +165,11 @@ def explain_misfits(what: str) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            "The GPU's memory is not enough: take smaller batches (batch_size of the settings or of the dataloader) or "
+            f"smaller windows ({' '.join(str(error).split())})."
+        ) from error
     except MISFITS as error:
         raise InputError(f"{what} ({type(error).__name__}: {' '.join(str(error).split())}).") from error
 

@@ -15,6 +15,7 @@ from .progress import close_bars
 __all__ = [
     "INTERRUPTED_STATUS",
     "InputError",
+    "OutOfMemory",
     "error_chain",
     "explain_input_errors",
     "find_input_error",
@@ -49,6 +50,10 @@ class InputError(ValueError):
 
     The message is whole sentences: it names the file or key, says what is wrong and what to do.
     """
+
+
+class OutOfMemory(InputError):
+    """What the user gave is too large for the device's memory, and would be in another precision, too."""
 
 
 def find_input_error(error: BaseException | None) -> InputError | None:

@@ -220,6 +220,7 @@ def test_the_worst_is_kept_of_each_image() -> None:
         (lambda: ProjectedAdam(relative_step=0.0), "step"),
         (lambda: PGD(0), "iterations and restarts"),
         (lambda: APGD(seed=-1), "seed"),
+        (lambda: APGD(3), "3 in 3 parts leave no step that moves"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Callable[[], Any], message: str) -> None:

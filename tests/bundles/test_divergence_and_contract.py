@@ -128,6 +128,10 @@ def test_weights_that_are_not_finite_are_not_evaluated(make_workflow: MakeWorkfl
             "unsupported URI 'foo://x' for model registry data storage). Start the server",
         ),
         ({"optimizer#weight_decay": -1.0}, "optimizer cannot be made (ValueError: Invalid weight_decay value: -1.0); "),
+        (
+            {"defence": {"_target_": "pipeline.defence.loss_attacks", "losses": ["foo"], "iterations": 2}},
+            "losses: name some of dice,",
+        ),
         ({"validate#attack#step": 0.0}, "step: the step size must be finite and above 0, got 0.0."),
         ({"validate#attack#value_range": "all"}, "value_range: two grey levels are needed, the lower one"),
         ({"register": "a/b"}, "--register must be a name of letters, digits, - and _, or null, got 'a/b'."),

@@ -18,13 +18,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 TRAINING = "100 epochs of soft Dice."
 
 
-def write_report(folder: Path, worst: float = 0.9, **changes: Any) -> Path:
+PASSED = [{"name": f"check {number}", "status": "passed", "value": None, "meaning": "It is."} for number in range(8)]
+
+
+def write_report(folder: Path, worst: float = 0.9, facts: dict[str, Any] | None = None, **changes: Any) -> Path:
     """A report that keeps all rules, but for the changes."""
     report = report_of("undefended") | {"budget": "standard", "images": 16, "epsilons": [8.0, 16.0, 32.0]}
     for key in ("worst_case", "floor", "ceiling"):
         report[key] = dict.fromkeys(("8", "16", "32"), report[key]["8"])
     report["worst_case"]["8"] = report["worst_case"]["8"] | {"DIC": worst, "low": worst - 0.01, "high": worst + 0.01}
-    report["facts"] |= {"parameters": 11_250_000, "seconds": 61.4}
+    report["facts"] |= {"parameters": 11_250_000, "seconds": 61.4, "network_sha256": "ef" * 32} | (facts or {})
+    report["checks"] = PASSED
     path = folder / "report.json"
     path.write_text(json.dumps(report | changes))
     return path
@@ -68,8 +72,11 @@ FAILED = {"name": "no label leaking", "status": "failed", "value": 0.2, "meaning
         ({"images": 15}, "15 images are fewer than 16"),
         ({"floor": dict.fromkeys(("8", "16", "32"), None)}, "there are no training masks for the floor"),
         ({"floor": dict.fromkeys(("8", "16", "32"), 0.99)}, "the clean DIC is not above the floor of 0.990"),
-        ({"checks": [FAILED]}, "a check failed: no label leaking"),
+        ({"checks": [*PASSED, FAILED]}, "a check failed: no label leaking"),
+        ({"checks": PASSED[1:]}, "7 checks passed, fewer than 8"),
+        ({"left_out": 3}, "3 images were left out"),
         ({"commit": "c0ffee+dirty"}, "the code is not that of a commit (c0ffee+dirty)"),
+        ({"facts": {"network_sha256": None}}, "the hash of the network is missing"),
         ({"commit": None}, "the code is not that of a commit (unknown)"),
     ],
 )
@@ -81,6 +88,13 @@ def test_what_breaks_a_rule_is_shown_with_the_reason_and_not_ranked(
     assert why_not_ranked(entry) == [why]
     page = make_leaderboard([entry])
     assert "**mine**" not in page and f"| {why} |" in page
+
+
+def test_one_name_of_data_is_one_set_of_pictures(tmp_path: Path) -> None:
+    for name, data in (("one", "ab" * 32), ("two", "cd" * 32)):
+        add_entry(write_report(tmp_path, facts={"data_sha256": data}), tmp_path / "entries", name, TRAINING, "my set")
+    with pytest.raises(InputError, match="one and two call their data 'my set', but their test pictures"):
+        read_entries(tmp_path / "entries")
 
 
 def test_an_intensity_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -121,7 +135,7 @@ def test_an_entry_of_other_weights_or_data_is_not_overwritten(tmp_path: Path) ->
     facts = json.loads(report.read_text())["facts"]
     for other, data in (
         (report, "another set"),
-        (write_report(tmp_path, facts=facts | {"weights_sha256": "f"}), "my set"),
+        (write_report(tmp_path, facts=facts | {"network_sha256": "f"}), "my set"),
     ):
         with pytest.raises(InputError, match=r"^--name: .*mine\.json is of other weights or other data; give another"):
             add_entry(other, entries, "mine", TRAINING, data)

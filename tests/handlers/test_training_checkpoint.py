@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,23 +223,24 @@ def test_load_network_reads_checkpoints_and_weights(tmp_path: Path, whole, name:
     assert all(torch.equal(tensor, whole[key]) for key, tensor in network.state_dict().items())
 
 
-def end_of_a_training(rank: int, folder: str) -> None:
+def end_of(name: str, rank: int, folder: str) -> None:
     """One of two processes whose batch normalization has seen other images."""
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     network = nn.BatchNorm2d(2)
     network.running_mean += rank + 1
     optimizer = torch.optim.Adam(network.parameters())
     scheduler = ReduceLROnPlateau(optimizer)
-    TrainingCheckpoint(f"{folder}/c.pt", network, optimizer, scheduler, (f"{folder}/final.pt",)).save_final(
-        Engine(lambda *_: None)
-    )
+    checkpoint = TrainingCheckpoint(f"{folder}/c.pt", network, optimizer, scheduler, (f"{folder}/final.pt",))
+    getattr(checkpoint, name)(Engine(lambda *_: None))
     torch.save(network.state_dict(), f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
-def test_all_processes_end_with_the_weights_that_are_written(tmp_path: Path) -> None:
-    assert start_processes(end_of_a_training, 2, str(tmp_path)) == [0, 0]
-    files = [torch.load(tmp_path / f"{name}.pt") for name in ("final", "0", "1")]
+@pytest.mark.parametrize("name", ["save", "save_final"])
+def test_all_processes_go_on_and_end_with_what_is_written(name: str, tmp_path: Path) -> None:
+    assert start_processes(partial(end_of, name), 2, str(tmp_path)) == [0, 0]
+    files = [torch.load(tmp_path / f"{rank}.pt") for rank in ("0", "1")]
+    files += [torch.load(tmp_path / "final.pt") if name == "save_final" else torch.load(tmp_path / "c.pt")["network"]]
     assert all(torch.equal(file["running_mean"], torch.ones(2)) for file in files)
 
 

@@ -47,3 +47,6 @@ def test_what_is_not_defined_is_no_number_and_classes_that_are_defined_count() -
     hd95, nsd = surface_scores(empty, full)[0].tolist()
     assert math.isnan(hd95) and nsd == 0
     assert surface_scores(torch.cat([full, empty], 1), torch.cat([full, empty], 1))[0].tolist() == [0, 1]
+    # the other class alone would hide that one is lost
+    hd95, nsd = surface_scores(torch.cat([full, empty], 1), torch.cat([full, full], 1))[0].tolist()
+    assert math.isnan(hd95) and nsd == 0.5

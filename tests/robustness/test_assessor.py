@@ -122,6 +122,19 @@ def test_an_interrupted_assessment_goes_on_and_ends_alike(tmp_path: Path, monkey
     assert [shown["image"] for shown in other["gallery"]] == ["c"]
 
 
+def test_figures_of_other_code_are_not_mixed_and_all_devices_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, data = batches()
+    assess_robustness(network, data[:1], tmp_path, budget=TINY)
+    monkeypatch.setattr(module, "device_name", lambda device: "another")
+    report = assess_robustness(network, data, tmp_path, budget=TINY)
+    first, second = report["facts"]["device"].split(", ")
+    assert "another" in (first, second) and first != second
+    monkeypatch.setattr(module, "code_in_use", lambda: "changed, whatever the commit says")
+    assert assess_robustness(network, data, tmp_path, budget=TINY)["facts"]["device"] == "another"
+
+
 class Breaking(dict[str, Any]):
     """A batch that cannot be read."""
 

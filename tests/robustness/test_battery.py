@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from pipeline.attacks import AttackedNetwork, IterativeFGSM, ProjectedAdam, Sigmoid, Softmax, num_gradients
 from pipeline.losses import SoftDice
 from pipeline.robustness import BUDGETS, RECIPES, Battery, Budget, Finding, budget_epsilons
+from pipeline.robustness.battery import _Run
 from pipeline.robustness.recipes import Recipe
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
@@ -63,6 +66,27 @@ def test_the_papers_attack_in_it_is_the_papers_attack() -> None:
     for finding in findings:
         if finding.attack == "paper" and finding.epsilon == 2:
             torch.testing.assert_close(finding.picture, alone[2.0])
+
+
+def test_the_papers_attack_and_the_noise_are_shown_as_they_are_even_where_they_raise_dic() -> None:
+    class Leaking(nn.Module):
+        """A pixel that grows brighter is taken for foreground, the more the darker it was."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([0 * x, 4 * (x * 255 - (x * 255).round(decimals=-1)).abs() - 0.5], 1)
+
+    class Raised(IterativeFGSM):
+        def __call__(self, attacked: AttackedNetwork, picture: torch.Tensor, label: torch.Tensor, *rest: Any) -> Any:
+            return dict.fromkeys(rest[0], picture + label)
+
+    pictures = torch.full((1, 1, 8, 8), 100.0, dtype=torch.float64)
+    label = torch.zeros_like(pictures)
+    label[..., 2:6, 2:6] = 1
+    run = _Run(AttackedNetwork(Leaking()), pictures, label)
+    found = run.at_all("paper", Raised(), [2.0, 8.0])
+    assert run.clean.dic.item() == 0 and [found[epsilon].dic.item() for epsilon in (2.0, 8.0)] == [1, 1]
+    run.keep(found[2.0])
+    assert run.worst.dic.item() == 0
 
 
 def test_no_image_depends_on_the_others() -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from pipeline.utils import (
     InputError,
+    OutOfMemory,
     check_images,
     check_logits,
     check_masks,
@@ -155,3 +156,11 @@ def test_describe_output_of_nested_ones() -> None:
     assert describe_output(([torch.zeros(1)], 2)) == (
         "a tuple of 2, the first being a list of 1, the first being a tensor of shape (1,) and type torch.float32"
     )
+
+
+def test_a_full_memory_is_no_misfit() -> None:
+    def full(images: torch.Tensor, network: nn.Module) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(OutOfMemory, match=r"^The GPU's memory is not enough: take smaller .*CUDA out of memory"):
+        network_output(nn.Identity(), full, torch.zeros(1, 1, 4, 4), "Pictures")

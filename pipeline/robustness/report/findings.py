@@ -113,10 +113,13 @@ def _raised(report: Report) -> Iterator[str]:
 
 
 def _ignores_the_picture(report: Report) -> Iterator[str]:
-    same, clean, floor = report["sameness"], report["clean"]["DIC"], _floor(report)
+    same, masks = report["sameness"], report["mask_sameness"]
+    clean, floor = report["clean"]["DIC"], _floor(report)
     near = floor is not None and abs(clean - floor) <= NEAR_FLOOR
     beside = "" if floor is None else f"; its clean DIC is {clean:.3f}, that of the best constant mask {floor:.3f}"
-    if same is not None and same >= SAME:
+    # where the true masks are alike, masks that are right are alike, too
+    if same is not None and same >= SAME and (masks is None or 1 - same < (1 - masks) / 2):
+        beside = ("" if masks is None else f", between their true masks {masks:.3f}") + beside
         yield (
             "The network predicts almost the same mask for every picture: the mean DIC between different pictures' "
             f"masks is {same:.3f}{beside}. A flat curve then shows that it ignores the picture, not that it is robust."
@@ -205,10 +208,16 @@ def _failed_criteria(report: Report) -> Iterator[str]:
         if criterion["met"] is None:
             yield f"The criterion '{wanted}' cannot be judged: that ε was not attacked, or the metric is not defined."
         elif not criterion["met"]:
-            yield (
-                f"The criterion '{wanted}' is not met: it is {criterion['value']:.3f}. The smallest ε that breaks it "
-                f"is {criterion['breaks_at']:g}."
-            )
+            measured = "" if criterion["value"] is None else f": it is {_below(criterion)}"
+            breaks = f"The smallest ε that breaks it is {criterion['breaks_at']:g}."
+            yield f"The criterion '{wanted}' is not met{measured}. {breaks}"
+
+
+def _below(criterion: Mapping[str, Any]) -> str:
+    """What was measured, with so many digits that it does not look like the bound that it misses."""
+    value = criterion["value"]
+    digits = next((digits for digits in range(3, 9) if round(value, digits) < criterion["at_least"]), 9)
+    return f"{value:.{digits}f}"
 
 
 def _noise_alone(report: Report) -> Iterator[str]:
@@ -313,7 +322,7 @@ def _left_out(report: Report) -> Iterator[str]:
         if all(value is None for value in report[name].values()):
             yield f"There is no {name}: {(report[f'{name}_reason'] or 'no reason given').rstrip('.')}."
     if not report["criteria"]:
-        yield "No acceptance criterion was given beforehand."
+        yield "No acceptance criterion was given."
     if not report["corruptions"]:
         yield "No corruptions were tried."
 

@@ -75,8 +75,9 @@ def make_report(assessment: Assessment) -> Json:
         "ceiling": {_key(epsilon): value for epsilon, value in ceiling.items()},
         "ceiling_reason": assessment.ceiling_reason,
         "sameness": assessment.sameness,
+        "mask_sameness": assessment.mask_sameness,
         "checks": [pick(check, "name", "status", "value", "meaning") for check in assessment.checks],
-        "criteria": [_criterion(criterion, at) for criterion in assessment.criteria],
+        "criteria": [_criterion(criterion, scores) for criterion in assessment.criteria],
         "corruptions": _corruptions(assessment.corruptions),
         "convergence": _rows(assessment.convergence, ("epsilon", "gradients", "DIC")),
         "gradients": assessment.gradients,
@@ -167,16 +168,22 @@ def _share(dic: float, floor: float | None, ceiling: float | None) -> float | No
     return (dic - floor) / (ceiling - floor)
 
 
-def _criterion(criterion: Criterion, at: Mapping[float, pd.DataFrame]) -> Json:
-    """A criterion with what was measured; ``met`` is null where that ε was not attacked."""
-    means = {epsilon: rows[criterion.metric].mean() for epsilon, rows in sorted(at.items())}
+def _criterion(criterion: Criterion, scores: pd.DataFrame) -> Json:
+    """A criterion with what was measured; ``met`` is null where neither that ε nor a smaller one decides."""
+    means = {epsilon: _lowest(criterion.metric, scores, epsilon) for epsilon in sorted(scores["epsilon"].unique())}
     value = means.get(criterion.epsilon, np.nan)
     broken = [epsilon for epsilon, mean in means.items() if mean < criterion.at_least]
+    met = None if np.isnan(value) else True
     return pick(criterion, "metric", "epsilon", "at_least") | {
         "value": value,
-        "met": None if np.isnan(value) else bool(value >= criterion.at_least),
+        "met": False if broken and broken[0] <= criterion.epsilon else met,
         "breaks_at": broken[0] if broken else None,
     }
+
+
+def _lowest(metric: str, scores: pd.DataFrame, epsilon: float) -> float:
+    """The mean over the images of the lowest value that anything within ε has, which need not be that of lowest DIC."""
+    return float(scores[scores["epsilon"] <= epsilon].groupby("image")[metric].min().mean())
 
 
 def _corruptions(table: pd.DataFrame) -> list[Json]:

@@ -252,3 +252,7 @@ def test_seeds_with_other_images_are_refused() -> None:
     assert str(error.value) == (
         "NLCEN on jsrt: seed 0 has no score of image 'image1' at ε = 32, as other seeds have; run that cell again."
     )
+    # as many rows, but all later images would be paired with others
+    table.loc[3, ["image", "epsilon"]] = table.loc[2, ["image", "epsilon"]]
+    with pytest.raises(InputError, match="NLCEN on jsrt: seed 0 has two scores of image '.*' at ε = "):
+        check_results(table)

@@ -76,7 +76,7 @@ def test_it_is_the_defence_of_the_own_bundles() -> None:
     own, others = ({k: v for k, v in each["defence"].items() if k not in apart} for each in (mixed, general))
     others["attack"] = {k: v for k, v in others["attack"].items() if k not in apart}
     assert own == others
-    for key in general.keys() - {"defence", "classes", "intensity_range", "+imports"}:
+    for key in general.keys() - {"defence", "classes", "intensity_range", "+imports", "+initialize"}:
         assert mixed[key] == general[key]
 
 
