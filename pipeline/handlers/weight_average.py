@@ -25,7 +25,7 @@ class WeightAverage:
 
     Args:
         network: the network that is trained, or its ``DistributedDataParallel`` wrapper.
-        momentum: weight of the newest step, between 0 and 1.
+        momentum: weight of the newest step, above 0 and at most 1.
 
     Raises:
         InputError: if the momentum is out of range.
@@ -36,8 +36,10 @@ class WeightAverage:
     """
 
     def __init__(self, network: nn.Module, momentum: float) -> None:
-        if not 0 < momentum < 1:
-            raise InputError(f"average_momentum must lie between 0 and 1, got {momentum}; null keeps the last weights.")
+        if not 0 < momentum <= 1:
+            raise InputError(
+                f"average_momentum must be above 0 and at most 1, got {momentum}; null keeps the last weights."
+            )
         self.momentum = momentum
         self._trained = bare_network(network)
         self._handler = EMAHandler(self._trained, momentum, handle_buffers="update")

@@ -32,7 +32,8 @@ SETTINGS: dict[str, Setting] = {
     "batch_size": Setting(whole(least=1), "images in a batch"),
     "learning_rate": Setting(number(above=0), "at the start"),
     "average_momentum": Setting(
-        or_null(number(above=0)), "keep a running average of the weights with this momentum; null: the last weights"
+        or_null(number(above=0, most=1)),
+        "keep a running average of the weights with this momentum; null: the last weights",
     ),
     "amp": Setting(SWITCH, "true: train in bfloat16, where that is faster (docs/your_data.md); false by default"),
     "seed": Setting(whole(least=0, most=_MOST_SEED), "of weights, order and augmentation"),

@@ -128,10 +128,6 @@ def test_weights_that_are_not_finite_are_not_evaluated(make_workflow: MakeWorkfl
             "unsupported URI 'foo://x' for model registry data storage). Start the server",
         ),
         ({"optimizer#weight_decay": -1.0}, "optimizer cannot be made (ValueError: Invalid weight_decay value: -1.0); "),
-        (
-            {"defence": {"_target_": "pipeline.defence.loss_attacks", "losses": ["foo"], "iterations": 2}},
-            "losses: name some of dice,",
-        ),
         ({"validate#attack#step": 0.0}, "step: the step size must be finite and above 0, got 0.0."),
         ({"validate#attack#value_range": "all"}, "value_range: two grey levels are needed, the lower one"),
         ({"register": "a/b"}, "--register must be a name of letters, digits, - and _, or null, got 'a/b'."),
@@ -146,6 +142,22 @@ def test_what_is_wrong_from_the_start_leaves_no_run(
     make_workflow: MakeWorkflow, tmp_path: Path, content: dict[str, Any], message: str
 ) -> None:
     said = refusal(make_workflow(TRAIN, **{"tracking_uri": f"sqlite:///{tmp_path}/no.db"} | content))
+    assert said[: len(message)] == message
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "no.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"defence_losses": ["foo"]}, "losses: name some of dice,"),
+        ({"average_momentum": 2.0}, "--average_momentum must be a number above 0 and of at most 1, or null, got 2.0."),
+    ],
+)
+def test_what_is_wrong_with_a_defence_leaves_no_run(
+    make_workflow: MakeWorkflow, tmp_path: Path, setting: dict[str, Any], message: str
+) -> None:
+    settings = {"tracking_uri": f"sqlite:///{tmp_path}/no.db"} | setting
+    said = refusal(make_workflow(TRAIN, "bundles/nlcen_jsrt/defence/mixed.json", **settings))
     assert said[: len(message)] == message
     assert not (tmp_path / "runs").exists() and not (tmp_path / "no.db").exists()
 

@@ -73,9 +73,9 @@ def test_a_checkpoint_without_an_average_is_refused(tmp_path: Path) -> None:
         make_trainer(tmp_path).run()
 
 
-@pytest.mark.parametrize("momentum", [0.0, 1.0, -0.1])
+@pytest.mark.parametrize("momentum", [0.0, 1.1, -0.1])
 def test_a_momentum_out_of_range_is_refused(momentum: float) -> None:
-    with pytest.raises(InputError, match=f"average_momentum must lie between 0 and 1, got {momentum}"):
+    with pytest.raises(InputError, match=f"average_momentum must be above 0 and at most 1, got {momentum}"):
         WeightAverage(make_network(), momentum)
 
 
