@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,18 @@ LEAST_CHECKS = 8
 EPSILONS = ("8", "16", "32")
 
 # no image's name or score, and no path, goes into an entry
-_FIGURES = ("network", "commit", "epsilons", "budget", "images", "left_out", "clean", "worst_case", "floor")
+_FIGURES = (
+    "schema_version",
+    "network",
+    "commit",
+    "epsilons",
+    "budget",
+    "images",
+    "left_out",
+    "clean",
+    "worst_case",
+    "floor",
+)
 _FACTS = ("device", "date", "parameters", "seconds", "weights_sha256", "network_sha256", "data_sha256")
 _KEYS = {"name", "training", "report_sha256", "report"}
 
@@ -67,6 +79,8 @@ def add_entry(report: Path, folder: Path, name: str, training: str, data: str) -
             "first_finding": content["findings"][0],
         },
     }
+    for other in folder.glob("*.json"):
+        _check_data(_read(other), entry)
     file = folder / f"{name}.json"
     if file.exists() and _subject(_read(file)) != _subject(entry):
         raise InputError(f"--name: {file} is of other weights or other data; give another name, or remove it.")
@@ -84,15 +98,21 @@ def read_entries(folder: Path) -> list[dict[str, Any]]:
     entries = [_read(path) for path in sorted(folder.glob("*.json"))]
     if not entries:
         raise InputError(f"{folder} has no entry; add one with --add REPORT --name NAME --training TEXT.")
-    seen: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        first = seen.setdefault(entry["report"]["data"], entry)
-        if first["report"]["facts"]["data_sha256"] != entry["report"]["facts"]["data_sha256"]:
-            raise InputError(
-                f"{folder}: {first['name']} and {entry['name']} call their data '{entry['report']['data']}', but their "
-                "test pictures or masks differ; name the data of one otherwise."
-            )
+    for pair in pairwise(sorted(entries, key=lambda entry: str(entry["report"]["data"]))):
+        _check_data(*pair)
     return entries
+
+
+def _check_data(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+    """Refuse two entries that call different test pictures the same, unless the second takes the first one's place."""
+    if first["name"] == second["name"]:
+        return
+    one, other = first["report"], second["report"]
+    if one["data"] == other["data"] and one["facts"]["data_sha256"] != other["facts"]["data_sha256"]:
+        raise InputError(
+            f"{first['name']} and {second['name']} call their data '{one['data']}', but their test pictures or masks "
+            "differ; name the data of one otherwise."
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

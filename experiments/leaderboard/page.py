@@ -52,12 +52,14 @@ def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
     report = entry["report"]
     worst, paper, facts = report["worst_case"], report["paper"] or {}, report["facts"]
     passed = [check["status"] for check in report["checks"]]
+    # of the first version: the lowest at this ε or a smaller one
+    mark = "" if report.get("schema_version", 1) > 1 else "*"
     return {
         "name": entry["name"],
         "training": entry["training"],
         "data": report["data"],
         "clean": _number(report["clean"]["DIC"]),
-        "paper": [_number(paper.get(epsilon, {}).get("DIC")) for epsilon in EPSILONS],
+        "paper": [_number(paper.get(epsilon, {}).get("DIC")) + mark for epsilon in EPSILONS],
         "worst": [_interval(worst.get(epsilon, {})) for epsilon in EPSILONS],
         "share": [_number(worst.get(epsilon, {}).get("share"), 2) for epsilon in EPSILONS],
         "floor": _number(next(iter(report["floor"].values()))),

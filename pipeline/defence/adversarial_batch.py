@@ -107,8 +107,8 @@ class AdversarialBatch:
             return self.epsilon
         if not self.epoch:
             raise InputError(
-                "AdversarialBatch: ramp_epochs needs the epoch; add the object to the trainer's handlers (in an "
-                'overlay: "+train#handlers": ["@defence"]).'
+                "AdversarialBatch: ramp_epochs needs the epoch; call its attach(trainer), or add it to the trainer's "
+                "handlers; lay bundles/adversarial_training.json over all other files."
             )
         return self.epsilon * min(1.0, self.epoch / self.ramp_epochs)
 

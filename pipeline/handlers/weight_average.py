@@ -42,7 +42,8 @@ class WeightAverage:
             )
         self.momentum = momentum
         self._trained = bare_network(network)
-        self._handler = EMAHandler(self._trained, momentum, handle_buffers="update")
+        # its own momentum never counts: _set_momentum gives each step's
+        self._handler = EMAHandler(self._trained, 0.5, handle_buffers="update")
 
     @property
     def network(self) -> nn.Module:

@@ -52,19 +52,14 @@ class NWCN(nn.Module):
         output: logits (B, out_channels, H, W): the second subnetwork's in evaluation mode, in training mode, and while
         the first is trained, those of the one that is trained.
 
-    Attributes:
-        stages: how many trainings it takes, one after the other.
-
     Example:
         >>> NWCN(in_channels=1, out_channels=2).eval()(torch.rand(1, 1, 32, 32)).shape
         torch.Size([1, 2, 32, 32])
     """
 
-    stages = 2
-
     def __init__(self, in_channels: int, out_channels: int = 2) -> None:
         super().__init__()
-        self.stage = -1  # which subnetwork is trained; none: the network is whole
+        self.stage = -1  # which subnetwork is trained; before any is: the network is whole in evaluation mode
         self.normalization = ImageNormalization(in_channels)
         self.first = _Subnetwork(in_channels, out_channels)
         self.second = _Subnetwork(in_channels + out_channels - 1, out_channels)

@@ -78,7 +78,7 @@ class Assessment:
             ignores its picture; None where it cannot be told. ``mask_sameness``: that between their true masks.
         criteria: acceptance criteria; may be empty.
         gallery: the worst failures.
-        gradients: how many gradients were computed for each image; ``check_gradients``: those of the checks;
+        gradients: how many gradients were computed for an image at most; ``check_gradients``: those of the checks;
             ``queries``: forward passes of attacks without gradients.
         facts: strings and numbers by name: network, data, commit, budget, intensity_range, range_source ("stated" or
             "taken from the pictures"), classes, precision, seed, device, weights_sha256, network_sha256, data_sha256,

@@ -160,7 +160,7 @@ class Assessor:
         self._floor: dict[str, float] = {}
         self._checked = CheckedPictures(self.battery.budget.checked, self.classes)
         self._fresh = copy_network(network)
-        self._alike, self._masks_alike = Likeness(), Likeness()
+        self._alike, self._masks_alike = Likeness(self.classes), Likeness(self.classes)
         self._count = images
         self._progress = Progress("robustness", images or 1, "image", progress, lines=images is not None)
 
@@ -192,8 +192,8 @@ class Assessor:
         self._checked.offer(picture, label, names)
         if self.constant is not None:
             self._floor |= {name: self.constant.score(mask) for name, mask in zip(names, label, strict=True)}
-        self._alike.offer(self.classes.foreground(self.attacked.predict(picture, label)))
-        self._masks_alike.offer(self.classes.foreground(label))
+        self._alike.offer(self.attacked.predict(picture, label))
+        self._masks_alike.offer(label)
         new = [index for index, pair in enumerate(zip(names, digests, strict=True)) if not self.results.done(*pair)]
         if new:
             started = time.perf_counter()

@@ -60,4 +60,7 @@ class ImageResults:
         if conditions == self.conditions:
             self.images = images
         else:
-            logger.warning("%s belongs to another network or other settings; the assessment starts again.", self.path)
+            logger.warning(
+                "%s belongs to another network, other settings, code or torch; the assessment starts again.",
+                self.path,
+            )

@@ -13,7 +13,7 @@ NOISE = "noise"
 # the attack that goes on from what all others found, those without gradients included
 REFINED = "refined"
 
-# DIC and JSC from 0 to 1; HD95 in pixels or voxels and NSD from 0 to 1, NaN where a mask is empty; moved: the most that
+# DIC and JSC from 0 to 1; HD95 in pixels or voxels and NSD from 0 to 1, see ``surface_scores``; moved: the most that
 # a grey level was changed, as a part of ε
 COLUMNS = ("image", "epsilon", "attack", "DIC", "JSC", "HD95", "NSD", "moved")
 

@@ -180,6 +180,20 @@ def test_a_pass_that_fails_in_a_fast_precision_is_made_again(kind: type[nn.Modul
     assert not torch.equal(slope_of(make_network(2), torch.bfloat16), slope_of(make_network(2), None))
 
 
+def test_a_full_memory_is_not_tried_in_a_precision_that_needs_more() -> None:
+    calls = []
+
+    class Large(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            calls.append(torch.is_autocast_enabled("cpu"))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    attacked = AttackedNetwork(Large(), precision=torch.bfloat16)
+    with pytest.raises(InputError, match="The GPU's memory is not enough"):
+        attacked.value_and_gradient(torch.zeros(1, 1, 4, 4), torch.sum)
+    assert calls == [True]
+
+
 def test_a_gradient_that_is_not_finite_is_an_error_or_counted() -> None:
     network = Root().eval()
     with pytest.raises(FloatingPointError, match="not finite"):

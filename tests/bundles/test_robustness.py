@@ -78,6 +78,14 @@ def test_a_defence_trains_on_attacked_batches(
     assert hasattr(trainer.state, "average_momentum") == (recipe == "mixed")
 
 
+@pytest.mark.parametrize(("network", "epochs"), [([], 8), (["bundles/nlcen_jsrt/networks/nwcn.json"], 4)])
+def test_the_rate_of_mixed_ends_with_each_subnetworks_training(
+    network: list[str], epochs: int, make_workflow: MakeWorkflow
+) -> None:
+    workflow = make_workflow(TRAIN, *network, "bundles/nlcen_jsrt/defence/mixed.json", max_epochs=8, nlce=False)
+    assert workflow.parser.get_parsed_content("train#lr_scheduler").T_max == epochs
+
+
 def test_amp_trains_and_attacks_in_bfloat16_and_scores_in_float32(make_workflow: MakeWorkflow) -> None:
     files = (TRAIN, "bundles/nlcen_jsrt/defence/mixed.json")
     workflow = make_workflow(*files, nlce=False, amp=True, max_epochs=1, batch_size=3, epsilons=[2.0])

@@ -10,6 +10,7 @@ from ignite.engine import Engine
 from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.attacks import APGD, PGD, AttackedNetwork, GradientAttack, ProjectedAdam
 from pipeline.defence import AdversarialBatch
@@ -101,6 +102,20 @@ def test_one_of_several_attacks_is_drawn_for_each_batch() -> None:
     assert seen == {0, 1}
 
 
+def test_the_attack_does_not_wait_for_other_processes() -> None:
+    class Wrapper(DistributedDataParallel):
+        def __init__(self, module: nn.Module) -> None:
+            nn.Module.__init__(self)
+            self.module = module
+
+        def forward(self, *inputs: Any) -> Any:
+            raise AssertionError("The wrapper's forward pass waits for the others.")
+
+    network = make_network()
+    image, _ = AdversarialBatch(Wrapper(network), PGD(2, 0.5), 8.0)(batch(network))
+    assert not torch.equal(image, batch(network)["image"])
+
+
 def test_the_subnetwork_that_is_trained_is_the_one_that_is_attacked() -> None:
     torch.manual_seed(0)
     network = NWCN(1, 2)
@@ -123,7 +138,7 @@ def test_a_part_of_the_batch_stays_clean_and_the_bound_of_epsilon_rises_with_the
     network = make_network()
     clean = batch(network)
     prepare = AdversarialBatch(network, PGD(2, 1.0), 16.0, ramp_epochs=4, clean=0.4)
-    with pytest.raises(InputError, match="add the object to the trainer's handlers"):
+    with pytest.raises(InputError, match=r"call its attach\(trainer\), or add it to"):
         prepare(clean)
     bounds, moved = [], []
     trainer = Engine(lambda engine, data: (bounds.append(prepare.largest_epsilon()), moved.append(prepare(data)[0])))

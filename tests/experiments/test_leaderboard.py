@@ -55,7 +55,7 @@ def test_networks_are_ranked_by_their_worst_case_within_their_data(tmp_path: Pat
 
 def test_an_entry_has_the_report_s_hash_and_no_image_s_name(tmp_path: Path) -> None:
     report = write_report(tmp_path)
-    entry = json.loads(add_entry(report, tmp_path, "mine", TRAINING, "my set").read_text())
+    entry = json.loads(add_entry(report, tmp_path / "entries", "mine", TRAINING, "my set").read_text())
     assert entry["report_sha256"] == hashlib.sha256(report.read_bytes()).hexdigest()
     assert "image_0" in report.read_text() and "image_0" not in json.dumps(entry)
     assert "phantoms of chests" in report.read_text() and "phantoms of chests" not in json.dumps(entry)
@@ -91,10 +91,26 @@ def test_what_breaks_a_rule_is_shown_with_the_reason_and_not_ranked(
 
 
 def test_one_name_of_data_is_one_set_of_pictures(tmp_path: Path) -> None:
-    for name, data in (("one", "ab" * 32), ("two", "cd" * 32)):
-        add_entry(write_report(tmp_path, facts={"data_sha256": data}), tmp_path / "entries", name, TRAINING, "my set")
-    with pytest.raises(InputError, match="one and two call their data 'my set', but their test pictures"):
-        read_entries(tmp_path / "entries")
+    entries, said = tmp_path / "entries", "one and two call their data 'my set', but their test pictures"
+    add_entry(write_report(tmp_path), entries, "one", TRAINING, "my set")
+    other = write_report(tmp_path, facts={"data_sha256": "ef" * 32})
+    with pytest.raises(InputError, match=said):
+        add_entry(other, entries, "two", TRAINING, "my set")
+    assert [entry["name"] for entry in read_entries(entries)] == ["one"]
+    # one that was put there by hand
+    entry = json.loads(add_entry(other, entries, "two", TRAINING, "another set").read_text())
+    entry["report"]["data"] = "my set"
+    (entries / "two.json").write_text(json.dumps(entry))
+    with pytest.raises(InputError, match=said):
+        read_entries(entries)
+
+
+def test_the_papers_attack_of_earlier_reports_is_marked(tmp_path: Path) -> None:
+    for name, version in (("old", 1), ("new", 2)):
+        add_entry(write_report(tmp_path, schema_version=version), tmp_path / "entries", name, TRAINING, "my set")
+    page = make_leaderboard(read_entries(tmp_path / "entries"))
+    dic = report_of("undefended")["attacks"]["paper"]["8"]["DIC"]
+    assert page.count(f"| {dic:.3f}* |") == 1 and page.count(f"| {dic:.3f} |") == 1
 
 
 def test_an_intensity_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import monai
 import pytest
 import torch
 
-from pipeline.runs import describe_code, describe_device, describe_environment, environment
+from pipeline.runs import code_in_use, describe_code, describe_device, describe_environment, environment
 
 
 def test_versions_are_there() -> None:
@@ -117,3 +117,16 @@ def test_the_commit_of_a_repository_that_merely_holds_the_installed_package_is_n
     assert describe_code() == {"commit": git(tmp_path, "rev-parse", "HEAD") if ours else None, "dirty": False}
     monkeypatch.setenv("NLCEN_COMMIT", "abc+dirty")
     assert ours or describe_code() == {"commit": "abc", "dirty": True}
+
+
+def test_the_code_in_use_is_all_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "pipeline"
+    shutil.copytree(Path(environment.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
+    here = code_in_use()
+    monkeypatch.setattr(environment, "__file__", str(package / "runs" / "environment.py"))
+    assert code_in_use.__wrapped__() == here
+    (package / "notes.txt").write_text("no code")
+    assert code_in_use.__wrapped__() == here
+    with open(package / "attacks" / "pgd.py", "a") as file:
+        file.write("# changed\n")
+    assert code_in_use.__wrapped__() != here

@@ -19,7 +19,7 @@ from .instructions import instructions_for_use
 
 __all__ = ["SCHEMA_VERSION", "make_report", "pick"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METRICS = ("DIC", "JSC")
 DISTANCES = ("HD95", "NSD")
 

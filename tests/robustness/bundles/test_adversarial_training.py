@@ -54,9 +54,17 @@ def train(bundle: Path, config: dict[str, Any], folder: Path) -> ConfigWorkflow:
     return workflow
 
 
-def test_volumes_of_a_foreign_bundle_are_attacked_while_it_trains(volumes: Path, tmp_path: Path) -> None:
+# as the zoo's multi_gpu_train.json has it for the processes that write nothing
+ALL_BUT_TWO = {"train#handlers": [{"_target_": "StatsHandler"}, {"_target_": "StatsHandler"}]}
+ALL_BUT_TWO |= {"train#trainer#train_handlers": "$@train#handlers[:-2]"}
+
+
+@pytest.mark.parametrize("handlers", [{}, ALL_BUT_TWO], ids=["all", "all_but_two"])
+def test_volumes_of_a_foreign_bundle_are_attacked_while_it_trains(
+    handlers: dict[str, Any], volumes: Path, tmp_path: Path
+) -> None:
     classes = {"_target_": "pipeline.attacks.Softmax", "channels": 2}
-    workflow = train(volumes, {"defence_steps": 2, "classes": classes}, tmp_path)
+    workflow = train(volumes, {"defence_steps": 2, "classes": classes} | handlers, tmp_path)
     trainer = workflow.parser.get_parsed_content("train#trainer")
     defence = trainer.prepare_batch
     assert isinstance(defence, AdversarialBatch) and defence.epoch == 2
