@@ -19,7 +19,7 @@ Change = Callable[[dict[str, Any]], Any]
 BAD: dict[str, tuple[Change, str]] = {
     "missing": (lambda r: r.pop("gradients"), "'gradients' is a required property"),
     "unknown": (lambda r: r.update(mark="A"), "'mark' was unexpected"),
-    "version": (lambda r: r.update(schema_version=3), "schema_version: 3 is not one of [1, 2]"),
+    "version": (lambda r: r.update(schema_version=3), "schema_version: 3 is not one of"),
     "score": (lambda r: r["worst_case"]["8"].update(DIC=1.5), "worst_case: 8: DIC: 1.5"),
     "status": (lambda r: r["checks"][0].update(status="fine"), "checks: 0: status: 'fine'"),
     "key": (lambda r: r["floor"].update(two=0.5), "floor: 'two'"),
