@@ -27,7 +27,7 @@ from pipeline.utils import InputError, Progress, check_images, check_masks, say_
 from pipeline.weights import fingerprint_network
 
 from .assessment import Assessment, Criterion
-from .battery import PAPER, Battery, Finding
+from .battery import Battery, Finding
 from .bounds import ConstantMask, ceiling, why_no_ceiling
 from .budgets import Budget, find_budget
 from .checked_pictures import CheckedPictures
@@ -39,7 +39,7 @@ from .image_results import ImageResults
 from .likeness import Likeness
 from .recipes import RECIPES
 from .report import write_report
-from .scores import CLEAN, COLUMNS, NOISE, REFINED
+from .scores import CLEAN, COLUMNS, NOISE, PAPER, REFINED
 
 __all__ = ["Assessor"]
 

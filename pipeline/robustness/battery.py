@@ -26,11 +26,10 @@ from pipeline.attacks.grey_levels import project
 
 from .budgets import Budget
 from .recipes import RECIPES
-from .scores import NOISE, REFINED
+from .scores import NOISE, PAPER, REFINED
 
-__all__ = ["PAPER", "VALUE_RANGE", "Battery", "Finding"]
+__all__ = ["VALUE_RANGE", "Battery", "Finding"]
 
-PAPER = "paper"
 VALUE_RANGE = (0.0, 255.0)
 # parts of a refinement at one ε: how many times as long as the first, and their first step as a part of ε. A short part
 # must stay near the point that it starts from; a long one has the time to leave it and to settle elsewhere

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["CLEAN", "COLUMNS", "MOVED", "NOISE", "REFINED", "attack_names", "worst_case"]
+__all__ = ["CLEAN", "COLUMNS", "MOVED", "NOISE", "PAPER", "REFINED", "attack_names", "worst_case"]
 
 # names in the column "attack" that are no attacks: the untouched picture (ε = 0), and noise without any intent
 CLEAN = "clean"
 NOISE = "noise"
+# the paper's attack; it and the noise are shown as they are: the last pictures, not the worst
+PAPER = "paper"
 # the attack that goes on from what all others found, those without gradients included
 REFINED = "refined"
 

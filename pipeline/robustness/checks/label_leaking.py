@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..scores import CLEAN, MOVED, attack_names
+from ..scores import CLEAN, MOVED, PAPER, attack_names
 from .check import CheckResult
 from .evidence import Evidence
 from .probe import CROSS_ENTROPY, SOFT_DICE, descend, dic_of, lowest_dic, without_gradients
@@ -40,10 +40,12 @@ class LabelLeaking:
     clean one or rises above it, while a loss of another direction or coupling takes everything. That attacks differ is
     no fault in itself: on honest networks the weakest took from a fifth to a half of what the worst took. So the alarm
     is an attack that takes less than a twentieth, or makes the mask better. It is looked for in the table of scores,
-    without the attacks of one direction, and with 6 steps each of cross-entropy towards the inverse mask (two classes),
-    cross-entropy away from the mask and soft Dice at the largest ε, its half and its quarter, of which the *last*
-    pictures count: a table may hold the best ones, which are never above the clean picture. The value is the largest
-    distance of two attacks where there is an alarm, 0 where there is none. Figures in the table of a random network
+    without the attacks of one direction, and with 6 steps each of cross-entropy away from the mask and soft Dice at the
+    largest ε, its half and its quarter, of which the *last* pictures count: a table may hold the best ones, which are
+    never above the clean picture. So is cross-entropy towards the inverse mask (two classes) where the table has not
+    the paper's attack, which is shown as it is: on all images it says more than another one on a few, of which it may
+    take a twentieth less or more by chance. The value is the largest distance of two attacks where there is an alarm,
+    0 where there is none. Figures in the table of a random network
     are single draws, too loose for this: only its last pictures count, each as the mean of 4 draws. A network that has
     learned nothing, which is below the floor on clean pictures, has nothing to leak.
 
@@ -99,13 +101,15 @@ def _in_table(evidence: Evidence, clean: float) -> list[_Alarm]:
 def _probed(evidence: Evidence, draws: int = 1) -> list[_Alarm]:
     attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
     clean = dic_of(attacked, picture, label, draws).mean().item()
+    # the table's figures of a random network, whose draws are more than one, are too loose
+    inverse = attacked.classes.labels == 1 and (draws > 1 or PAPER not in set(evidence.scores["attack"]))
     alarms = []
     for epsilon in (evidence.epsilons[-1] / 4, evidence.epsilons[-1] / 2, evidence.epsilons[-1]):
         last = {
             "cross-entropy away from the mask": descend(attacked, picture, label, epsilon, CROSS_ENTROPY, STEPS),
             "soft Dice": descend(attacked, picture, label, epsilon, SOFT_DICE, STEPS),
         }
-        if attacked.classes.labels == 1:
+        if inverse:
             last["cross-entropy towards the inverse mask"] = descend(
                 attacked, picture, label, epsilon, CROSS_ENTROPY, STEPS, towards=1 - label
             )

@@ -88,9 +88,12 @@ def test_label_leaking_is_seen_in_the_last_pictures(monkeypatch: pytest.MonkeyPa
         return picture if "towards" in more else descend(attacked, picture, *rest, **more)
 
     monkeypatch.setattr(label_leaking, "descend", leaking)
-    found = check("no label leaking", 1.0, {"paper": {32.0: 0.9}, "soft Dice": {32.0: 0.1}})
+    found = check("no label leaking", 1.0, {"inversion": {32.0: 0.9}, "soft Dice": {32.0: 0.1}})
     assert found.status == "failed" and "inverse mask" in found.meaning
     assert found.value is not None and found.value >= 0.9
+    # the paper's attack is the same direction, as it is, and on all images
+    found = check("no label leaking", 1.0, {"paper": {32.0: 0.9}, "soft Dice": {32.0: 0.1}})
+    assert found.status == "passed"
 
 
 @pytest.mark.parametrize(
