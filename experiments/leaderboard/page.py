@@ -34,7 +34,7 @@ def make_leaderboard(entries: Sequence[Mapping[str, Any]]) -> str:
         budgets=" or ".join(RANKED_BUDGETS),
         least_images=LEAST_IMAGES,
         least_checks=LEAST_CHECKS,
-        data_sets={name: [_row(each) for each in own] for name, own in groupby(ranked, key=_data)},
+        data_sets={name: _ranks([_row(each) for each in own]) for name, own in groupby(ranked, key=_data)},
         others=[(_row(each), "; ".join(why_not_ranked(each))) for each in entries if why_not_ranked(each)],
     )
 
@@ -45,6 +45,16 @@ def _data(entry: Mapping[str, Any]) -> str:
 
 def _order(entry: Mapping[str, Any]) -> tuple[str, float, str]:
     return _data(entry), -entry["report"]["worst_case"]["8"]["DIC"], entry["name"]
+
+
+def _ranks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Number the rows of a table; those whose worst case at ε = 8 is printed alike share a place."""
+    place = 0
+    for number, row in enumerate(rows, start=1):
+        if number == 1 or row["at 8"] != rows[number - 2]["at 8"]:
+            place = number
+        row["place"] = place
+    return rows
 
 
 def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +69,7 @@ def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
         "training": entry["training"],
         "data": report["data"],
         "clean": _number(report["clean"]["DIC"]),
+        "at 8": _number(worst.get("8", {}).get("DIC")),
         "paper": [_number(paper.get(epsilon, {}).get("DIC")) + mark for epsilon in EPSILONS],
         "worst": [_interval(worst.get(epsilon, {})) for epsilon in EPSILONS],
         "share": [_number(worst.get(epsilon, {}).get("share"), 2) for epsilon in EPSILONS],

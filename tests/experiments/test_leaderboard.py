@@ -35,7 +35,14 @@ def write_report(folder: Path, worst: float = 0.9, facts: dict[str, Any] | None 
 
 
 def test_networks_are_ranked_by_their_worst_case_within_their_data(tmp_path: Path) -> None:
-    for name, worst, data in (("weak", 0.2, "a"), ("strong", 0.8, "a"), ("between", 0.5, "a"), ("alone", 0.1, "b")):
+    networks = (
+        ("weak", 0.2, "a"),
+        ("strong", 0.8, "a"),
+        ("between", 0.5004, "a"),
+        ("like", 0.5, "a"),
+        ("alone", 0.1, "b"),
+    )
+    for name, worst, data in networks:
         add_entry(write_report(tmp_path, worst), tmp_path / "entries", name, TRAINING, data)
     page = make_leaderboard(read_entries(tmp_path / "entries"))
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == ["a", "b", "Rules", "Add yours"]
@@ -44,7 +51,8 @@ def test_networks_are_ranked_by_their_worst_case_within_their_data(tmp_path: Pat
     assert ranks == [
         ("1", "strong", clean, "0.800 (0.790–0.810)"),
         ("2", "between", clean, "0.500 (0.490–0.510)"),
-        ("3", "weak", clean, "0.200 (0.190–0.210)"),
+        ("2", "like", clean, "0.500 (0.490–0.510)"),
+        ("4", "weak", clean, "0.200 (0.190–0.210)"),
         ("1", "alone", clean, "0.100 (0.090–0.110)"),
     ]
     assert "| weak | 100 epochs of soft Dice. | 11.2 | 61 | cpu | 2026-11-26 | c0ffee |" in page
