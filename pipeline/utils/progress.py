@@ -63,7 +63,8 @@ class Progress:
         """Count units that were done; returns whether the bar was drawn anew."""
         before, self.done = self.done, self.done + count
         if self._lines and self.done * _LINES // self.total > before * _LINES // self.total:
-            self.say(f"{100 * self.done // self.total}% ({self.done}/{self.total} {self.unit}s)")
+            plural = "es" if self.unit.endswith("ch") else "s"
+            self.say(f"{100 * self.done // self.total}% ({self.done}/{self.total} {self.unit}{plural})")
         return bool(self._bar.update(count))
 
     def skip(self, count: int) -> None:

@@ -57,6 +57,11 @@ def test_a_small_work_has_a_line_for_each_unit(capsys: Capture, total: int) -> N
     ]
 
 
+def test_several_batches_are_batches(capsys: Capture) -> None:
+    Progress("images", 1, "batch", bar=False).update()
+    assert "images: 100% (1/1 batches)" in capsys.readouterr().err
+
+
 def test_units_that_come_many_at_a_time_make_one_line(capsys: Capture) -> None:
     progress = Progress("attack", 40, "gradient")
     progress.update(30)
