@@ -73,6 +73,7 @@ def code_in_use() -> str:
     """Return the SHA-256 of this package's code as it lies here; figures made by other code are not mixed with its."""
     package = Path(__file__).parents[1]
     paths = package.rglob("*.py")
+    # named as in a packaged bundle, whose code_digest it is
     return code_digest({f"scripts/{path.relative_to(package).as_posix()}": path.read_bytes() for path in paths})
 
 

@@ -43,8 +43,8 @@ class LabelLeaking:
     without the attacks of one direction, and with 6 steps each of cross-entropy away from the mask and soft Dice at the
     largest ε, its half and its quarter, of which the *last* pictures count: a table may hold the best ones, which are
     never above the clean picture. So is cross-entropy towards the inverse mask (two classes) where the table has not
-    the paper's attack, which is shown as it is: on all images it says more than another one on a few, of which it may
-    take a twentieth less or more by chance. The value is the largest distance of two attacks where there is an alarm,
+    the paper's attack, which is shown as it is, and on all images: on a few, an attack may take next to nothing by
+    chance. The value is the largest distance of two attacks where there is an alarm,
     0 where there is none. Figures in the table of a random network
     are single draws, too loose for this: only its last pictures count, each as the mean of 4 draws. A network that has
     learned nothing, which is below the floor on clean pictures, has nothing to leak.
