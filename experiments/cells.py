@@ -144,12 +144,13 @@ def _attacked(matrix: Matrix, trained: Cell) -> Cell:
     """The battery on the network that a cell trains."""
     data, claim = trained.labels["data"], matrix.claim or {}
     evaluate = Path(matrix.data[data].bundle) / "evaluate.json"
+    epsilons = {"epsilons": claim["epsilons"]} if "epsilons" in claim else {}
     return Cell(
         name=f"{data}-claim-{WORST_CASE}-{trained.name.removeprefix(f'{data}-').removeprefix('claim-')}",
         labels={**trained.labels, "reading": WORST_CASE},
         run_id="robustness",
         config_files=(*trained.config_files, *(_existing(matrix, file) for file in (evaluate, _BATTERY))),
-        settings={**trained.settings, "budget": claim.get("budget", "quick")},
+        settings={**trained.settings, **epsilons, "budget": claim.get("budget", "quick")},
         needs={"ckpt_path": trained.name},
     )
 

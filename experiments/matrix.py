@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 
+from pipeline.attacks import PAPER_EPSILONS
 from pipeline.utils import InputError
 
 __all__ = [
@@ -87,7 +88,7 @@ class Matrix:
         comparison: ``data`` and ``nlce``: every network on these data sets, with or without NLCE.
         ablation: ``data`` and ``stages``, or None.
         claim: ``data``, ``networks``, ``readings``, ``only``, ``transfer``, ``stages``,
-            ``trained``, ``defences`` and ``budget``, or None.
+            ``trained``, ``defences``, ``budget`` and ``epsilons``, or None.
     """
 
     path: Path
@@ -197,8 +198,9 @@ def _problems(matrix: Matrix) -> Iterator[str]:
         for name in sorted(doubled | ({TRANSFER} & set(matrix.claim["readings"]))):
             yield f"claim: '{name}' can stand in one of readings, {TRANSFER} and trained only."
         worst_case = WORST_CASE in matrix.claim["readings"]
-        if "budget" in matrix.claim and not worst_case:
-            yield f"claim: budget: only the reading '{WORST_CASE}' has one; add it to the readings, or remove this."
+        for key in ("budget", "epsilons"):
+            if key in matrix.claim and not worst_case:
+                yield f"claim: {key}: only for the reading '{WORST_CASE}'; add it to the readings, or remove this."
         if "stages" in matrix.claim:
             if matrix.ablation is None:
                 yield "claim: stages: they are the ablation's, and there is none; add 'ablation', or remove this."
@@ -208,11 +210,15 @@ def _problems(matrix: Matrix) -> Iterator[str]:
             if not worst_case:
                 yield f"claim: stages: only '{WORST_CASE}' has them; add it to the readings, or remove this."
         for data in matrix.claim["data"] if worst_case else ():
-            if "epsilons" not in {**matrix.settings, **matrix.data[data].settings}:
+            attacked = {**matrix.settings, **matrix.data[data].settings}.get("epsilons")
+            own = matrix.claim.get("epsilons")
+            if attacked is None and own is None:
                 yield (
-                    f"settings: the reading '{WORST_CASE}' needs 'epsilons', such as [2.0, 8.0, 32.0]: the battery and "
-                    "the paper's attack have others by default."
+                    f"claim: the reading '{WORST_CASE}' needs 'epsilons', such as [2.0, 8.0, 32.0], here or in the "
+                    "settings: the battery and the paper's attack have others by default."
                 )
+            for epsilon in sorted(set(own or ()) - set(PAPER_EPSILONS if attacked is None else attacked)):
+                yield f"claim: epsilons: the paper's attack has no {epsilon:g}, so that the two could not be compared."
         if TRANSFER in matrix.claim:
             transfer = matrix.claim[TRANSFER]
             yield from _unknown(f"claim: {TRANSFER}", transfer, matrix.claim["networks"])

@@ -105,6 +105,18 @@ def test_networks_that_are_trained_to_resist_and_the_worst_case_of_each(project:
     assert "claim-worst_case-nlcen_nlce-seed0" not in cells and "claim-defence_mixed-nlcen_nlce-seed0" in cells
 
 
+@pytest.mark.parametrize("settings", [{}, {"epsilons": [2.0, 4.0, 8.0]}], ids=["the paper's", "others"])
+def test_the_battery_at_fewer_epsilons_than_the_papers_attack(project: Project, settings: dict[str, Any]) -> None:
+    claim = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["worst_case"], "epsilons": [8.0, 2.0]}
+    project.change(networks=["nlcen"], ablation=None, claim=claim, settings=settings)
+    cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
+    assert cells["claim-worst_case-nlcen-seed0"].settings["epsilons"] == [8.0, 2.0]
+    assert cells["nlcen-seed0"].settings.get("epsilons") == settings.get("epsilons")
+    project.change(claim={**claim, "epsilons": [8.0, 7.5]})
+    with pytest.raises(InputError, match="claim: epsilons: the paper's attack has no 7.5, so that the two could not"):
+        read_matrix(project.matrix)
+
+
 def test_the_worst_case_of_stages_of_the_ablation(project: Project) -> None:
     claim = {"data": ["lungs"], "networks": ["nlcen_nlce"], "readings": ["worst_case"], "stages": ["scratch"]}
     stages = {"scratch": {"settings": {"non_local": False}}, "other": {"settings": {"context": False}}}
@@ -233,7 +245,11 @@ CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
         ),
         (
             {"claim": {**CLAIM, "budget": "quick"}},
-            "claim: budget: only the reading 'worst_case' has one; add it to the readings, or remove this.",
+            "claim: budget: only for the reading 'worst_case'; add it to the readings, or remove this.",
+        ),
+        (
+            {"claim": {**CLAIM, "epsilons": [2.0]}},
+            "claim: epsilons: only for the reading 'worst_case'; add it to the readings, or remove this.",
         ),
         (
             {"claim": {**CLAIM, "stages": ["frozen"]}, "ablation": None},
@@ -245,8 +261,8 @@ CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
         ),
         (
             {"claim": {**CLAIM, "readings": ["worst_case"]}},
-            "settings: the reading 'worst_case' needs 'epsilons', such as [2.0, 8.0, 32.0]: the battery and the "
-            "paper's attack have others by default.",
+            "claim: the reading 'worst_case' needs 'epsilons', such as [2.0, 8.0, 32.0], here or in the settings: the "
+            "battery and the paper's attack have others by default.",
         ),
     ],
 )
