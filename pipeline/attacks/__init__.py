@@ -11,7 +11,7 @@ from .evaluation_mode import evaluation_mode
 from .fast_precision import fast_precision
 from .gradient_attack import Ball, GradientAttack
 from .grey_levels import check_intensity_range
-from .identity import attack_identity, describe
+from .identity import attack_identity, describe, network_identity
 from .iterative_fgsm import IterativeFGSM
 from .objective import inverse_mask, objective
 from .output_classes import OutputClasses, Sigmoid, Softmax
@@ -50,6 +50,7 @@ __all__ = [
     "fast_precision",
     "image_generator",
     "inverse_mask",
+    "network_identity",
     "num_gradients",
     "num_iterations",
     "objective",

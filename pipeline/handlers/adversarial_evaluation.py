@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
@@ -28,11 +27,10 @@ from pipeline.attacks import (
     attack_identity,
     check_intensity_range,
     describe,
+    network_identity,
 )
+from pipeline.runs import KeptResults, content_digest
 from pipeline.utils import InputError, Progress, atomic_path, check_images, check_masks, file_name, say_if_interrupted
-from pipeline.weights import fingerprint_network
-
-from .sweep_results import SweepResults
 
 __all__ = ["AdversarialEvaluation", "epsilon_name"]
 
@@ -149,16 +147,17 @@ class AdversarialEvaluation:
             )
         self._saved = 0
         self._digests: dict[str, str] = {}
-        self._results = SweepResults(
+        self._results = KeptResults(
             self._rank_file(),
+            "sweep",
             {
-                "network": fingerprint_network(engine.network),
+                "network": network_identity(engine.network),
                 "epsilons": self.epsilons,
                 "attack": attack_identity(self.attack),
                 "classes": describe(self.classes),
                 "intensity_range": self.intensity_range,
                 "inferer": describe(engine.inferer),
-                "attacked": None if self.attacked is None else _describe_network(self.attacked),
+                "attacked": None if self.attacked is None else network_identity(self.attacked),
                 "batch_statistics": self.batch_statistics,
                 "transmission": None if self.transmission is None else describe(self.transmission),
             },
@@ -181,7 +180,7 @@ class AdversarialEvaluation:
         seen, evaluated = self._networks(engine, subject)
         check_images(image, subject, self.intensity_range)
         check_masks(label, len(image), subject, self.classes.mask_channels, self.classes.labels)
-        digests = [_digest(*pair) for pair in zip(image, label, strict=True)]
+        digests = [content_digest(*pair) for pair in zip(image, label, strict=True)]
         for name, digest in zip(names, digests, strict=True):
             _claim_name(self._digests, name, digest)
         if all(self._results.done(name, digest) for name, digest in zip(names, digests, strict=True)):
@@ -196,9 +195,11 @@ class AdversarialEvaluation:
         for epsilon in self.epsilons:
             evaluated.subject = f"{subject}, attacked with ε = {epsilon:g}"
             predictions[epsilon] = evaluated.predict(pictures[epsilon], label)
-        scores = {epsilon: evaluated.scores(prediction, label).tolist() for epsilon, prediction in predictions.items()}
+        scores = {
+            str(epsilon): evaluated.scores(prediction, label).tolist() for epsilon, prediction in predictions.items()
+        }
         for index, (name, digest) in enumerate(zip(names, digests, strict=True)):
-            self._results.add(name, digest, {epsilon: tuple(pairs[index]) for epsilon, pairs in scores.items()})
+            self._results.add(name, digest, {"scores": {epsilon: pairs[index] for epsilon, pairs in scores.items()}})
             self._save_pictures(name, index, label, pictures, predictions)
         self._results.save()
         if not self.gradients:
@@ -282,9 +283,9 @@ class AdversarialEvaluation:
         digests: dict[str, str] = {}
         images: dict[str, dict[float, tuple[float, float]]] = {}
         for part in parts:
-            for name, (digest, scores) in part.items():
-                _claim_name(digests, name, digest)
-                images[name] = scores
+            for name, found in part.items():
+                _claim_name(digests, name, found["digest"])
+                images[name] = {float(epsilon): (dic, jsc) for epsilon, (dic, jsc) in found["scores"].items()}
         return images
 
     def _names(self, batch: dict[str, Any], label: torch.Tensor | None) -> list[str]:
@@ -330,20 +331,12 @@ def _list_names(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _digest(image: torch.Tensor, label: torch.Tensor) -> str:
-    return hashlib.sha256(image.cpu().numpy().tobytes() + label.cpu().numpy().tobytes()).hexdigest()
-
-
 def _claim_name(digests: dict[str, str], name: str, digest: str) -> None:
     """Refuse a second image under the name of a first, whose scores it would replace."""
     if digests.setdefault(name, digest) != digest:
         raise InputError(
             f"AdversarialEvaluation: two different images are named '{name}'; give each image its own name."
         )
-
-
-def _describe_network(network: nn.Module) -> str:
-    return f"{type(network).__module__}.{type(network).__qualname__} {fingerprint_network(network)}"
 
 
 def _squeezed(mask: torch.Tensor) -> np.ndarray:

@@ -20,6 +20,7 @@ from pipeline.robustness import Assessor, Budget, Criterion, find_classes, image
 from pipeline.tracking import Tracker
 from pipeline.utils import InputError, check_images, check_masks, find_input_error, innermost_cause, with_progress
 
+from .adversarial_evaluation import epsilon_name
 from .robustness_result import write_robustness_result
 
 __all__ = ["RobustnessAssessment"]
@@ -126,8 +127,6 @@ class RobustnessAssessment:
         """Attack the images of ``engine.state.batch``."""
         state: Any = engine.state
         image, label = self._prepare(engine, state.batch)
-        label, cut = whole_masks(label, self._assessor.classes)
-        self._assessor.cut_masks += cut * len(label)
         self._assessor.add(image, label, image_names(state.batch, len(image), self._seen))
         self._seen += len(image)
 
@@ -139,7 +138,7 @@ class RobustnessAssessment:
         for epsilon, worst in self.report["worst_case"].items():
             print(f"{epsilon:>5}  {worst['DIC']:.4f}  {worst['JSC']:.4f}")
         figures = {
-            f"robustness/{metric}_worst_eps_{float(epsilon):04.1f}": worst[metric]
+            f"robustness/{epsilon_name(f'{metric}_worst', float(epsilon))}": worst[metric]
             for epsilon, worst in self.report["worst_case"].items()
             for metric in ("DIC", "JSC")
         }

@@ -12,7 +12,7 @@ from torch import nn
 from pipeline.utils import InputError
 
 from .assessor import Assessor
-from .read_batch import image_names, whole_masks
+from .read_batch import image_names
 
 __all__ = ["assess_robustness"]
 
@@ -46,8 +46,7 @@ def assess_robustness(
         for key in ("image", "label"):
             if key not in batch:
                 raise InputError(f"batches: a batch has no key '{key}', only {', '.join(map(repr, batch))}.")
-        label, cut = whole_masks(batch["label"], assessor.classes)
-        assessor.cut_masks += cut * len(label)
-        assessor.add(batch["image"], label, image_names(batch, len(label), done))
-        done += len(label)
+        names = image_names(batch, len(batch["image"]), done)
+        assessor.add(batch["image"], batch["label"], names)
+        done += len(names)
     return assessor.finish()

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,19 @@ import torch
 from monai.utils import convert_to_tensor
 from torch import nn
 
-from pipeline.attacks import GREY_LEVELS, AttackedNetwork, OutputClasses, Softmax, describe, fast_precision
+from pipeline.attacks import (
+    GREY_LEVELS,
+    AttackedNetwork,
+    OutputClasses,
+    Softmax,
+    describe,
+    fast_precision,
+    network_identity,
+)
 from pipeline.attacks.grey_levels import check_epsilons
 from pipeline.metrics import surface_scores
-from pipeline.runs import code_in_use, describe_code, describe_environment, device_name
+from pipeline.runs import KeptResults, content_digest, device_name
 from pipeline.utils import InputError, Progress, check_images, check_masks, say_if_interrupted
-from pipeline.weights import fingerprint_network
 
 from .assessment import Assessment, Criterion
 from .battery import Battery, Finding
@@ -33,25 +38,20 @@ from .budgets import Budget, find_budget
 from .checked_pictures import CheckedPictures
 from .checks import CHECKS, CheckResult, Evidence
 from .copy_network import copy_network
-from .corruptions import CORRUPTIONS, corrupted_scores
+from .corruptions import corrupted_scores
+from .facts import collect_facts
 from .gallery import Failure, Gallery
-from .image_results import ImageResults
 from .likeness import Likeness
-from .recipes import RECIPES
+from .read_batch import whole_masks
 from .report import write_report
-from .scores import CLEAN, COLUMNS, NOISE, PAPER, REFINED
+from .scores import CLEAN, COLUMNS
 
 __all__ = ["Assessor"]
 
 _SAY_RANGE = "say with intensity_range=(lowest, highest) what range their values have, or scale them"
 
-_OTHER_ATTACKS = {
-    PAPER: "the paper's attack: fixed steps towards the inverse mask from the clean picture",
-    REFINED: "goes on from the worst of all, each image with the losses that harmed it most",
-    "square": "a random search on soft Dice that needs no gradient",
-    "transfer": "the pictures of a surrogate",
-    NOISE: "uniform noise of the same ε, the control",
-}
+# of the DIC of a clean picture, which the same network gives again; another device may turn single pixels
+_SAME = 0.01
 
 
 class Assessor:
@@ -77,9 +77,6 @@ class Assessor:
         facts: what else the report is to say, see :class:`Assessment`.
         progress: whether a progress bar is wanted.
         images: how many images there are, for the progress.
-
-    Attributes:
-        cut_masks: how many masks were given whose numbers had to be made whole; count them up, the report says it.
 
     Raises:
         InputError: if a setting is wrong; in ``add``, if images or masks are not as they should be; the message says
@@ -136,27 +133,10 @@ class Assessor:
         )
         self.constant = None if training_masks is None else ConstantMask(training_masks, self.classes)
         self.facts = dict(facts or {})
-        self.network_fingerprint = fingerprint_network(network)
-        surrogate_name = None if surrogate is None else fingerprint_network(surrogate)
-        self.results = ImageResults(
-            self.output_dir / "images.json",
-            {
-                "network": self.network_fingerprint,
-                "surrogate": surrogate_name,
-                "budget": dataclasses.asdict(self.battery.budget),
-                "classes": describe(self.classes),
-                "intensity_range": self.intensity_range,
-                "inferer": describe(self.attacked.inferer),
-                "precision": str(self.precision),
-                "tolerance": tolerance,
-                "seed": seed,
-                "code": code_in_use(),
-                "torch": str(torch.__version__),
-            },
-        )
+        self.results = KeptResults(self.output_dir / "images.json", "assessment", self._conditions(surrogate))
         self.gallery = Gallery(self.output_dir / "failures", gallery)
         self.gallery.keep_only(self.results.images)
-        self.cut_masks = 0
+        self._cut_masks = 0
         self._floor: dict[str, float] = {}
         self._checked = CheckedPictures(self.battery.budget.checked, self.classes)
         self._fresh = copy_network(network)
@@ -169,11 +149,12 @@ class Assessor:
 
         Args:
             image: (B, C, *spatial) in the network's own range.
-            label: masks (B, 1, *spatial) of class numbers, or (B, C', *spatial) of labels that may overlap.
+            label: masks (B, 1, *spatial) of class numbers, or (B, C', *spatial) of labels that may overlap or one-hot.
             names: of the images, each its own.
 
         Raises:
-            InputError: if a name came before, images or masks are not as above, or the network does not take them.
+            InputError: if a name came before, images or masks are not as above, the network does not take them, or it
+                is not the one whose results are kept.
         """
         image, label = convert_to_tensor(image).to(self.device), convert_to_tensor(label).to(self.device)
         self.attacked.subject = f"{type(self.attacked.network).__name__}, {', '.join(names)}"
@@ -182,19 +163,20 @@ class Assessor:
                 raise InputError(f"Two images are named '{name}'; give each image its own id in the data list.")
             self._floor[name] = float("nan")
         check_images(image, self.attacked.subject, self.intensity_range, _SAY_RANGE)
+        label, cut = whole_masks(label, self.classes)
+        self._cut_masks += cut * len(label)
         check_masks(label, len(image), self.attacked.subject, self.classes.mask_channels, self.classes.labels)
-        digests = [
-            hashlib.sha256(each.cpu().numpy().tobytes() + mask.cpu().numpy().tobytes()).hexdigest()
-            for each, mask in zip(image, label, strict=True)
-        ]
+        digests = [content_digest(*pair) for pair in zip(image, label, strict=True)]
         # rounding may leave the range by the last digit
         picture = self.attacked.grey_levels(image).clamp(0, GREY_LEVELS)
         self._checked.offer(picture, label, names)
         if self.constant is not None:
             self._floor |= {name: self.constant.score(mask) for name, mask in zip(names, label, strict=True)}
-        self._alike.offer(self.attacked.predict(picture, label))
+        clean = self.attacked.predict(picture, label)
+        self._alike.offer(clean)
         self._masks_alike.offer(label)
         new = [index for index, pair in enumerate(zip(names, digests, strict=True)) if not self.results.done(*pair)]
+        self._compare_kept(set(names) - {names[index] for index in new}, names, self.attacked.scores(clean, label))
         if new:
             started = time.perf_counter()
             found = self._assess(picture[new], label[new], [names[index] for index in new])
@@ -221,7 +203,6 @@ class Assessor:
         scores = scores.astype({name: float for name in COLUMNS if name not in ("image", "attack")})
         shown = self._checked.chosen()
         checks, spent = self._check(scores, *shown)
-        tried = set(scores["attack"])
         ceilings = [found["ceiling"] for found in images.values() if found["ceiling"] is not None]
         steps = pd.DataFrame([step for found in images.values() for step in found["convergence"]])
         assessment = Assessment(
@@ -245,16 +226,54 @@ class Assessor:
             gradients=max(found["gradients"] for found in images.values()),
             check_gradients=spent,
             queries=len(self.epsilons) * self.battery.budget.queries,
-            facts=self._all_facts(images, tried, shown[0][0]),
+            facts={
+                **collect_facts(self.attacked, self.battery, images, shown[0][0]),
+                "budget": self.budget_name,
+                "intensity_range": list(self.intensity_range),
+                "tolerance": self.tolerance,
+                "cut_masks": self._cut_masks,
+                **self.facts,
+            },
         )
         write_report(assessment, self.output_dir)
         return json.loads((self.output_dir / "report.json").read_text(encoding="utf-8"))
 
+    def _conditions(self, surrogate: nn.Module | None) -> dict[str, Any]:
+        """What the results of an image depend on."""
+        return {
+            "network": network_identity(self.attacked.network),
+            "surrogate": None if surrogate is None else network_identity(surrogate),
+            "budget": dataclasses.asdict(self.battery.budget),
+            "classes": describe(self.classes),
+            "intensity_range": self.intensity_range,
+            "inferer": describe(self.attacked.inferer),
+            "precision": str(self.precision),
+            "tolerance": self.tolerance,
+            "seed": self.seed,
+        }
+
+    def _compare_kept(self, kept: set[str], names: Sequence[str], scores: torch.Tensor) -> None:
+        """Refuse results of a network that gave other masks for the clean pictures, by code that nothing else shows."""
+        for name, dic in zip(names, scores[:, 0].tolist(), strict=True):
+            before = self.results.images[name]["scores"][0]["DIC"] if name in kept else dic
+            if not abs(before - dic) <= _SAME:
+                raise InputError(
+                    f"{self.results.path} holds results of another network: the DIC of '{name}' was {before:.3f}, "
+                    f"and is {dic:.3f} now; name another folder for the report, or remove this one."
+                )
+
     def _assess(self, picture: torch.Tensor, label: torch.Tensor, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """All that is found about the images of a batch."""
+        results: dict[str, dict[str, Any]] = {
+            name: {"scores": [], "convergence": [], "corruptions": []} for name in names
+        }
+
+        def keep(what: str, rows: Iterable[dict[str, Any]]) -> None:
+            for row in rows:
+                results[row["image"]][what].append(row)
+
         clean = self.attacked.predict(picture, label)
-        rows = self._rows(CLEAN, 0.0, clean, label, names, torch.zeros(len(names)))
-        convergence: list[dict[str, Any]] = []
+        keep("scores", self._rows(CLEAN, 0.0, clean, label, names, torch.zeros(len(names))))
         gradients = torch.zeros(len(names), dtype=torch.long)
         shown = [Failure(self.attacked, picture, label, clean, index, name) for index, name in enumerate(names)]
         for epsilon, findings in groupby(self.battery(self.attacked, picture, label), key=lambda each: each.epsilon):
@@ -265,30 +284,29 @@ class Assessor:
                 last[finding.attack] = finding
                 for each in shown:
                     each.offer(finding)
-                convergence += [
-                    {"image": each.name, "epsilon": epsilon, "step": step, "gradients": int(count), "DIC": each.dic}
-                    for each, count in zip(shown, spent, strict=True)
-                ]
+                keep(
+                    "convergence",
+                    (
+                        {"image": each.name, "epsilon": epsilon, "step": step, "gradients": int(count), "DIC": each.dic}
+                        for each, count in zip(shown, spent, strict=True)
+                    ),
+                )
             gradients += spent
             for name, finding in last.items():
-                rows += self._rows(name, epsilon, finding.prediction, label, names, finding.moved)
+                keep("scores", self._rows(name, epsilon, finding.prediction, label, names, finding.moved))
         for each in shown:
             self.gallery.offer(each.picture())
-        corruptions = corrupted_scores(self.attacked, picture, label, names, seed=self.seed)
-        has_ceiling = not why_no_ceiling(self.classes, picture.ndim - 2)
-        return {
-            name: {
-                "scores": [row for row in rows if row["image"] == name],
-                "convergence": [step for step in convergence if step["image"] == name],
-                "corruptions": [row for row in corruptions if row["image"] == name],
-                "ceiling": {f"{e:g}": v for e, v in ceiling(picture[index], label[index], self.epsilons).items()}
-                if has_ceiling
-                else None,
-                "gradients": int(gradients[index]),
-                "empty": not bool((label[index] > 0).any()),
-            }
-            for index, name in enumerate(names)
-        }
+        keep("corruptions", corrupted_scores(self.attacked, picture, label, names, seed=self.seed))
+        for index, found in enumerate(results.values()):
+            found["ceiling"] = self._ceiling(picture[index], label[index])
+            found["gradients"] = int(gradients[index])
+            found["empty"] = not bool((label[index] > 0).any())
+        return results
+
+    def _ceiling(self, picture: torch.Tensor, label: torch.Tensor) -> dict[str, float] | None:
+        if why_no_ceiling(self.classes, picture.ndim - 1):
+            return None
+        return {f"{epsilon:g}": dic for epsilon, dic in ceiling(picture, label, self.epsilons).items()}
 
     def _rows(
         self,
@@ -299,6 +317,7 @@ class Assessor:
         names: Sequence[str],
         moved: torch.Tensor,
     ) -> list[dict[str, Any]]:
+        """The rows of the table of scores that an attack gives, one for each image."""
         scores = self.attacked.scores(prediction, label).tolist()
         maps = self.classes.foreground(prediction), self.classes.foreground(label)
         surfaces = surface_scores(*maps, self.tolerance).tolist()
@@ -329,47 +348,6 @@ class Assessor:
         floor = None if self.constant is None else sum(self._floor.values()) / len(self._floor)
         evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor, self._fresh)
         return [check(evidence) for check in CHECKS], spent
-
-    def _all_facts(
-        self, images: Mapping[str, Mapping[str, Any]], tried: Set[str], shown: torch.Tensor
-    ) -> dict[str, Any]:
-        code = describe_code()
-        attacks = {name: recipe.what for name, recipe in RECIPES.items()} | _OTHER_ATTACKS
-        content = "".join(sorted(found["digest"] for found in images.values()))
-        return {
-            "network": type(self.attacked.network).__name__,
-            "data": "not named",
-            "commit": f"{code['commit']}{'+dirty' if code['dirty'] else ''}" if code["commit"] else "unknown",
-            "budget": self.budget_name,
-            "intensity_range": list(self.intensity_range),
-            "range_source": "stated",
-            "classes": repr(self.classes),
-            "precision": _describe_precision(self.precision),
-            "seed": self.seed,
-            "device": ", ".join(sorted({found["device"] for found in images.values()})),
-            "parameters": sum(each.numel() for each in self.attacked.network.parameters()),
-            "seconds": sum(found["seconds"] for found in images.values()),
-            "network_sha256": self.network_fingerprint,
-            "data_sha256": hashlib.sha256(content.encode()).hexdigest(),
-            "date": date.today().isoformat(),
-            "versions": describe_environment(),
-            "images": len(images),
-            "cut_masks": self.cut_masks,
-            "empty_masks": sum(found["empty"] for found in images.values()),
-            "planned_gradients": self.battery.gradients(self.classes),
-            "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
-            "attacks": {name: what for name, what in attacks.items() if name in tried},
-            "undefined_attacks": self.battery.undefined(self.classes),
-            "tolerance": self.tolerance,
-            "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(shown)],
-            **self.facts,
-        }
-
-
-def _describe_precision(precision: torch.dtype | None) -> str:
-    if precision is None:
-        return "search and scores in float32"
-    return f"search in {str(precision).removeprefix('torch.')}, in float32 where that fails; scores in float32"
 
 
 def _mean_convergence(steps: pd.DataFrame) -> pd.DataFrame:

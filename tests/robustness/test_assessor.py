@@ -18,6 +18,7 @@ from pipeline.attacks.gradient_attack import Ball
 from pipeline.robustness import Assessor, Budget, GalleryPicture, assess_robustness, worst_case
 from pipeline.robustness import assessor as module
 from pipeline.robustness.checks import CHECKS as ALL_CHECKS
+from pipeline.runs import kept_results
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
 
@@ -131,8 +132,37 @@ def test_figures_of_other_code_are_not_mixed_and_all_devices_are_named(
     report = assess_robustness(network, data, tmp_path, budget=TINY)
     first, second = report["facts"]["device"].split(", ")
     assert "another" in (first, second) and first != second
-    monkeypatch.setattr(module, "code_in_use", lambda: "changed, whatever the commit says")
+    monkeypatch.setattr(kept_results, "code_in_use", lambda: "changed, whatever the commit says")
     assert assess_robustness(network, data, tmp_path, budget=TINY)["facts"]["device"] == "another"
+
+
+class Smoothed(nn.Module):
+    """Its pooling is no parameter."""
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.size = size
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(nn.functional.avg_pool2d(x, self.size, stride=1, padding=self.size // 2))
+
+
+def test_figures_of_another_network_with_the_same_weights_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, data = batches()
+    first = assess_robustness(Smoothed(network, 1), data, tmp_path / "both", budget=TINY)
+    second = assess_robustness(Smoothed(network, 5), data, tmp_path / "both", budget=TINY)
+    fresh = assess_robustness(Smoothed(network, 5), data, tmp_path / "fresh", budget=TINY)
+    for key in ("clean", "worst_case", "attacks", "per_image"):
+        assert second[key] == fresh[key] != first[key]
+    # a difference that only the masks show
+    monkeypatch.setattr(module, "network_identity", lambda network: "the same")
+    assess_robustness(Smoothed(network, 1), data, tmp_path / "unseen", budget=TINY)
+    message = f"{tmp_path / 'unseen' / 'images.json'} holds results of another network: the DIC of 'a' was 1.000, and"
+    with pytest.raises(InputError, match=f"^{message} is 0.[0-9]+ now; name another folder for the report, or remove"):
+        assess_robustness(Smoothed(network, 5), data, tmp_path / "unseen", budget=TINY)
 
 
 class Breaking(dict[str, Any]):

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report says of an assessment beside its figures: network, data, attacks, code and machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import torch
+
+from pipeline.attacks import AttackedNetwork
+from pipeline.runs import describe_code, describe_environment
+from pipeline.weights import fingerprint_network
+
+from .battery import Battery
+from .corruptions import CORRUPTIONS
+from .recipes import RECIPES
+from .scores import NOISE, PAPER, REFINED
+
+__all__ = ["collect_facts"]
+
+_OTHER_ATTACKS = {
+    PAPER: "the paper's attack: fixed steps towards the inverse mask from the clean picture",
+    REFINED: "goes on from the worst of all, each image with the losses that harmed it most",
+    "square": "a random search on soft Dice that needs no gradient",
+    "transfer": "the pictures of a surrogate",
+    NOISE: "uniform noise of the same ε, the control",
+}
+
+
+def collect_facts(
+    attacked: AttackedNetwork, battery: Battery, images: Mapping[str, Mapping[str, Any]], picture: torch.Tensor
+) -> dict[str, Any]:
+    """Return strings and numbers by name, as :class:`Assessment` has them.
+
+    Args:
+        attacked: the network as it was attacked.
+        battery: what attacked it.
+        images: what was found about each image.
+        picture: one of them, (C, *spatial).
+    """
+    network, code = attacked.network, describe_code()
+    tried = {row["attack"] for found in images.values() for row in found["scores"]}
+    attacks = {name: recipe.what for name, recipe in RECIPES.items()} | _OTHER_ATTACKS
+    content = "".join(sorted(found["digest"] for found in images.values()))
+    return {
+        "network": type(network).__name__,
+        "data": "not named",
+        "commit": f"{code['commit']}{'+dirty' if code['dirty'] else ''}" if code["commit"] else "unknown",
+        "range_source": "stated",
+        "classes": repr(attacked.classes),
+        "precision": _describe_precision(attacked.precision),
+        "seed": battery.seed,
+        "device": ", ".join(sorted({found["device"] for found in images.values()})),
+        "parameters": sum(each.numel() for each in network.parameters()),
+        "seconds": sum(found["seconds"] for found in images.values()),
+        "network_sha256": fingerprint_network(network),
+        "data_sha256": hashlib.sha256(content.encode()).hexdigest(),
+        "date": date.today().isoformat(),
+        "versions": describe_environment(),
+        "images": len(images),
+        "empty_masks": sum(found["empty"] for found in images.values()),
+        "planned_gradients": battery.gradients(attacked.classes),
+        "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
+        "attacks": {name: what for name, what in attacks.items() if name in tried},
+        "undefined_attacks": battery.undefined(attacked.classes),
+        "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(picture)],
+    }
+
+
+def _describe_precision(precision: torch.dtype | None) -> str:
+    if precision is None:
+        return "search and scores in float32"
+    return f"search in {str(precision).removeprefix('torch.')}, in float32 where that fails; scores in float32"
