@@ -37,8 +37,10 @@ class KeptResults:
         InputError: if the file is damaged.
 
     Example:
-        >>> results = KeptResults(Path("sweep.json"), "sweep", {"network": network_identity(network)})
-        >>> results.add("a", content_digest(image, label), {"DIC": 0.9})
+        >>> results = KeptResults(None, "sweep", {"epsilons": [8.0]})
+        >>> results.add("a", "digest", {"scores": {"8.0": [0.5, 0.3]}})
+        >>> results.done("a", "digest"), results.done("a", "another")
+        (True, False)
     """
 
     def __init__(self, path: Path | None, work: str, conditions: Mapping[str, Any]) -> None:
