@@ -9,18 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.robustness.report.bootstrap import bootstrap_interval
+from pipeline.robustness.report import bootstrap_interval
 from pipeline.utils import InputError
 
 from .condition import CONDITION, METRICS, by_condition
 
-__all__ = [
-    "MIN_SEEDS",
-    "bootstrap_interval",
-    "check_results",
-    "paired_differences",
-    "summarize",
-]
+__all__ = ["MIN_SEEDS", "check_results", "paired_differences", "summarize"]
 
 # no difference is claimed with fewer
 MIN_SEEDS = 3
