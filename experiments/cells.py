@@ -47,8 +47,16 @@ def make_cells(matrix: Matrix) -> list[Cell]:
     Raises:
         InputError: if a configuration file that a cell needs does not exist.
     """
-    parts = (_compared, _ablated, _claimed, _defended)
-    return [cell for seed in matrix.seeds for part in parts for cell in part(matrix, seed)]
+    cells: list[Cell] = []
+    for seed in matrix.seeds:
+        trained = [*_compared(matrix, seed), *_ablated(matrix, seed)]
+        cells += [*trained, *_claimed(matrix, seed), *_defended(matrix, seed, trained)]
+    return cells
+
+
+def _cell_name(data: str, seed: int, *parts: str) -> str:
+    """The unique name of a cell; ``parts`` say what it is: a network, or a word and what it is of that."""
+    return "-".join((data, *parts, f"seed{seed}"))
 
 
 def _compared(matrix: Matrix, seed: int) -> Iterator[Cell]:
@@ -56,7 +64,7 @@ def _compared(matrix: Matrix, seed: int) -> Iterator[Cell]:
     for data in matrix.comparison["data"]:
         for network in matrix.networks:
             for nlce in matrix.comparison["nlce"]:
-                name = f"{data}-{network_name(network, nlce)}-seed{seed}"
+                name = _cell_name(data, seed, network_name(network, nlce))
                 yield _cell(matrix, name, data, network, nlce, seed)
 
 
@@ -65,9 +73,9 @@ def _ablated(matrix: Matrix, seed: int) -> Iterator[Cell]:
     if matrix.ablation is None:
         return
     for data in matrix.ablation["data"]:
-        names = {WITHOUT_NLCE: f"{data}-{network_name(PROPOSED, False)}-seed{seed}"}
+        names = {WITHOUT_NLCE: _cell_name(data, seed, network_name(PROPOSED, False))}
         for stage, options in matrix.ablation["stages"].items():
-            names[stage] = f"{data}-ablation-{stage}-seed{seed}"
+            names[stage] = _cell_name(data, seed, "ablation", stage)
             yield _cell(
                 matrix,
                 names[stage],
@@ -93,17 +101,17 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
             if reading == WORST_CASE:
                 continue
             for title in matrix.claim.get("only", {}).get(reading, matrix.claim["networks"]):
-                needs = {"ckpt_path": f"{data}-{title}-seed{seed}"}
+                needs = {"ckpt_path": _cell_name(data, seed, title)}
                 settings = {}
                 if reading == TRANSFER:
-                    needs["surrogate_weights"] = f"{data}-{transfer[title]}-seed{seed}"
+                    needs["surrogate_weights"] = _cell_name(data, seed, transfer[title])
                     settings["surrogate_nlce"] = networks[transfer[title]][1]
                     # what the overlay cannot see where the attacked network is another
                     backbone = {**matrix.settings, **matrix.data[data].settings}.get("backbone")
                     settings |= {} if backbone is None else {"surrogate_backbone": backbone}
                 yield _cell(
                     matrix,
-                    f"{data}-claim-{reading}-{title}-seed{seed}",
+                    _cell_name(data, seed, "claim", reading, title),
                     data,
                     *networks[title],
                     seed,
@@ -114,40 +122,39 @@ def _claimed(matrix: Matrix, seed: int) -> Iterator[Cell]:
                     run_id="evaluating",
                 )
         for variant in matrix.claim.get("trained", ()):
-            name = f"{data}-claim-{variant}-{network_name(PROPOSED, True)}-seed{seed}"
+            name = _cell_name(data, seed, "claim", variant, network_name(PROPOSED, True))
             yield _cell(matrix, name, data, PROPOSED, True, seed, variant=variant, overlays=[f"variants/{variant}"])
 
 
-def _defended(matrix: Matrix, seed: int) -> Iterator[Cell]:
-    """The claim's networks trained to resist, and the battery's worst case of these, the comparison's and stages."""
+def _defended(matrix: Matrix, seed: int, trained: Iterable[Cell]) -> Iterator[Cell]:
+    """The claim's networks trained to resist, and the battery's worst case of these and of some of ``trained``."""
     if matrix.claim is None:
         return
     networks, claim = _by_name(matrix), matrix.claim
-    known = {cell.name: cell for part in (_compared, _ablated) for cell in part(matrix, seed)}
+    known = {cell.name: cell for cell in trained}
     attacked = claim.get("only", {}).get(WORST_CASE, claim["networks"]) if WORST_CASE in claim["readings"] else ()
     for data, title, defence in product(claim["data"], claim["networks"], ("", *claim.get("defences", ()))):
+        parts = (f"{DEFENCE}{defence}", title) if defence else (title,)
         if defence:
-            variant = f"{DEFENCE}{defence}"
-            name = f"{data}-claim-{variant}-{title}-seed{seed}"
-            overlays = [f"defence/{defence}"]
-            trained = _cell(matrix, name, data, *networks[title], seed, variant=variant, overlays=overlays)
-            yield trained
+            name, overlays = _cell_name(data, seed, "claim", *parts), [f"defence/{defence}"]
+            cell = _cell(matrix, name, data, *networks[title], seed, variant=parts[0], overlays=overlays)
+            yield cell
         else:
-            trained = known[f"{data}-{title}-seed{seed}"]
+            cell = known[_cell_name(data, seed, *parts)]
         if title in attacked:
-            yield _attacked(matrix, trained)
+            yield _attacked(matrix, cell, parts)
     for data, stage in product(claim["data"], claim.get("stages", ())):
-        yield _attacked(matrix, known[f"{data}-ablation-{stage}-seed{seed}"])
+        yield _attacked(matrix, known[_cell_name(data, seed, "ablation", stage)], ("ablation", stage))
 
 
-def _attacked(matrix: Matrix, trained: Cell) -> Cell:
-    """The battery on the network that a cell trains."""
-    data, claim = trained.labels["data"], matrix.claim or {}
-    evaluate = Path(matrix.data[data].bundle) / "evaluate.json"
+def _attacked(matrix: Matrix, trained: Cell, parts: Iterable[str]) -> Cell:
+    """The battery on the network that a cell trains; ``parts`` of the name say which."""
+    labels, claim = trained.labels, matrix.claim or {}
+    evaluate = Path(matrix.data[labels["data"]].bundle) / "evaluate.json"
     epsilons = {"epsilons": claim["epsilons"]} if "epsilons" in claim else {}
     return Cell(
-        name=f"{data}-claim-{WORST_CASE}-{trained.name.removeprefix(f'{data}-').removeprefix('claim-')}",
-        labels={**trained.labels, "reading": WORST_CASE},
+        name=_cell_name(labels["data"], labels["seed"], "claim", WORST_CASE, *parts),
+        labels={**labels, "reading": WORST_CASE},
         run_id="robustness",
         config_files=(*trained.config_files, *(_existing(matrix, file) for file in (evaluate, _BATTERY))),
         settings={**trained.settings, **epsilons, "budget": claim.get("budget", "quick")},
