@@ -12,7 +12,8 @@ from typing import Any
 
 import jsonschema
 
-from pipeline.attacks import PAPER_EPSILONS
+from pipeline.attacks import GREY_LEVELS, PAPER_EPSILONS
+from pipeline.attacks.grey_levels import check_epsilons
 from pipeline.utils import InputError
 
 __all__ = [
@@ -163,7 +164,19 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _problems(matrix: Matrix) -> Iterator[str]:
-    """What a schema cannot see: names without what they name."""
+    """What a schema cannot see: names without what they name, and settings that cells or attacks would refuse."""
+    yield from _in_settings(matrix)
+    yield from _in_networks(matrix)
+    if matrix.ablation is not None:
+        yield from _in_ablation(matrix, matrix.ablation)
+    if matrix.claim is not None:
+        yield from _in_claim(matrix, matrix.claim)
+        yield from _in_stages_of_claim(matrix, matrix.claim)
+        yield from _in_worst_case(matrix, matrix.claim)
+        yield from _in_transfer(matrix, matrix.claim)
+
+
+def _in_settings(matrix: Matrix) -> Iterator[str]:
     all_settings = {"settings": matrix.settings}
     all_settings |= {f"data: {name}: settings": data.settings for name, data in matrix.data.items()}
     stages = matrix.ablation["stages"] if matrix.ablation else {}
@@ -171,65 +184,101 @@ def _problems(matrix: Matrix) -> Iterator[str]:
     for where, settings in all_settings.items():
         for key in sorted(settings.keys() & CELL_SETTINGS):
             yield f"{where}: '{key}' is set for each cell; remove it."
+        yield from _in_epsilons(where, settings)
+
+
+def _in_networks(matrix: Matrix) -> Iterator[str]:
     for network in matrix.networks:
         if network.endswith(WITH_NLCE):
             yield (
                 f"networks: '{network}': name the network without '{WITH_NLCE}'; 'comparison: nlce' says whether it "
                 "gets NLCE."
             )
-    compared = matrix.comparison["data"]
-    yield from _unknown("comparison: data", compared, matrix.data)
-    titles = [network_name(network, nlce) for network in matrix.networks for nlce in matrix.comparison["nlce"]]
-    if matrix.ablation is not None:
-        yield from _unknown("ablation: data", matrix.ablation["data"], compared)
-        yield from _unknown("ablation starts from the comparison's networks", [PROPOSED], titles)
-        earlier = [WITHOUT_NLCE]
-        for name, stage in stages.items():
-            if "from" in stage:
-                yield from _unknown(f"ablation: stages: {name}: from", [stage["from"]], earlier)
-            earlier.append(name)
-    if matrix.claim is not None:
-        yield from _unknown("claim: data", matrix.claim["data"], compared)
-        yield from _unknown("claim: networks", matrix.claim["networks"], titles)
-        yield from _unknown("claim: only", matrix.claim.get("only", {}), matrix.claim["readings"])
-        for reading, networks in matrix.claim.get("only", {}).items():
-            yield from _unknown(f"claim: only: {reading}", networks, matrix.claim["networks"])
-        doubled = {TRANSFER, *matrix.claim["readings"]} & set(matrix.claim.get("trained", ()))
-        for name in sorted(doubled | ({TRANSFER} & set(matrix.claim["readings"]))):
-            yield f"claim: '{name}' can stand in one of readings, {TRANSFER} and trained only."
-        worst_case = WORST_CASE in matrix.claim["readings"]
-        for key in ("budget", "epsilons"):
-            if key in matrix.claim and not worst_case:
-                yield f"claim: {key}: only for the reading '{WORST_CASE}'; add it to the readings, or remove this."
-        if "stages" in matrix.claim:
-            if matrix.ablation is None:
-                yield "claim: stages: they are the ablation's, and there is none; add 'ablation', or remove this."
-                return
-            yield from _unknown("claim: stages", matrix.claim["stages"], stages)
-            yield from _unknown("claim: stages: data of the ablation", matrix.claim["data"], matrix.ablation["data"])
-            if not worst_case:
-                yield f"claim: stages: only '{WORST_CASE}' has them; add it to the readings, or remove this."
-        for data in matrix.claim["data"] if worst_case else ():
-            attacked = {**matrix.settings, **matrix.data[data].settings}.get("epsilons")
-            own = matrix.claim.get("epsilons")
-            if attacked is None and own is None:
-                yield (
-                    f"claim: the reading '{WORST_CASE}' needs 'epsilons', such as [2.0, 8.0, 32.0], here or in the "
-                    "settings: the battery and the paper's attack have others by default."
-                )
-            for epsilon in sorted(set(own or ()) - set(PAPER_EPSILONS if attacked is None else attacked)):
-                yield f"claim: epsilons: the paper's attack has no {epsilon:g}, so that the two could not be compared."
-        if TRANSFER in matrix.claim:
-            transfer = matrix.claim[TRANSFER]
-            yield from _unknown(f"claim: {TRANSFER}", transfer, matrix.claim["networks"])
-            # readings/transfer.json describes the proposed network
-            surrogates = [network_name(PROPOSED, nlce) for nlce in matrix.comparison["nlce"]]
-            yield from _unknown(
-                f"claim: {TRANSFER}", transfer.values(), [name for name in surrogates if name in titles]
+    yield from _unknown("comparison: data", matrix.comparison["data"], matrix.data)
+
+
+def _in_ablation(matrix: Matrix, ablation: Mapping[str, Any]) -> Iterator[str]:
+    yield from _unknown("ablation: data", ablation["data"], matrix.comparison["data"])
+    yield from _unknown("ablation starts from the comparison's networks", [PROPOSED], _compared(matrix))
+    earlier = [WITHOUT_NLCE]
+    for name, stage in ablation["stages"].items():
+        if "from" in stage:
+            yield from _unknown(f"ablation: stages: {name}: from", [stage["from"]], earlier)
+        if "epsilons" in stage.get("settings", {}):
+            yield (
+                f"ablation: stages: {name}: settings: 'epsilons' must be those of the cells that it is compared with; "
+                "set it in the matrix's settings instead."
             )
-            for network in matrix.claim["networks"]:
-                if network not in transfer:
-                    yield f"claim: {TRANSFER}: say on which network the attack samples for '{network}' are made."
+        earlier.append(name)
+
+
+def _in_claim(matrix: Matrix, claim: Mapping[str, Any]) -> Iterator[str]:
+    yield from _unknown("claim: data", claim["data"], matrix.comparison["data"])
+    yield from _unknown("claim: networks", claim["networks"], _compared(matrix))
+    yield from _unknown("claim: only", claim.get("only", {}), claim["readings"])
+    for reading, networks in claim.get("only", {}).items():
+        yield from _unknown(f"claim: only: {reading}", networks, claim["networks"])
+    doubled = {TRANSFER, *claim["readings"]} & set(claim.get("trained", ()))
+    for name in sorted(doubled | ({TRANSFER} & set(claim["readings"]))):
+        yield f"claim: '{name}' can stand in one of readings, {TRANSFER} and trained only."
+
+
+def _in_stages_of_claim(matrix: Matrix, claim: Mapping[str, Any]) -> Iterator[str]:
+    if "stages" not in claim:
+        return
+    if matrix.ablation is None:
+        yield "claim: stages: they are the ablation's, and there is none; add 'ablation', or remove this."
+    else:
+        yield from _unknown("claim: stages", claim["stages"], matrix.ablation["stages"])
+        yield from _unknown("claim: stages: data of the ablation", claim["data"], matrix.ablation["data"])
+    if WORST_CASE not in claim["readings"]:
+        yield f"claim: stages: only '{WORST_CASE}' has them; add it to the readings, or remove this."
+
+
+def _in_worst_case(matrix: Matrix, claim: Mapping[str, Any]) -> Iterator[str]:
+    if WORST_CASE not in claim["readings"]:
+        for key in sorted({"budget", "epsilons"} & claim.keys()):
+            yield f"claim: {key}: only for the reading '{WORST_CASE}'; add it to the readings, or remove this."
+        return
+    yield from _in_epsilons("claim", claim)
+    for data in claim["data"]:
+        settings = {**matrix.settings, **matrix.data[data].settings}
+        epsilons = claim.get("epsilons", settings.get("epsilons"))
+        if epsilons is None:
+            yield (
+                f"claim: the reading '{WORST_CASE}' needs 'epsilons', such as [2.0, 8.0, 32.0], here or in the "
+                "settings: the battery and the paper's attack have others by default."
+            )
+        elif epsilons[-1] > GREY_LEVELS:
+            yield f"claim: {WORST_CASE}: epsilons: a grey level can change by {GREY_LEVELS} at most, got {epsilons}."
+        else:
+            for epsilon in sorted(set(epsilons) - set(settings.get("epsilons", PAPER_EPSILONS))):
+                yield f"claim: epsilons: the paper's attack has no {epsilon:g}, so that the two could not be compared."
+
+
+def _in_transfer(matrix: Matrix, claim: Mapping[str, Any]) -> Iterator[str]:
+    if TRANSFER not in claim:
+        return
+    transfer, compared = claim[TRANSFER], _compared(matrix)
+    yield from _unknown(f"claim: {TRANSFER}", transfer, claim["networks"])
+    # readings/transfer.json describes the proposed network
+    surrogates = [network_name(PROPOSED, nlce) for nlce in matrix.comparison["nlce"]]
+    yield from _unknown(f"claim: {TRANSFER}", transfer.values(), [name for name in surrogates if name in compared])
+    for network in claim["networks"]:
+        if network not in transfer:
+            yield f"claim: {TRANSFER}: say on which network the attack samples for '{network}' are made."
+
+
+def _compared(matrix: Matrix) -> list[str]:
+    """The names of the comparison's networks."""
+    return [network_name(network, nlce) for network in matrix.networks for nlce in matrix.comparison["nlce"]]
+
+
+def _in_epsilons(where: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        check_epsilons(settings.get("epsilons", []))
+    except InputError as error:
+        yield f"{where}: {error}"
 
 
 def _unknown(where: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:

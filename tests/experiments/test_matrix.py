@@ -17,6 +17,8 @@ from pipeline.utils import InputError
 
 from .conftest import CELLS, Project, write_data
 
+WORST_CASE = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["worst_case"]}
+
 
 def test_cells_of_a_matrix_in_the_order_in_which_they_can_run(project: Project) -> None:
     cells = make_cells(read_matrix(project.matrix))
@@ -107,14 +109,19 @@ def test_networks_that_are_trained_to_resist_and_the_worst_case_of_each(project:
 
 @pytest.mark.parametrize("settings", [{}, {"epsilons": [2.0, 4.0, 8.0]}], ids=["the paper's", "others"])
 def test_the_battery_at_fewer_epsilons_than_the_papers_attack(project: Project, settings: dict[str, Any]) -> None:
-    claim = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["worst_case"], "epsilons": [8.0, 2.0]}
-    project.change(networks=["nlcen"], ablation=None, claim=claim, settings=settings)
+    project.change(networks=["nlcen"], ablation=None, claim={**WORST_CASE, "epsilons": [2.0, 8.0]}, settings=settings)
     cells = {cell.name.removeprefix("lungs-"): cell for cell in make_cells(read_matrix(project.matrix))}
-    assert cells["claim-worst_case-nlcen-seed0"].settings["epsilons"] == [8.0, 2.0]
+    assert cells["claim-worst_case-nlcen-seed0"].settings["epsilons"] == [2.0, 8.0]
     assert cells["nlcen-seed0"].settings.get("epsilons") == settings.get("epsilons")
-    project.change(claim={**claim, "epsilons": [8.0, 7.5]})
+    project.change(claim={**WORST_CASE, "epsilons": [7.5, 8.0]})
     with pytest.raises(InputError, match="claim: epsilons: the paper's attack has no 7.5, so that the two could not"):
         read_matrix(project.matrix)
+
+
+def test_the_battery_alone_ends_where_grey_levels_do(project: Project) -> None:
+    project.change(ablation=None, claim={**WORST_CASE, "epsilons": [2.0]}, settings={"epsilons": [2.0, 300.0]})
+    cells = {cell.name: cell for cell in make_cells(read_matrix(project.matrix))}
+    assert cells["lungs-nlcen-seed0"].settings["epsilons"] == [2.0, 300.0]
 
 
 def test_the_worst_case_of_stages_of_the_ablation(project: Project) -> None:
@@ -138,7 +145,7 @@ def test_a_reading_for_some_networks_only(project: Project) -> None:
     assert names[2:] == ["lungs-claim-twelve_bit-nlcen-seed0"]
 
 
-@pytest.mark.parametrize("name", ["paper", "phantoms", "robust"])
+@pytest.mark.parametrize("name", sorted(file.stem for file in ROOT.glob("experiments/[!m]*.json")))
 def test_the_matrices_of_the_repository(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = read_matrix(ROOT / "experiments" / f"{name}.json")
     cells = make_cells(matrix)
@@ -171,6 +178,8 @@ def test_a_stage_of_the_ablation_can_be_trained_from_scratch(project: Project) -
 FORM = "See experiments/matrix_schema.json for the form."
 STAGE = {"from": "without_nlce", "overlay": "frozen"}
 CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
+RISE = "epsilons: the intensities must rise and not repeat, got"
+LARGEST = "claim: worst_case: epsilons: a grey level can change by 255 at most, got"
 
 
 @pytest.mark.parametrize(
@@ -260,10 +269,30 @@ CLAIM = {"data": ["lungs"], "networks": ["nlcen"], "readings": ["twelve_bit"]}
             "claim: stages: only 'worst_case' has them; add it to the readings, or remove this.",
         ),
         (
-            {"claim": {**CLAIM, "readings": ["worst_case"]}},
+            {"claim": WORST_CASE},
             "claim: the reading 'worst_case' needs 'epsilons', such as [2.0, 8.0, 32.0], here or in the settings: the "
             "battery and the paper's attack have others by default.",
         ),
+        ({"settings": {"epsilons": [8.0, 2.0]}}, f"settings: {RISE} [8.0, 2.0]."),
+        ({"settings": {"epsilons": [2.0, 2.0]}}, f"settings: {RISE} [2.0, 2.0]."),
+        (
+            {"settings": {"epsilons": [0.0, 2.0]}},
+            "settings: epsilons: every intensity must be above 0 grey levels, got [0.0, 2.0].",
+        ),
+        ({"settings": {"epsilons": []}}, f"settings: epsilons: [] should be non-empty. {FORM}"),
+        ({"settings": {"epsilons": ["2"]}}, f"settings: epsilons: 0: '2' is not of type 'number'. {FORM}"),
+        (
+            {"data": {"lungs": {"bundle": "b", "dataset_dir": "d", "settings": {"epsilons": [8.0, 2.0]}}}},
+            f"data: lungs: settings: {RISE} [8.0, 2.0].",
+        ),
+        (
+            {"ablation": {"data": ["lungs"], "stages": {"frozen": {**STAGE, "settings": {"epsilons": [2.0]}}}}},
+            "ablation: stages: frozen: settings: 'epsilons' must be those of the cells that it is compared with; set "
+            "it in the matrix's settings instead.",
+        ),
+        ({"claim": {**WORST_CASE, "epsilons": [8.0, 2.0]}}, f"claim: {RISE} [8.0, 2.0]."),
+        ({"claim": {**WORST_CASE, "epsilons": [2.0, 300.0]}}, f"{LARGEST} [2.0, 300.0]."),
+        ({"claim": WORST_CASE, "settings": {"epsilons": [2.0, 300.0]}}, f"{LARGEST} [2.0, 300.0]."),
     ],
 )
 def test_what_is_wrong_in_a_matrix(project: Project, parts: dict[str, Any], message: str) -> None:
