@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from experiments.matrix import DEFENCE, WORST_CASE
+from experiments.matrix import DEFENCE, WORST_CASE, network_name
 
 __all__ = [
     "CONDITION",
@@ -22,6 +22,7 @@ __all__ = [
     "Condition",
     "by_condition",
     "claim_trios",
+    "distinct_titles",
     "stage_title",
     "without_nlce",
 ]
@@ -108,6 +109,23 @@ def by_condition(table: pd.DataFrame) -> dict[Condition, pd.DataFrame]:
     groups = table.groupby(CONDITION, sort=False)
     conditions = ((dict(zip(CONDITION, key, strict=True)), rows) for key, rows in groups)
     return {Condition(**labels, called=rows["title"].iloc[0]): rows for labels, rows in conditions}
+
+
+def distinct_titles(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose ``title`` names one network of a data set alone.
+
+    The bundle names a network by its class. Where two of a data set have the same, the matrix's names of the networks
+    are added: "UNet (unet)" and "UNet (wide)".
+    """
+    labels = ["data", "title", "network", "nlce"]
+    # a stage of the ablation goes by its own name
+    is_named = table["stage"] == ""
+    networks = table.loc[is_named, labels].drop_duplicates()
+    networks = networks[networks.duplicated(["data", "title"], keep=False)]
+    added = {key: f" ({network_name(*key[2:])})" for key in networks.itertuples(index=False, name=None)}
+    keys = table[labels].itertuples(index=False, name=None)
+    ends = [added.get(key, "") if named else "" for key, named in zip(keys, is_named, strict=True)]
+    return table.assign(title=table["title"] + ends)
 
 
 def stage_title(stage: str) -> str:

@@ -115,6 +115,10 @@ class _Drawer:
             f"readings: DIC against ε (in grey levels of 255 where the title does not say otherwise) on "
             f"{self.data.title} where the attack, NLCE or the training is another"
         )
+        there = [line.condition for trio in trios for line in trio if line.condition in self.rows]
+        grids = {tuple(self.rows[key]["epsilon"]) for key in there}
+        if len(grids) > 1:
+            caption += "; not all were attacked at the same ε: each point is one"
         if any(trio[0].condition.reading in UNET_UNCHANGED for trio in trios):
             caption += "; UNet has one output and no batch normalization: where these count, its attack is the paper's"
         return self._save(panels, 4, "claim", caption, [line for trio in trios for line in trio], "ε")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -11,7 +11,10 @@ import pandas as pd
 from .condition import FULL_STAGE, LAST_STAGE, PART_STAGES, SCRATCH_STAGES, Condition, by_condition, without_nlce
 from .statistics import paired_differences
 
-__all__ = ["Pair", "differences", "wanted_pairs"]
+__all__ = ["Pair", "difference_table", "differences", "wanted_pairs"]
+
+COLUMNS = ["data", "question", "first", "second"]
+COLUMNS += ["metric", "epsilon", "difference", "low", "high", "seeds", "images", "claimed"]
 
 
 @dataclass(frozen=True)
@@ -41,46 +44,38 @@ def wanted_pairs(there: Collection[Condition]) -> list[Pair]:
     return [replace(pair, second=known[pair.second]) for pair in pairs]
 
 
-def differences(table: pd.DataFrame, draws: int = 10_000) -> pd.DataFrame:
-    """Return ``paired_differences`` of every wanted pair, over the seeds that both have.
+def differences(table: pd.DataFrame, draws: int = 10_000) -> dict[Pair, pd.DataFrame]:
+    """Return ``paired_differences`` of every wanted pair that has common seeds, over these.
 
     Args:
         table: see ``check_results``.
         draws: number of bootstrap samples.
 
-    Returns:
-        ``data``, ``question``, ``first`` and ``second`` (titles), then the columns of ``paired_differences``.
-
     Raises:
         InputError: if the two of a pair were scored on other images or intensities.
     """
     rows = by_condition(table)
-    parts = []
+    found = {}
     for pair in wanted_pairs(rows):
         first, second = rows[pair.first], rows[pair.second]
         seeds = set(first["seed"]) & set(second["seed"])
-        if not seeds:
-            continue
-        part = paired_differences(
-            first[first["seed"].isin(seeds)],
-            second[second["seed"].isin(seeds)],
-            (_describe(pair.first), _describe(pair.second)),
-            draws,
-        )
-        labels = {
-            "data": pair.first.data,
-            "question": pair.question,
-            "first": pair.first.title,
-            "second": pair.second.title,
-        }
-        for place, (name, value) in enumerate(labels.items()):
-            part.insert(place, name, value)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=EMPTY)
+        if seeds:
+            found[pair] = paired_differences(
+                first[first["seed"].isin(seeds)],
+                second[second["seed"].isin(seeds)],
+                (_describe(pair.first), _describe(pair.second)),
+                draws,
+            )
+    return found
 
 
-EMPTY = ["data", "question", "first", "second"]
-EMPTY += ["metric", "epsilon", "difference", "low", "high", "seeds", "images", "claimed"]
+def difference_table(compared: Mapping[Pair, pd.DataFrame]) -> pd.DataFrame:
+    """Return what ``differences`` makes as one table, the data set, the question and the two titles first."""
+    parts = [
+        part.assign(data=pair.first.data, question=pair.question, first=pair.first.title, second=pair.second.title)
+        for pair, part in compared.items()
+    ]
+    return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
 
 
 def _pairs_of(first: Condition, there: Collection[Condition]) -> Iterator[Pair]:

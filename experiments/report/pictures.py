@@ -79,16 +79,16 @@ def _saved(rows: pd.DataFrame, runs: Mapping[str, Path]) -> dict[int, Files]:
     return saved
 
 
-def _choose(saved: Mapping[Condition, Mapping[int, Files]]) -> tuple[dict[str, Files], str]:
-    """Return the files of each network by its title, of one seed if they share one, and which seeds these are."""
+def _choose(saved: Mapping[Condition, Mapping[int, Files]]) -> tuple[dict[Condition, Files], str]:
+    """Return the files of each network, of one seed if they share one, and which seeds these are."""
     shared = set.intersection(*(set(own) for own in saved.values())) if saved else set()
     first = {key: min(shared or own) for key, own in saved.items()}
     each = ", ".join(f"{key.title} {seed}" for key, seed in first.items())
     said = f"training seed {min(shared)}" if shared else f"no common training seed ({each})"
-    return {key.title: saved[key][seed] for key, seed in first.items()}, said
+    return {key: saved[key][seed] for key, seed in first.items()}, said
 
 
-def _common(chosen: Mapping[str, Files]) -> list[str]:
+def _common(chosen: Mapping[Condition, Files]) -> list[str]:
     """Return the images that all the networks have saved."""
     return sorted(set.intersection(*(set(files) for files in chosen.values()))) if chosen else []
 
@@ -97,13 +97,13 @@ def _caption(images: Sequence[str], title: str, epsilon: float, seeds: str) -> s
     return f"attack at ε = {epsilon:g}, {seeds}, on {', '.join(images)} of {title}"
 
 
-def _read_row(chosen: Mapping[str, Files], image: str, epsilon: float) -> tuple[list[AttackedPicture], float]:
+def _read_row(chosen: Mapping[Condition, Files], image: str, epsilon: float) -> tuple[list[AttackedPicture], float]:
     """Return one image under attack against each network, and the intensity, ``epsilon`` or the largest."""
     pictures, used = [], set()
     first_path = next(iter(chosen.values()))[image]
-    for title, files in chosen.items():
+    for key, files in chosen.items():
         path = files[image]
-        picture, own = _read(path, title, epsilon)
+        picture, own = _read(path, key.title, epsilon)
         pictures.append(picture)
         used.add(own)
         first = pictures[0]

@@ -10,10 +10,10 @@ import pandas as pd
 
 from pipeline.utils import atomic_path
 
-from .condition import CONDITION, METRICS, Condition
+from .condition import CONDITION, METRICS, Condition, distinct_titles
 from .curves import draw_curves
 from .page import make_page
-from .pairs import differences
+from .pairs import difference_table, differences
 from .paper_sets import ReportedData, describe_data
 from .pictures import draw_pictures
 from .statistics import check_results, summarize
@@ -46,6 +46,7 @@ def write_report(
         InputError: if the table is not whole (see ``check_results``), the two of a pair were scored on other images, or
             a file of adversarial pictures is damaged.
     """
+    table = distinct_titles(table)
     check_results(table)
     descriptions = costs.groupby("data")["data_description"].first()  # the cells of a data set have the same data
     data_sets = [describe_data(name, descriptions[name]) for name in table["data"].unique()]
@@ -58,7 +59,7 @@ def write_report(
     }
     written = [
         _write_csv(_beside_paper(summary, data_sets), results_dir / "summary.csv"),
-        _write_csv(compared, results_dir / "differences.csv"),
+        _write_csv(difference_table(compared), results_dir / "differences.csv"),
         *(file for drawn in figures.values() for figure in drawn for file in figure.files),
     ]
     with atomic_path(results_dir / "summary.md") as path:

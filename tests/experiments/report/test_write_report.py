@@ -13,7 +13,7 @@ import pytest
 
 from data_prep import isbi2016, jsrt
 from experiments.report import write_report
-from experiments.report.condition import Condition, by_condition
+from experiments.report.condition import Condition, by_condition, distinct_titles
 from experiments.report.paper_sets import describe_data
 from experiments.report.statistics import paired_differences
 from experiments.results import describe_commits
@@ -532,3 +532,122 @@ def test_the_unit_of_epsilon_stands_where_it_holds(tmp_path: Path, monkeypatch: 
             ["the paper's attack", "added after normalization, ε in 1/255 of a standard deviation"],
         ),
     }
+
+
+def sinking(clean: float, rate: float) -> Score:
+    """No straight line, so that its mean depends on the intensities."""
+    return lambda seed, epsilon, image: clean * np.exp(-rate * epsilon) + 0.004 * (seed - 1) + 0.01 * image
+
+
+def area(function: Score, epsilons: tuple[float, ...]) -> str:
+    """The mean over ε of the mean over images 0 and 1 and seeds 0 to 2."""
+    score = [function(1, epsilon, 0) + 0.005 for epsilon in epsilons]
+    width = np.diff(epsilons)
+    return f"{sum((np.array(score[1:]) + score[:-1]) / 2 * width) / sum(width):.3f}"
+
+
+def test_the_battery_at_fewer_intensities_than_the_papers_attack(
+    tmp_path: Path, drawn: dict[str, list[CurvePanel]]
+) -> None:
+    whole, fewer = (0.0, 2.0, 8.0, 16.0, 32.0), (0.0, 2.0, 8.0)
+    networks = {("nlcen", True): 0.01, ("nlcen", False): 0.02, ("unet", False): 0.03, ("cdnn", True): 0.05}
+    networks["cdnn", False] = 0.04
+    table = join(
+        *(
+            cell_rows(sinking(0.9, rate * more), network=network, nlce=nlce, reading=reading, epsilons=epsilons)
+            for (network, nlce), rate in networks.items()
+            for more, reading, epsilons in ((1, "", whole), (2, "worst_case", fewer))
+        )
+    )
+    write_report(table, make_costs(table).assign(data_description="phantoms"), tmp_path)
+    page = (tmp_path / "summary.md").read_text()
+    assert "| DIC | ε = 0 | ε = 2 | ε = 8 | ε = 16 | ε = 32 | drop | mean over ε | seeds |" in page
+    networks_dic = section(page, "### All networks").split("| JSC |")[0]
+    assert rows_of(networks_dic)["UNet"][-2] == area(sinking(0.9, 0.03), whole)
+    assert "The mean DIC at ε = 32 over seeds 0, 1, 2: NLCEN 0.659, UNet 0.350, CDNN 0.255." in page
+    assert "At ε = 32, the mean DIC is higher with NLCE in 1 of 2 networks (NLCEN)." in page
+    claim = section(page, "### Other readings of the claim")
+    order, dic, _ = re.split(r"\| DIC \| ε = 0 |\| JSC \|", claim)
+    # what is compared at another ε than the rest says so
+    assert rows_of(order)["the paper's attack"] == ["0.659 ± 0.004", "0.480 ± 0.004", "0.350 ± 0.004", "yes, claimed"]
+    worst = "worst case of the battery"
+    assert rows_of(order)[f"{worst}, at ε = 8"] == ["0.772 ± 0.004", "0.659 ± 0.004", "0.562 ± 0.004", "yes, claimed"]
+    assert f"With and without NLCE, at ε = 8: Differences claimed above 0: *NLCEN, {worst}*; " in claim
+    assert f"claimed below 0: *CDNN + NLCE, {worst}*; " in claim
+    assert rows_of(order)[f"NLCEN, {worst} − NLCEN w/o NLCE, {worst}"][3:] == ["–", "–"]
+    # no mean over many ε beside one over few, and every network that the battery attacked
+    assert dic.startswith("| ε = 2 | ε = 8 | ε = 16 | ε = 32 | drop | mean over ε = 0, 2, 8 | seeds |")
+    for title, (key, rate) in zip(
+        ("NLCEN", "NLCEN w/o NLCE", "UNet", "CDNN + NLCE", "CDNN"), networks.items(), strict=True
+    ):
+        row = rows_of(dic)[f"{title}, {worst}"]
+        assert row[3:] == ["–", "–", "–", area(sinking(0.9, 2 * rate), fewer), "3"]
+        if key[0] != "cdnn":
+            assert rows_of(dic)[title][-2] == area(sinking(0.9, rate), fewer) != area(sinking(0.9, rate), whole)
+    usual, battery = drawn["figure_claim_jsrt"]
+    assert curves(usual)["UNet"].epsilons == list(whole) and curves(battery)["UNet"].epsilons == list(fewer)
+    assert "; not all were attacked at the same ε: each point is one. Mean of" in claim
+    differences = pd.read_csv(tmp_path / "differences.csv")
+    own = differences[differences["first"] == f"CDNN + NLCE, {worst}"]
+    assert own["epsilon"].tolist() == [*fewer, *fewer]
+
+
+def test_two_networks_of_one_class_are_two(
+    tmp_path: Path, drawn: dict[str, list[CurvePanel]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = join(
+        cell_rows(falling(0.90, 0.010), data="mine"),
+        *(
+            cell_rows(falling(clean, 0.020), data="mine", network=network, nlce=nlce, reading=reading).assign(
+                title="UNet + NLCE" if nlce else "UNet"
+            )
+            for network, start in (("unet", 0.90), ("wide", 0.80))
+            for nlce, clean in ((True, start), (False, start - 0.05))
+            for reading in ("", "worst_case")
+        ),
+        cell_rows(falling(0.85, 0.020), data="jsrt", network="unet", nlce=False),
+    )
+    runs = {name: tmp_path / name for name in ("mine-nlcen_nlce-seed0", "mine-unet-seed0", "mine-wide-seed0")}
+    for run in runs.values():
+        save_pictures(run, "image1")
+    shown: list[list[str]] = []
+    monkeypatch.setattr(
+        "experiments.report.pictures.save_prediction_panel",
+        lambda rows, stem: shown.extend([picture.title for picture in row] for row in rows) or [stem],
+    )
+    costs = make_costs(table)
+    write_report(table, costs, tmp_path, runs)
+    text = (tmp_path / "summary.md").read_text()
+    page = section(text, "## mine (Mine)")
+    networks = rows_of(section(page, "### All networks").split("| JSC |")[0])
+    clean = {
+        "UNet (unet)": 0.859,
+        "UNet + NLCE (unet_nlce)": 0.909,
+        "UNet (wide)": 0.759,
+        "UNet + NLCE (wide_nlce)": 0.809,
+    }
+    assert {title: networks[title][0] for title in clean} == {
+        title: f"{score:.3f} ± 0.004" for title, score in clean.items()
+    }
+    assert "over seeds 0, 1, 2: NLCEN 0.589, UNet (unet) 0.219, UNet (wide) 0.119." in page
+    for part in ("", ", worst case of the battery"):
+        for name in ("unet", "wide"):
+            row = f"| UNet + NLCE ({name}_nlce){part} − UNet ({name}){part} | **+0.050 (+0.050 to +0.050)** |"
+            assert row in page
+    assert "2 of 2 networks (UNet + NLCE (unet_nlce), UNet + NLCE (wide_nlce))" in page
+    assert "| mine (Mine) | UNet (wide) | 1,234,567 |" in text
+    assert shown == [["NLCEN", "UNet (unet)", "UNet (wide)"]]
+    assert list(curves(drawn["figure_networks_mine"][0])) == ["NLCEN", "UNet (unet)", "UNet (wide)"]
+    assert [panel.title for panel in drawn["figure_nlce_mine"][:2]] == ["UNet (unet)", "UNet (wide)"]
+    summary, differences = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("summary", "differences"))
+    assert set(summary[summary["network"] == "wide"]["title"]) == {"UNet (wide)", "UNet + NLCE (wide_nlce)"}
+    assert not differences.duplicated(["data", "first", "second", "metric", "epsilon"]).any()
+    # alone on its data set it needs no more than its class
+    assert set(summary[summary["data"] == "jsrt"]["title"]) == {"UNet"}
+
+
+def test_a_stage_takes_no_title_from_a_network() -> None:
+    # the bundle calls NLCE without both of its parts what it calls no NLCE
+    bare = cell_rows(falling(0.9, 0.01), stage="bare").assign(title="NLCEN w/o NLCE")
+    table = join(cell_rows(falling(0.9, 0.01)), cell_rows(falling(0.9, 0.02), nlce=False), bare)
+    pd.testing.assert_frame_equal(distinct_titles(table), table)
