@@ -62,8 +62,8 @@ def collect(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Path]]:
         - the run folder of each cell.
 
     Raises:
-        InputError: if no cell is finished, a result is damaged, or the cells of a data set do not have the same data,
-            images and intensities.
+        InputError: if no cell is finished, a result is damaged, or the cells of a data set do not have the same data
+            and images, or those of one reading on it not the same intensities.
     """
     finished = {name: read_finished(plan, cell) for name, cell in plan.cells.items()}
     runs = {name: found.run for name, found in finished.items() if found is not None}
@@ -183,11 +183,17 @@ def _read_scores(run: Path, result: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _check_alike(plan: Plan, runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> None:
-    """Refuse cells of one data set with different data, images or intensities."""
-    first: dict[str, str] = {}
+    """Refuse cells of one data set with different data or images, or of one reading there with other intensities."""
+    first: dict[tuple[str, ...], str] = {}
     for name, table in tables.items():
-        other = first.setdefault(plan.cells[name].labels["data"], name)
-        for column, what in (("data_fingerprint", "data"), ("image", "images"), ("epsilon", "intensities")):
+        data, reading = (plan.cells[name].labels[label] for label in ("data", "reading"))
+        # the battery may have fewer intensities than the paper's attack
+        for column, what, of in (
+            ("data_fingerprint", "data", (data,)),
+            ("image", "images", (data,)),
+            ("epsilon", "intensities", (data, reading)),
+        ):
+            other = first.setdefault((what, *of), name)
             if set(table[column]) != set(tables[other][column]):
                 raise InputError(
                     f"{runs[other]} and {runs[name]} have results on different {what}; remove the folder in "

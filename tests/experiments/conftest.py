@@ -73,7 +73,8 @@ class Project:
         if command[2] == "training":
             models.mkdir()
             (models / "model.pt").write_text(name + options.get("--initial_weights", ""))
-        rows = [f"{image},{ε},0.75,{0.5 + len(name) / 1000}" for image in ("001", "NA") for ε in (0.0, 0.5, 32.0)]
+        epsilons = json.loads(options.get("--epsilons", "[0.5, 32.0]"))
+        rows = [f"{image},{ε},0.75,{0.5 + len(name) / 1000}" for image in ("001", "NA") for ε in (0.0, *epsilons)]
         (run / "per_image.csv").write_text("\n".join(["image,epsilon,DIC,JSC", *rows]) + "\n")
         result = {
             "network": "a title",

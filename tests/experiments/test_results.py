@@ -222,6 +222,37 @@ def test_cells_of_a_data_set_must_be_about_the_same(
     assert status == 2 and error.startswith(f"error: {run} and {other} have results on different {difference}; ")
 
 
+def test_the_report_of_a_battery_at_fewer_intensities_than_the_papers_attack(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.send_report.send_report", lambda *_: None)
+    networks = ["nlcen_nlce", "nlcen", "unet_nlce", "unet"]
+    claim = {"data": ["lungs"], "networks": networks, "readings": ["worst_case"], "epsilons": [0.5]}
+    project.change(networks=["nlcen", "unet"], ablation=None, claim=claim, settings={"epsilons": [0.5, 32.0]})
+    project.plan()
+    assert project.run() == [0] * 8
+    assert main(["report", "--results", str(project.results)]) == 0
+    table = pd.read_csv(project.results / "results.csv", keep_default_na=False)
+    assert {reading: sorted(set(rows["epsilon"])) for reading, rows in table.groupby("reading")} == {
+        "": [0.0, 0.5, 32.0],
+        "worst_case": [0.0, 0.5],
+    }
+    page = (project.results / "summary.md").read_text()
+    # all these networks have one title
+    assert "| a title (unet_nlce), worst case of the battery | 0.750 | 0.750 | – | – | 0.750 | 1 |" in page
+    assert "| a title (unet) | 0.750 | 0.750 | 0.750 | 0.000 | 0.750 | 1 |" in page
+
+
+@pytest.mark.parametrize(("name", "is_refused"), [(WITHOUT, True), (READING, False)])
+def test_intensities_are_those_of_the_reading(
+    finished: Project, make_report: MakeReport, name: str, is_refused: bool
+) -> None:
+    run = finished.run_folder(name)
+    for file in (run / "per_image.csv", run / "result.json"):
+        file.write_text(file.read_text().replace("0.5", "0.25"))
+    assert (make_report()[0] == 2) == is_refused
+
+
 def test_no_results(project: Project, make_report: MakeReport) -> None:
     assert make_report()[2].startswith(f"error: {project.results / 'plan.json'} cannot be read")
     project.plan()
