@@ -9,6 +9,7 @@ from .findings import findings
 from .instructions import instructions_for_use
 from .make_report import SCHEMA_VERSION, make_report
 from .page import make_page
+from .read_criteria import read_criteria
 from .write_report import write_report
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "instructions_for_use",
     "make_page",
     "make_report",
+    "read_criteria",
     "read_report",
     "write_report",
 ]
