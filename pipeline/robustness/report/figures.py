@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.figures.paper_style import LINES, STYLE, WIDTH
-from pipeline.robustness.scores import NOISE
+from pipeline.robustness.scores import NOISE, PAPER
 from pipeline.utils import atomic_path
 
 from .words import a_few
@@ -24,8 +24,14 @@ Report = Mapping[str, Any]
 
 GREY_LEVELS = "ε (grey levels of 255)"
 DPI = 200
-ATTACKS = (*LINES[1:6], *LINES[7:])  # grey is for noise; a second round of them has white markers
-WORST = {"linewidth": 2.6, "markersize": 4}
+WORST = "worst case"
+# those that must be found among any number of others: no other curve is blue, black or grey, or as thick
+STAND_OUT: dict[str, dict[str, Any]] = {
+    WORST: LINES[0] | {"linewidth": 2.6, "markersize": 4},
+    PAPER: {"color": "#000000", "linestyle": "-", "linewidth": 1.6, "marker": "*", "markersize": 5},
+    NOISE: {"color": "#888888", "linestyle": (0, (4, 2)), "linewidth": 1.2},
+}
+OTHERS = (*LINES[1:6], *LINES[7:])
 
 
 def draw_figures(report: Report, folder: Path) -> list[Path]:
@@ -58,20 +64,28 @@ def _curves(report: Report) -> Figure:
     shown = [0.0, *epsilons]
     rows = [report["clean"], *worst]
     # first of all: below the attacks by themselves, which would be hidden
-    axis.plot(shown, [row["DIC"] for row in rows], label="worst case", **LINES[0] | WORST)
+    axis.plot(shown, [row["DIC"] for row in rows], label=WORST, **STAND_OUT[WORST])
     if all(row["low"] is not None for row in rows):
         low, high = ([row[end] for row in rows] for end in ("low", "high"))
         axis.fill_between(shown, low, high, color="#0072B2", alpha=0.25, linewidth=0, label="its 95 % interval")
-    attacks = [name for name in report["attacks"] if name != NOISE]
-    for place, name in enumerate(attacks):
-        face = {"markerfacecolor": "white"} if place // len(ATTACKS) % 2 else {}
-        _line(axis, report, name, ATTACKS[place % len(ATTACKS)] | {"linewidth": 0.9, "markersize": 2.8} | face)
-    if NOISE in report["attacks"]:
-        _line(axis, report, NOISE, {"color": "#888888", "linestyle": (0, (4, 2)), "linewidth": 1.2})
+    others = [name for name in report["attacks"] if name not in STAND_OUT]
+    for place, name in enumerate(others):
+        _line(axis, report, name, _style(place) | {"linewidth": 0.9, "markersize": 2.8})
+    for name in (PAPER, NOISE):
+        if name in report["attacks"]:
+            _line(axis, report, name, STAND_OUT[name])
     _bounds(axis, report)
     axis.set(xlim=(0, 1.02 * epsilons[-1]), ylim=(0, 1.005), yticks=np.linspace(0, 1, 11))
     _legend(figure, axis)
     return figure
+
+
+def _style(place: int) -> dict[str, Any]:
+    """The style of the curve at a place: a color with its own dashes and marker; in each further round another's."""
+    turn, index = divmod(place, len(OTHERS))
+    other = OTHERS[(index + turn) % len(OTHERS)]
+    face = {"markerfacecolor": "white"} if turn % 2 else {}
+    return other | {"color": OTHERS[index]["color"]} | face
 
 
 def _bounds(axis: Axes, report: Report) -> None:
@@ -131,7 +145,7 @@ def _corruptions(report: Report) -> Figure:
     for place, name in enumerate(dict.fromkeys(row["corruption"] for row in report["corruptions"])):
         rows = sorted((row["severity"], row["DIC"]) for row in report["corruptions"] if row["corruption"] == name)
         points = [(0, report["clean"]["DIC"]), *rows]
-        style = LINES[place % len(LINES)] | {"markersize": 3, "linewidth": 1.2}
+        style = _style(place) | {"markersize": 3, "linewidth": 1.2}
         axis.plot(*zip(*points, strict=True), label=_literal(name), **style)
     axis.set(ylim=(-0.02, 1.02), xticks=range(6))
     _legend(figure, axis)
