@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pipeline.robustness.checks.finite_differences import FiniteDifferences
 from pipeline.robustness.checks.forward_passes import ForwardPasses
 from pipeline.robustness.checks.gradient_mode import GradientMode
+from pipeline.robustness.checks.label_leaking import LabelLeaking
 from pipeline.robustness.checks.zero_gradients import ZeroGradients
-from pipeline.robustness.scores import NOISE
+from pipeline.robustness.recipes import RECIPES
+from pipeline.robustness.scores import NOISE, PAPER
 
 from .words import a_few, given, interval, noun
 
@@ -23,7 +25,7 @@ NEAR_FLOOR = 0.02  # of DIC
 NOTHING_LEARNED = 0.1  # a clean DIC below it, where there is no floor
 RISE = 0.002  # of DIC above the clean one, which rounding does not make
 ONE_LOSS = 0.1  # of DIC between a single attack and the worst case
-STILL_FALLING = 0.01  # of DIC in the second half of the gradients
+LAST_PART, STILL_FALLING = 0.25, 0.01  # of the gradients, and of DIC in it
 NOISE_HARM = 0.1  # of DIC
 LARGE, FLAT = 8.0, 0.01  # an ε from which on a network that loses less DIC is not believed
 # checks whose failure explains attacks that take nothing
@@ -66,17 +68,17 @@ def findings(report: Report) -> list[str]:
 def _leaking(report: Report) -> Iterator[str]:
     """Leaks; where gradients do not work an attack takes nothing for another reason, which is said before."""
     failed = _failed(report)
-    if any(map(_about_leaking, failed)):
+    leaks = [check for check in failed if check["name"] == LabelLeaking.name]
+    if leaks:
         yield from map(_told, [check for check in failed if check["name"] in BROKEN_GRADIENTS])
-        yield from map(_told, filter(_about_leaking, failed))
+        yield from map(_told, leaks)
 
 
 def _other_failed_checks(report: Report) -> Iterator[str]:
     failed = _failed(report)
-    leaking = any(map(_about_leaking, failed))
-    for check in failed:
-        if not (leaking and (_about_leaking(check) or check["name"] in BROKEN_GRADIENTS)):
-            yield _told(check)
+    leaking = any(check["name"] == LabelLeaking.name for check in failed)
+    said = {LabelLeaking.name, *BROKEN_GRADIENTS} if leaking else set()
+    yield from map(_told, [check for check in failed if check["name"] not in said])
 
 
 def _failed(report: Report) -> list[Mapping[str, Any]]:
@@ -88,13 +90,9 @@ def _told(check: Mapping[str, Any]) -> str:
     return f"The check '{check['name']}' failed{value}: {check['meaning']}"
 
 
-def _about_leaking(check: Mapping[str, Any]) -> bool:
-    return "leak" in f"{check['name']} {check['meaning']}".lower()
-
-
 def _raised(report: Report) -> Iterator[str]:
     """Label leaking as the figures show it, where no check was asked, or none could be applied."""
-    if any("leak" in check["name"].lower() and check["status"] != "not applicable" for check in report["checks"]):
+    if any(check["name"] == LabelLeaking.name and check["status"] != "not applicable" for check in report["checks"]):
         return
     clean = report["clean"]["DIC"]
     higher = [
@@ -168,25 +166,28 @@ def _learned_nothing(report: Report) -> Iterator[str]:
 
 
 def _one_loss(report: Report) -> Iterator[str]:
-    """The paper's attack against the worst case; where it was not run, or is near, the weakest attack."""
-    gaps = [
-        (_is_papers(name, report), cell["DIC"] - report["worst_case"][epsilon]["DIC"], name, epsilon, cell["DIC"])
-        for name, cells in _attacks(report).items()
-        for epsilon, cell in cells.items()
-        if cell["images"] == report["images"]
-    ]
-    gaps = [gap for gap in gaps if gap[1] >= ONE_LOSS]
-    if gaps:
-        _, _, name, epsilon, dic = max(gaps)
-        yield (
-            f"One attack is not enough: at ε = {epsilon} '{name}' alone reads DIC {dic:.3f} where the worst case is "
-            f"{report['worst_case'][epsilon]['DIC']:.3f}."
-        )
+    """The paper's attack against the worst case; where it was not run, or is near, the best attack by gradients."""
+    for names, told in (([PAPER], "'{}' alone"), (RECIPES, "the best single attack by gradients, '{}',")):
+        gap, epsilon, name, dic = _largest_gap(names, report)
+        if gap >= ONE_LOSS:
+            yield (
+                f"One attack is not enough: at ε = {epsilon} {told.format(name)} reads DIC {dic:.3f} where the worst "
+                f"case is {report['worst_case'][epsilon]['DIC']:.3f}."
+            )
+            return
 
 
-def _is_papers(name: str, report: Report) -> bool:
-    sentence = report["facts"].get("attacks") or {}
-    return "paper" in f"{name} {sentence.get(name, '')}".lower()
+def _largest_gap(names: Collection[str], report: Report) -> tuple[float, str, str, float]:
+    """How far the best of these attacks stays above the worst case where this is most, that ε, its name and its DIC."""
+    attacks = {name: cells for name, cells in report["attacks"].items() if name in names}
+    gaps = [(0.0, "", "", 1.0)]
+    for epsilon, worst in report["worst_case"].items():
+        cells = {name: cells[epsilon] for name, cells in attacks.items() if epsilon in cells}
+        alone = [(cell["DIC"], name) for name, cell in cells.items() if cell["images"] == report["images"]]
+        if alone:
+            dic, name = min(alone)
+            gaps.append((dic - worst["DIC"], epsilon, name, dic))
+    return max(gaps, key=lambda gap: gap[0])
 
 
 def _below_the_floor(report: Report) -> Iterator[str]:
@@ -257,13 +258,14 @@ def _more_gradients(report: Report) -> Iterator[str]:
         rows = sorted(rows, key=lambda row: row["gradients"])
         if rows[-1]["DIC"] < SEEN:
             continue  # nothing is left to take
-        early = [row for row in rows if row["gradients"] <= 0.75 * rows[-1]["gradients"]] or rows[:1]
+        before = (1 - LAST_PART) * rows[-1]["gradients"]
+        early = [row for row in rows if row["gradients"] <= before] or rows[:1]
         falls.append((early[-1]["DIC"] - rows[-1]["DIC"], epsilon, early[-1], rows[-1]))
     if falls and max(falls, key=lambda fall: fall[0])[0] > STILL_FALLING:
-        _, epsilon, half, end = max(falls, key=lambda fall: fall[0])
+        _, epsilon, start, end = max(falls, key=lambda fall: fall[0])
         yield (
             f"More gradients would lower the figures further: at ε = {epsilon:g} the worst case still fell from DIC "
-            f"{half['DIC']:.3f} after {half['gradients']:.0f} gradients to {end['DIC']:.3f} after "
+            f"{start['DIC']:.3f} after {start['gradients']:.0f} gradients to {end['DIC']:.3f} after "
             f"{end['gradients']:.0f}."
         )
 

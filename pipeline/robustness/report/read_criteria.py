@@ -16,10 +16,10 @@ KNOWN = NEEDED | {"metric"}
 
 
 def read_criteria(given: Sequence[Criterion | Mapping[str, Any]]) -> tuple[Criterion, ...]:
-    """Return acceptance criteria; dictionaries of ``epsilon``, ``at_least`` and ``metric`` (DIC by default) become them.
+    """Return acceptance criteria, made of dictionaries with ``epsilon``, ``at_least`` and, if not DIC, ``metric``.
 
     Args:
-        given: criteria, or dictionaries, as docs/robustness.md shows them.
+        given: such dictionaries, as docs/robustness.md shows them, or criteria, which stay as they are.
 
     Raises:
         InputError: if they are no list, one is neither, lacks a key or has an unknown one, or a value is wrong.

@@ -47,7 +47,7 @@ def undefended() -> Assessment:
     """An honest network without a defence, and everything that an assessment can hold."""
     means = {
         "paper": (0.93, 0.50, 0.20),
-        "Dice": (0.86, 0.10, 0.02),
+        "dice": (0.86, 0.10, 0.02),
         "shrink": (0.88, 0.14, 0.01),
         NOISE: (0.95, 0.94, 0.80),
     }
@@ -57,7 +57,7 @@ def undefended() -> Assessment:
         epsilons=EPSILONS,
         checks=[
             CheckResult("forward passes agree", "passed", 0.0, "Two passes give the same."),
-            CheckResult("label leaking", "passed", -0.02, "No attack scores above the clean pictures."),
+            CheckResult("no label leaking", "passed", -0.02, "No attack scores above the clean pictures."),
             CheckResult("pixels without gradient", "passed", 0.0123, "The gradient is there."),
             CheckResult("rescaled logits", "not applicable", None, "There are no logits."),
         ],
@@ -80,7 +80,7 @@ def undefended() -> Assessment:
             "description": "A network that finds both lungs.",
             "attacks": {
                 "paper": "The paper's attack.",
-                "Dice": "Soft Dice, APGD.",
+                "dice": "Soft Dice, APGD.",
                 "shrink": "Shrink only, Adam.",
                 NOISE: "Uniform noise of the same size.",
             },
@@ -103,10 +103,10 @@ def undefended() -> Assessment:
 
 def leaking() -> Assessment:
     """Trained against the paper's loss alone: its attack raises DIC at ε = 8, another takes everything at 32."""
-    means = {"paper": (0.936, 0.942, 0.905), "PGD": (0.935, 0.94, 0.856), "Dice": (0.92, 0.872, 0.21)}
+    means = {"paper": (0.936, 0.942, 0.905), "cross-entropy": (0.935, 0.94, 0.856), "dice": (0.92, 0.872, 0.21)}
     checks = [
         CheckResult("one step beats many", "failed", 0.03, "Masked gradients: a single step is stronger than forty."),
-        CheckResult("label leaking", "failed", 0.01, "The paper's attack scores above the clean pictures."),
+        CheckResult("no label leaking", "failed", 0.01, "The paper's attack scores above the clean pictures."),
     ]
     scores = scores_of(0.932, means, spread=0.002)
     floor = dict.fromkeys(scores["image"].unique(), 0.846)
@@ -115,7 +115,7 @@ def leaking() -> Assessment:
 
 def constant() -> Assessment:
     """A network that ignores its picture."""
-    means = {"paper": (0.84, 0.84, 0.84), "Dice": (0.84, 0.84, 0.84), NOISE: (0.84, 0.84, 0.84)}
+    means = {"paper": (0.84, 0.84, 0.84), "dice": (0.84, 0.84, 0.84), NOISE: (0.84, 0.84, 0.84)}
     scores = scores_of(0.84, means, spread=0.0)
     floor = dict.fromkeys(scores["image"].unique(), 0.846)
     ceiling = {2.0: 1.0, 8.0: 0.995, 32.0: 0.94}
@@ -187,4 +187,4 @@ def _failure(image: str, epsilon: float, channels: int = 1, classes: int = 2, si
     delta = epsilon * random.choice([-1.0, 1.0], picture.shape)
     clean = np.roll(label, 1, 0)
     attacked = np.where(x < size / 2, 0, label)
-    return GalleryPicture(image, epsilon, "Dice", 0.07, 0.93, picture, picture + delta, label, clean, attacked)
+    return GalleryPicture(image, epsilon, "dice", 0.07, 0.93, picture, picture + delta, label, clean, attacked)

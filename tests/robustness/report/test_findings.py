@@ -27,14 +27,14 @@ def place(sentences: list[str], part: str) -> int:
 
 def flat(clean: float, floor: float | None, **changes: Any) -> Assessment:
     """A network that no attack changes."""
-    scores = scores_of(clean, {"Dice": (clean,) * 3}, spread=0.0)
+    scores = scores_of(clean, {"dice": (clean,) * 3}, spread=0.0)
     bound = None if floor is None else dict.fromkeys(scores["image"].unique(), floor)
     return Assessment(scores=scores, epsilons=EPSILONS, floor=bound, **changes)
 
 
 def test_a_leak_comes_first_then_other_failed_checks_then_the_single_attack_and_the_floor() -> None:
     sentences = said(leaking())
-    assert sentences[0].startswith("The check 'label leaking' failed (0.01)")
+    assert sentences[0].startswith("The check 'no label leaking' failed (0.01)")
     assert sentences[1].startswith("The check 'one step beats many' failed")
     assert "at ε = 32 'paper' alone reads DIC 0.905 where the worst case is 0.211" in sentences[2]
     assert "From ε = 32 on the worst case, DIC 0.211, is below the 0.846" in sentences[3]
@@ -45,7 +45,7 @@ def test_gradients_that_do_not_work_come_before_a_leak_which_they_explain() -> N
     broken = CheckResult("gradients are not zero", "failed", 1.0, "All are zero.")
     sentences = said(replace(leaking(), checks=[*leaking().checks, broken]))
     assert sentences[0].startswith("The check 'gradients are not zero' failed (1)")
-    assert sentences[1].startswith("The check 'label leaking' failed")
+    assert sentences[1].startswith("The check 'no label leaking' failed")
     assert sentences[2].startswith("The check 'one step beats many' failed")
     assert sum("failed" in sentence for sentence in sentences) == 3
 
@@ -62,7 +62,7 @@ def test_without_a_check_the_figures_tell_of_the_leak() -> None:
     sentences = said(replace(leaking(), checks=[]))
     assert "'paper' raises DIC from 0.931 on the clean pictures to 0.942 at ε = 8" in sentences[0]
     assert "label leaking" in sentences[0]
-    passed = [CheckResult("label leaking", "passed", 0.0, "")]
+    passed = [CheckResult("no label leaking", "passed", 0.0, "")]
     assert not any("raises DIC" in sentence for sentence in said(replace(leaking(), checks=passed)))
     assert not any("raises DIC" in sentence for sentence in said(replace(undefended(), checks=[])))
 
@@ -108,14 +108,38 @@ def test_the_order_is_that_of_importance() -> None:
     assert [place(sentences, part) for part in parts] == list(range(len(parts))) and len(sentences) == len(parts)
 
 
-def test_a_weaker_attack_is_named_only_where_the_gap_is_large_and_the_images_are_the_same() -> None:
-    near = scores_of(0.9, {"paper": (0.85, 0.59, 0.3), "Dice": (0.85, 0.5, 0.21)}, spread=0.0)
-    assert not any("One attack" in sentence for sentence in said(Assessment(scores=near, epsilons=EPSILONS)))
-    far = scores_of(0.9, {"CE": (0.85, 0.61, 0.3), "Dice": (0.85, 0.5, 0.3)}, spread=0.0)
-    assert "at ε = 8 'CE' alone reads DIC 0.610" in said(Assessment(scores=far, epsilons=EPSILONS))[0]
+def one_attack(means: dict[str, tuple[float, ...]], **changes: Any) -> list[str]:
+    scores = scores_of(0.9, means, spread=0.0)
+    return [each for each in said(Assessment(scores=scores, epsilons=EPSILONS, **changes)) if "One attack" in each]
+
+
+def test_the_papers_attack_is_held_against_the_worst_case_and_else_the_best_single_one_by_gradients() -> None:
+    dice, worst = (0.85, 0.5, 0.21), (0.85, 0.38, 0.2)
+    (papers,) = one_attack({"paper": (0.85, 0.7, 0.3), "dice": dice, "refined": worst})
+    assert "at ε = 8 'paper' alone reads DIC 0.700 where the worst case is 0.380" in papers
+    best = "at ε = 8 the best single attack by gradients, 'dice', reads DIC 0.500 where the worst case is 0.380."
+    weak = {"cross-entropy": (0.88, 0.88, 0.88), "square": (0.9, 0.9, 0.89), "transfer": (0.85, 0.4, 0.2)}
+    (others,) = one_attack({"dice": dice, **weak, "refined": worst})
+    assert others == f"One attack is not enough: {best}"
+    # the paper's is near
+    assert one_attack({"paper": (0.85, 0.47, 0.3), "dice": dice, "refined": worst}) == [others]
+
+
+def test_a_single_attack_that_is_near_or_needs_no_gradient_or_has_other_images_is_not_worth_a_word() -> None:
+    weak = {"cross-entropy": (0.88, 0.88, 0.88), "square": (0.9, 0.9, 0.69), NOISE: (0.9, 0.9, 0.9)}
+    assert not one_attack({**weak, "dice": (0.85, 0.5, 0.21), "refined": (0.85, 0.41, 0.2)})
+    assert not one_attack({"paper": (0.85, 0.59, 0.3), "dice": (0.85, 0.5, 0.21)})
+    assert not one_attack({NOISE: (0.9, 0.9, 0.9), "square": (0.85, 0.5, 0.21)})
     assert not any("One attack" in sentence for sentence in said(volumes()))
-    noise = scores_of(0.9, {NOISE: (0.9, 0.9, 0.9), "Dice": (0.85, 0.5, 0.21)}, spread=0.0)
-    assert not any("One attack" in sentence for sentence in said(Assessment(scores=noise, epsilons=EPSILONS)))
+
+
+def test_what_attacks_and_checks_are_is_not_read_from_their_sentences() -> None:
+    sentences = {"inversion": "towards the inverse mask by cross-entropy, the paper's loss"}
+    means = {"inversion": (0.89, 0.88, 0.85), "dice": (0.85, 0.5, 0.21)}
+    assert not one_attack(means, facts={"attacks": sentences})
+    other = CheckResult("attacks move", "failed", 1.0, "No leak can be seen where nothing moves.")
+    found = said(flat(0.9, None, sameness=1.0, checks=(other,)))
+    assert "almost the same mask" in found[0] and found[1].startswith("The check 'attacks move' failed")
 
 
 @pytest.mark.parametrize(
@@ -148,13 +172,13 @@ def test_what_was_skipped_is_counted() -> None:
     place(said(one_image()), "Only 1 image was tested")
 
 
-@pytest.mark.parametrize(("last", "there"), [(0.88, False), (0.87, True)])
-def test_more_gradients_would_help_where_the_second_half_still_lowers_the_curve(last: float, there: bool) -> None:
-    rows = [(8.0, 10, 0.95), (8.0, 50, 0.885), (8.0, 100, last), (2.0, 50, 0.9), (2.0, 100, 0.9), (32.0, 100, 0.1)]
+@pytest.mark.parametrize(("last", "there"), [(0.876, False), (0.87, True)])
+def test_more_gradients_would_help_where_the_last_quarter_still_lowers_the_curve(last: float, there: bool) -> None:
+    rows = [(8.0, 50, 0.91), (8.0, 75, 0.885), (8.0, 100, last), (2.0, 50, 0.9), (2.0, 100, 0.9), (32.0, 100, 0.1)]
     table = pd.DataFrame(rows, columns=["epsilon", "gradients", "DIC"])
     sentences = said(replace(one_image(), convergence=table))
     assert (
-        any("fell from DIC 0.885 after 50 gradients to 0.870 after 100" in sentence for sentence in sentences) == there
+        any("fell from DIC 0.885 after 75 gradients to 0.870 after 100" in sentence for sentence in sentences) == there
     )
 
 
@@ -176,7 +200,7 @@ def test_the_worst_corruption_is_told_with_the_attacks_that_it_outdoes() -> None
 def test_five_intensities_are_told_of_many() -> None:
     epsilons = tuple(float(epsilon) for epsilon in range(1, 19))
     rows = [("a", 0.0, "clean", 0.9, 0.8, 1.0, 1.0, 0.0)]
-    rows += [("a", epsilon, "Dice", 0.9 - epsilon / 40, 0.5, 1.0, 1.0, 1.0) for epsilon in epsilons]
+    rows += [("a", epsilon, "dice", 0.9 - epsilon / 40, 0.5, 1.0, 1.0, 1.0) for epsilon in epsilons]
     scores = pd.DataFrame(rows, columns=list(one_image().scores.columns))
     sentence = next(s for s in said(Assessment(scores=scores, epsilons=epsilons)) if s.startswith("Mean DIC"))
     assert sentence.count("at ε =") == 5 and "0.875 at ε = 1," in sentence and "0.450 at ε = 18" in sentence

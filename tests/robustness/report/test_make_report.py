@@ -37,7 +37,7 @@ def test_the_numbers_are_those_of_the_table() -> None:
     scores = assessment.scores
     report = make_report(assessment)
     assert report["epsilons"] == [2.0, 8.0, 32.0]
-    assert list(report["attacks"]) == ["paper", "Dice", "shrink", "noise"]
+    assert list(report["attacks"]) == ["paper", "dice", "shrink", "noise"]
     clean = scores[scores["attack"] == "clean"]
     assert report["clean"]["JSC"] == pytest.approx(sum(clean["JSC"]) / 12)
     for name, cells in report["attacks"].items():

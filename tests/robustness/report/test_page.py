@@ -130,7 +130,7 @@ def test_it_opens_offline_and_names_are_text(written: Path) -> None:
 @pytest.mark.parametrize("make", MAKERS)
 def test_hostile_names_stay_text_everywhere(make: str) -> None:
     text = json.dumps(assessments.report_of(make))
-    report = json.loads(text.replace("paper", "<b>p").replace("image_", "<b>i").replace("Dice", "$<b>$"))
+    report = json.loads(text.replace("paper", "<b>p").replace("image_", "<b>i").replace("dice", "$<b>$"))
     page = Text(make_page(report, {}))
     assert "b" not in page.tags and "<b>" in page.text
 
@@ -159,7 +159,7 @@ def test_pictures_have_masks_in_their_colors_and_the_perturbation_scaled(tmp_pat
         flat, ones = np.full((1, 32, 48), 100.0), np.zeros((32, 48), dtype=int)
         ones[8:24, 8:24] = 1
         attacked = flat + np.where(np.arange(48) < 24, 4.0, -2.0)
-        shown = GalleryPicture("a", 4.0, "Dice", 0.5, 0.9, flat, attacked, ones, prediction, prediction)
+        shown = GalleryPicture("a", 4.0, "dice", 0.5, 0.9, flat, attacked, ones, prediction, prediction)
         save_gallery_picture(shown, tmp_path / "a.png")
         picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
         middle = picture[:, picture.shape[1] * 2 // 5 : picture.shape[1] * 3 // 5]
