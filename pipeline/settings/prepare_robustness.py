@@ -48,13 +48,15 @@ def prepare_robustness() -> None:
 
     Handlers, metrics and postprocessing of the evaluator are replaced, so that nothing of the bundle is overwritten;
     the handler of MONAI's ``--tracking mlflow`` stays, and logs the worst case. A bundle's own code (``scripts``) is
-    found. The battery is given, where the bundle has them: its postprocessing, from which it learns whether a sigmoid
-    makes the masks; its training data, for the best constant mask; its tracker.
+    found. The battery is given, where the bundle has them: whether a sigmoid of its postprocessing makes the masks, and
+    the names of what is in it, which the report calls not applied; its training data, for the best constant mask; its
+    tracker.
 
     Call it first in ``bundles/robustness.json``'s ``robustness``.
 
     Raises:
-        InputError: if the bundle lacks a key that is needed, or has no data; the message names it.
+        InputError: if the bundle lacks a key that is needed, has no data, or cuts at another threshold than 0.5; the
+            message names it.
     """
     explain_input_errors()
     parser = running_parser("prepare_robustness")
@@ -72,13 +74,12 @@ def prepare_robustness() -> None:
     sys.path.insert(0, str(Path(root).resolve()))
     postprocessing = _get(parser, "validate#postprocessing")
     sigmoid = any(_is_on(value) for value in _arguments("sigmoid", postprocessing, parser))
-    settings: dict[str, Any] = {"sigmoid": sigmoid, "facts": _facts(parser, Path(root))}
-    for threshold in _arguments("threshold", postprocessing, parser) if sigmoid else ():
-        if threshold not in (None, 0.5):
-            raise InputError(
-                f"validate#postprocessing: the sigmoid's threshold is {threshold!r}, but the battery cuts at 0.5; set "
-                "it to 0.5, and know that the scores are those at 0.5."
-            )
+    stated = _get(parser, _ASSESSMENT) or {}
+    # who says otherwise knows that the bundle decides otherwise
+    if stated.get("sigmoid", sigmoid) == sigmoid:
+        _check_thresholds(postprocessing, parser, sigmoid)
+    facts = _facts(parser, Path(root)) | {"postprocessing": _transforms(postprocessing, parser)}
+    settings: dict[str, Any] = {"sigmoid": sigmoid, "facts": facts}
     if _get(parser, "train#dataset#data") is not None and _get(parser, "validate#preprocessing") is not None:
         settings["training_data"] = {
             "_target_": "monai.data.Dataset",
@@ -89,7 +90,6 @@ def prepare_robustness() -> None:
         settings["tracker"] = "@tracker"
     if _get(parser, "tracker#kind") is not None:
         parser["tracker#kind"] = "robustness"
-    stated = _get(parser, _ASSESSMENT) or {}
     for key, value in settings.items():
         if key not in stated:
             parser[f"{_ASSESSMENT}#{key}"] = value
@@ -102,6 +102,39 @@ def prepare_robustness() -> None:
             "robustness: the bundle's validate#dataloader has no images; check dataset_dir and the names of the data."
         )
     _made(parser, _EVALUATOR)  # what a bundle lacks is said before its weights are read
+
+
+def _check_thresholds(postprocessing: Any, parser: ConfigParser, sigmoid: bool) -> None:
+    """Refuse a threshold that decides otherwise than the battery does."""
+    found = [value for each in _arguments("threshold", postprocessing, parser) for value in _listed(each)]
+    for threshold in (value for value in found if value not in (None, 0.5)):
+        if sigmoid:
+            raise InputError(
+                f"validate#postprocessing: the sigmoid's threshold is {threshold!r}, but the battery cuts at 0.5; set "
+                "it to 0.5, and know that the scores are those at 0.5."
+            )
+        raise InputError(
+            f"validate#postprocessing: the threshold is {threshold!r}, but where there is no sigmoid the battery takes "
+            "the class with the highest output; set it to 0.5, and know that the scores are those of argmax; or, if a "
+            "sigmoid belongs to the output, say --robustness_assessment#sigmoid true."
+        )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _transforms(postprocessing: Any, parser: ConfigParser) -> list[str]:
+    """The names of the transforms of a postprocessing, of expressions their text."""
+    while isinstance(postprocessing, str) and postprocessing.startswith("@"):
+        postprocessing = _get(parser, postprocessing[1:])
+    if isinstance(postprocessing, Mapping) and "transforms" in postprocessing:
+        return _transforms(postprocessing["transforms"], parser)
+    if isinstance(postprocessing, Mapping):
+        return [str(postprocessing.get("_target_", "unnamed")).rpartition(".")[2]]
+    if isinstance(postprocessing, list):
+        return [name for each in postprocessing for name in _transforms(each, parser)]
+    return [] if postprocessing is None else [str(postprocessing)]
 
 
 def _tracking_handlers(parser: ConfigParser) -> list[Any]:

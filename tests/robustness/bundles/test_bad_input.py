@@ -75,6 +75,14 @@ def test_a_threshold_that_is_not_half(colors: Path, tmp_path: Path, run: Run) ->
     )
 
 
+@pytest.mark.parametrize("threshold", [0.2, [0.2, None]])
+def test_a_threshold_of_a_softmax(threshold: Any, volumes: Path, tmp_path: Path, run: Run) -> None:
+    message = told(volumes, tmp_path, run, **{"validate#postprocessing#transforms#0#threshold": threshold})
+    assert message.startswith(
+        "validate#postprocessing: the threshold is 0.2, but where there is no sigmoid the battery"
+    )
+
+
 def test_a_command_that_is_wrong_ends_with_one_sentence(
     volumes: Path, tmp_path: Path, interpreter: Interpreter
 ) -> None:
