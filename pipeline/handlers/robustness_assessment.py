@@ -16,7 +16,16 @@ from ignite.engine import Engine, Events
 from monai.utils import convert_to_tensor
 
 from pipeline.attacks import AttackedNetwork, OutputClasses
-from pipeline.robustness import Assessor, Budget, Criterion, find_classes, image_names, measure_range, whole_masks
+from pipeline.robustness import (
+    MEASURED,
+    Assessor,
+    Budget,
+    Criterion,
+    find_classes,
+    image_names,
+    measure_range,
+    whole_masks,
+)
 from pipeline.tracking import Tracker
 from pipeline.utils import InputError, check_images, check_masks, find_input_error, innermost_cause, with_progress
 
@@ -106,7 +115,7 @@ class RobustnessAssessment:
         if self.intensity_range is not None:
             source = "stated"
         else:
-            source = "not stated, all values lie in it" if (low, high) == (0.0, 1.0) else "taken from the pictures"
+            source = "not stated, all values lie in it" if (low, high) == (0.0, 1.0) else MEASURED
         self._assessor = Assessor(
             evaluator.network,
             self.output_dir,

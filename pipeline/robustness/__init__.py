@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .assess_robustness import assess_robustness
-from .assessment import Assessment, Criterion, GalleryPicture
+from .assessment import MEASURED, Assessment, Criterion, GalleryPicture
 from .assessor import Assessor
 from .battery import Battery, Finding
 from .budgets import BUDGETS, Budget, budget_epsilons, find_budget
@@ -16,6 +16,7 @@ __all__ = [
     "BUDGETS",
     "CLEAN",
     "COLUMNS",
+    "MEASURED",
     "NOISE",
     "RECIPES",
     "Assessment",

@@ -14,7 +14,10 @@ from pipeline.utils import InputError
 
 from .checks import CheckResult
 
-__all__ = ["Assessment", "Criterion", "GalleryPicture"]
+__all__ = ["MEASURED", "Assessment", "Criterion", "GalleryPicture"]
+
+# the fact range_source where nobody has said which values are grey levels 0 and 255
+MEASURED = "taken from the pictures"
 
 # metrics of which more is better
 BOUNDED = ("DIC", "JSC", "NSD")
@@ -80,10 +83,12 @@ class Assessment:
         gallery: the worst failures.
         gradients: how many gradients were computed for an image at most; ``check_gradients``: those of the checks;
             ``queries``: forward passes of attacks without gradients.
-        facts: strings and numbers by name: network, data, commit, budget, intensity_range, range_source ("stated" or
-            "taken from the pictures"), classes, precision, seed, device, weights_sha256, network_sha256, data_sha256,
-            command, date, versions (a dict), images (count), attacks (a dict from name to one sentence),
-            title, description, tolerance (pixels, of NSD).
+        facts: strings and numbers by name: network, data, commit, budget, intensity_range, range_source ("stated",
+            ``MEASURED`` …), measured_range (lowest and highest value of the pictures), classes, decision (how the
+            output becomes a mask), postprocessing (names of the bundle's transforms, not applied), precision, seed,
+            device, weights_sha256, network_sha256, data_sha256, command, date, versions (a dict), images (count),
+            attacks (a dict from name to one sentence), corruptions_left_out (that do not apply to the pictures),
+            corruptions_without_zero (that need a known zero), title, description, tolerance (pixels, of NSD).
     """
 
     scores: pd.DataFrame

@@ -31,14 +31,14 @@ from pipeline.metrics import surface_scores
 from pipeline.runs import KeptResults, content_digest, device_name
 from pipeline.utils import InputError, Progress, check_images, check_masks, say_if_interrupted
 
-from .assessment import Assessment, Criterion
+from .assessment import MEASURED, Assessment, Criterion
 from .battery import Battery, Finding
 from .bounds import ConstantMask, ceiling, why_no_ceiling
 from .budgets import Budget, find_budget
 from .checked_pictures import CheckedPictures
 from .checks import CHECKS, CheckResult, Evidence
 from .copy_network import copy_network
-from .corruptions import corrupted_scores
+from .corruptions import CORRUPTIONS, corrupted_scores
 from .facts import collect_facts
 from .gallery import Failure, Gallery
 from .likeness import Likeness
@@ -133,10 +133,14 @@ class Assessor:
         )
         self.constant = None if training_masks is None else ConstantMask(training_masks, self.classes)
         self.facts = dict(facts or {})
+        self.corruptions = [
+            each for each in CORRUPTIONS if not (each.needs_zero and self.facts.get("range_source") == MEASURED)
+        ]
         self.results = KeptResults(self.output_dir / "images.json", "assessment", self._conditions(surrogate))
         self.gallery = Gallery(self.output_dir / "failures", gallery)
         self.gallery.keep_only(self.results.images)
         self._cut_masks = 0
+        self._extremes: list[float] = []
         self._floor: dict[str, float] = {}
         self._checked = CheckedPictures(self.battery.budget.checked, self.classes)
         self._fresh = copy_network(network)
@@ -166,6 +170,7 @@ class Assessor:
         label, cut = whole_masks(label, self.classes)
         self._cut_masks += cut * len(label)
         check_masks(label, len(image), self.attacked.subject, self.classes.mask_channels, self.classes.labels)
+        self._extremes += [image.min().item(), image.max().item()]
         digests = [content_digest(*pair) for pair in zip(image, label, strict=True)]
         # rounding may leave the range by the last digit
         picture = self.attacked.grey_levels(image).clamp(0, GREY_LEVELS)
@@ -227,9 +232,12 @@ class Assessor:
             check_gradients=spent,
             queries=len(self.epsilons) * self.battery.budget.queries,
             facts={
-                **collect_facts(self.attacked, self.battery, images, shown[0][0]),
+                **collect_facts(self.attacked, self.battery, images),
                 "budget": self.budget_name,
                 "intensity_range": list(self.intensity_range),
+                "measured_range": [min(self._extremes), max(self._extremes)],
+                "corruptions_left_out": [each.name for each in self.corruptions if not each.applies(shown[0][0])],
+                "corruptions_without_zero": [each.name for each in CORRUPTIONS if each not in self.corruptions],
                 "tolerance": self.tolerance,
                 "cut_masks": self._cut_masks,
                 **self.facts,
@@ -249,6 +257,7 @@ class Assessor:
             "inferer": describe(self.attacked.inferer),
             "precision": str(self.precision),
             "tolerance": self.tolerance,
+            "corruptions": [each.name for each in self.corruptions],
             "seed": self.seed,
         }
 
@@ -296,7 +305,7 @@ class Assessor:
                 keep("scores", self._rows(name, epsilon, finding.prediction, label, names, finding.moved))
         for each in shown:
             self.gallery.offer(each.picture())
-        keep("corruptions", corrupted_scores(self.attacked, picture, label, names, seed=self.seed))
+        keep("corruptions", corrupted_scores(self.attacked, picture, label, names, self.corruptions, self.seed))
         for index, found in enumerate(results.values()):
             found["ceiling"] = self._ceiling(picture[index], label[index])
             found["gradients"] = int(gradients[index])

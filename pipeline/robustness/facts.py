@@ -15,8 +15,8 @@ from pipeline.runs import describe_code, describe_environment
 from pipeline.weights import fingerprint_network
 
 from .battery import Battery
-from .corruptions import CORRUPTIONS
 from .recipes import RECIPES
+from .report import describe_decision
 from .scores import NOISE, PAPER, REFINED
 
 __all__ = ["collect_facts"]
@@ -31,7 +31,7 @@ _OTHER_ATTACKS = {
 
 
 def collect_facts(
-    attacked: AttackedNetwork, battery: Battery, images: Mapping[str, Mapping[str, Any]], picture: torch.Tensor
+    attacked: AttackedNetwork, battery: Battery, images: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return strings and numbers by name, as :class:`Assessment` has them.
 
@@ -39,7 +39,6 @@ def collect_facts(
         attacked: the network as it was attacked.
         battery: what attacked it.
         images: what was found about each image.
-        picture: one of them, (C, *spatial).
     """
     network, code = attacked.network, describe_code()
     tried = {row["attack"] for found in images.values() for row in found["scores"]}
@@ -51,6 +50,7 @@ def collect_facts(
         "commit": f"{code['commit']}{'+dirty' if code['dirty'] else ''}" if code["commit"] else "unknown",
         "range_source": "stated",
         "classes": repr(attacked.classes),
+        "decision": describe_decision(attacked.classes),
         "precision": _describe_precision(attacked.precision),
         "seed": battery.seed,
         "device": ", ".join(sorted({found["device"] for found in images.values()})),
@@ -66,7 +66,6 @@ def collect_facts(
         "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
         "attacks": {name: what for name, what in attacks.items() if name in tried},
         "undefined_attacks": battery.undefined(attacked.classes),
-        "corruptions_left_out": [each.name for each in CORRUPTIONS if not each.applies(picture)],
     }
 
 

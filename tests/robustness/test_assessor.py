@@ -15,9 +15,10 @@ from torch import nn
 
 from pipeline.attacks import PGD, AttackedNetwork
 from pipeline.attacks.gradient_attack import Ball
-from pipeline.robustness import Assessor, Budget, GalleryPicture, assess_robustness, worst_case
+from pipeline.robustness import MEASURED, Assessor, Budget, GalleryPicture, assess_robustness, worst_case
 from pipeline.robustness import assessor as module
 from pipeline.robustness.checks import CHECKS as ALL_CHECKS
+from pipeline.robustness.corruptions import CORRUPTIONS
 from pipeline.runs import kept_results
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
@@ -97,6 +98,28 @@ def test_the_ceiling_of_a_report_is_the_mean_of_the_images(tmp_path: Path) -> No
     ]
     assert report["ceiling"]["8"] == pytest.approx(sum(each) / 3)
     assert report["floor"] == {"2": None, "8": None}
+
+
+def test_corruptions_that_rest_on_zero_need_a_range_that_somebody_stated(tmp_path: Path) -> None:
+    network, data = batches()
+    measured = assess_robustness(network, data, tmp_path, budget=TINY, facts={"range_source": MEASURED})
+    zero = ["speckle noise", "shot noise", "overexposure", "underexposure"]
+    assert measured["facts"]["corruptions_without_zero"] == zero
+    tried = {row["corruption"] for row in measured["corruptions"]}
+    assert tried == {each.name for each in CORRUPTIONS} - set(zero)
+    # what was found without them is not taken over
+    stated = assess_robustness(network, data, tmp_path, budget=TINY)
+    assert {row["corruption"] for row in stated["corruptions"]} == tried | set(zero)
+    assert stated["facts"]["corruptions_without_zero"] == []
+
+
+def test_the_report_knows_what_the_pictures_hold_and_how_masks_are_made(tmp_path: Path) -> None:
+    network, data = batches()
+    report = assess_robustness(network, data, tmp_path, budget=TINY, intensity_range=(-1000.0, 1000.0))
+    values = torch.cat([batch["image"] for batch in data])
+    assert report["facts"]["measured_range"] == [values.min().item(), values.max().item()]
+    assert report["facts"]["decision"] == "at each pixel the class with the highest output (argmax)"
+    assert any("of the range of intensities, -1000 to 1000" in sentence for sentence in report["findings"])
 
 
 def test_an_interrupted_assessment_goes_on_and_ends_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,16 +31,18 @@ def _no_move(label: np.ndarray, strength: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Corruption:
-    """A change that a scanner makes, not an adversary, of one image at a severity of 1 to 5.
+    """A change without an adversary, of one image as the network gets it, at a severity of 1 to 5.
 
-    It is computed on the CPU, with random numbers drawn by the picture's content, so that it depends neither on the
-    device nor on what else is in the batch.
+    It acts after all preprocessing, so that it is no fault of a scanner: preprocessing may take such a fault away, or
+    make it worse. It is computed on the CPU, with random numbers drawn by the picture's content, so that it depends
+    neither on the device nor on what else is in the batch.
 
     Attributes:
         name: as in ``SEVERITIES``.
         change: of the picture.
         move: of the mask, where the corruption moves it.
         applies: whether a picture (C, *spatial) can be corrupted so.
+        needs_zero: whether grey level 0 must mean that nothing was there, because levels are multiplied or counted.
 
     Example:
         >>> blur = Corruption("blur", lambda picture, sigma, random: 0.9 * picture)
@@ -51,6 +53,7 @@ class Corruption:
     change: Change
     move: Callable[[np.ndarray, float], np.ndarray] = _no_move
     applies: Callable[[torch.Tensor], bool] = _everywhere
+    needs_zero: bool = False
 
     def __call__(
         self, picture: torch.Tensor, label: torch.Tensor, severity: int, seed: int = 0

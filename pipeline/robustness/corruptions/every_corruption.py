@@ -15,10 +15,10 @@ __all__ = ["CORRUPTIONS"]
 # a further corruption is one function, one line here and one line in severities.py
 CORRUPTIONS: tuple[Corruption, ...] = (
     Corruption("gaussian noise", gaussian_noise),
-    Corruption("speckle noise", speckle_noise),
-    Corruption("shot noise", shot_noise),
-    Corruption("overexposure", exposure),
-    Corruption("underexposure", exposure),
+    Corruption("speckle noise", speckle_noise, needs_zero=True),
+    Corruption("shot noise", shot_noise, needs_zero=True),
+    Corruption("overexposure", exposure, needs_zero=True),
+    Corruption("underexposure", exposure, needs_zero=True),
     Corruption("high contrast", contrast),
     Corruption("low contrast", contrast),
     Corruption("blur", blur),

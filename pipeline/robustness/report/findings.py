@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from pipeline.robustness.assessment import MEASURED
 from pipeline.robustness.checks.finite_differences import FiniteDifferences
 from pipeline.robustness.checks.forward_passes import ForwardPasses
 from pipeline.robustness.checks.gradient_mode import GradientMode
@@ -27,6 +28,7 @@ RISE = 0.002  # of DIC above the clean one, which rounding does not make
 ONE_LOSS = 0.1  # of DIC between a single attack and the worst case
 LAST_PART, STILL_FALLING = 0.25, 0.01  # of the gradients, and of DIC in it
 NOISE_HARM = 0.1  # of DIC
+FILLED = 0.5  # of the range of intensities, below which the pictures hardly fill it
 LARGE, FLAT = 8.0, 0.01  # an ε from which on a network that loses less DIC is not believed
 # checks whose failure explains attacks that take nothing
 BROKEN_GRADIENTS = {check.name for check in (ForwardPasses, GradientMode, ZeroGradients, FiniteDifferences)}
@@ -51,6 +53,7 @@ def findings(report: Report) -> list[str]:
         _other_failed_checks,
         _above_the_ceiling,
         _learned_nothing,
+        _too_wide,
         _flat,
         _one_loss,
         _below_the_floor,
@@ -165,6 +168,21 @@ def _learned_nothing(report: Report) -> Iterator[str]:
         yield f"The network has learned nothing: its clean DIC is {clean:.3f}. Its curve says nothing about robustness."
 
 
+def _too_wide(report: Report) -> Iterator[str]:
+    """A range that the pictures hardly fill, of which an ε is much more than it seems."""
+    facts = report["facts"]
+    stated, measured = facts.get("intensity_range"), facts.get("measured_range")
+    if measured is None:
+        return
+    share = (measured[1] - measured[0]) / (stated[1] - stated[0])
+    if share < FILLED:
+        yield (
+            f"The pictures' values, {given(measured)}, fill only {100 * share:.2g} % of the range of intensities, "
+            f"{given(stated)}, of which ε counts 255th parts: for these pictures each ε is far larger than its number "
+            "says. State the range that pictures of this kind have, unless this is it."
+        )
+
+
 def _one_loss(report: Report) -> Iterator[str]:
     """The paper's attack against the worst case; where it was not run, or is near, the best attack by gradients."""
     for names, told in (([PAPER], "'{}' alone"), (RECIPES, "the best single attack by gradients, '{}',")):
@@ -244,8 +262,9 @@ def _corruptions(report: Report) -> Iterator[str]:
         others = len({row["corruption"] for row in rows}) - 1
         more = f"; at ε = {smallest} the same holds of {noun(others, 'other corruption')}" if others else ""
         yield (
-            f"Without an adversary, {most['corruption']} at severity {most['severity']} lowers DIC to "
-            f"{most['DIC']:.3f}, more than every attack up to ε = {reached}{more}."
+            f"Without an adversary, {most['corruption']} at severity {most['severity']}, applied to the picture as the "
+            f"network gets it, after the preprocessing, lowers DIC to {most['DIC']:.3f}, more than every attack up to "
+            f"ε = {reached}{more}."
         )
 
 
@@ -272,7 +291,7 @@ def _more_gradients(report: Report) -> Iterator[str]:
 
 def _range(report: Report) -> Iterator[str]:
     facts = report["facts"]
-    if facts.get("range_source") == "taken from the pictures":
+    if facts.get("range_source") == MEASURED:
         yield (
             "The range of intensities was not stated but taken from the pictures "
             f"({given(facts.get('intensity_range'))}): what ε means depends on these pictures."
@@ -315,6 +334,13 @@ def _left_out(report: Report) -> Iterator[str]:
         yield f"Defined for two classes only, and not tried: {', '.join(facts['undefined_attacks'])}."
     if facts.get("corruptions_left_out"):
         yield f"Corruptions that do not apply to these pictures: {', '.join(facts['corruptions_left_out'])}."
+    if facts.get("corruptions_without_zero"):
+        names = facts["corruptions_without_zero"]
+        yield (
+            f"{noun(len(names), 'corruption')} not tried: {', '.join(names)}. They multiply or count grey levels, but "
+            "where the range is taken from the pictures, level 0 is only their lowest value. State a range with "
+            "--intensity_range whose lower end is that of no signal, and they are tried."
+        )
     if facts.get("cut_masks"):
         yield f"{noun(facts['cut_masks'], 'mask')} held numbers that are not whole; they were cut off, as MONAI does."
     if facts.get("empty_masks"):

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .words import interval, noun
+from pipeline.robustness.assessment import MEASURED
+
+from .words import given, interval, noun
 
 __all__ = ["instructions_for_use"]
 
@@ -25,8 +27,9 @@ def instructions_for_use(report: Mapping[str, Any]) -> list[str]:
     if report["corruptions"]:
         row = min(report["corruptions"], key=lambda row: row["DIC"])
         sentences.append(
-            f"Among the acquisition faults tested, {row['corruption']} at severity {row['severity']} of 5 "
-            f"costs most: the mean DIC is {row['DIC']:.3f}."
+            "Of the corruptions tested, which are applied to the picture as the network gets it, after the "
+            f"preprocessing, {row['corruption']} at severity {row['severity']} of 5 costs most: the mean DIC is "
+            f"{row['DIC']:.3f}."
         )
     return [*sentences, _limits(report)]
 
@@ -40,11 +43,21 @@ def _clean(report: Mapping[str, Any]) -> str:
 def _attacked(report: Mapping[str, Any]) -> str:
     worst = list(report["worst_case"].items())
     (first, row), (last, at_last) = worst[0], worst[-1]
-    more = "" if first == last else f", and at {last} grey levels {at_last['DIC']:.3f}"
+    more = "" if first == last else f", and at {last} parts {at_last['DIC']:.3f}"
     return (
-        f"If someone deliberately changes each pixel by at most {first} of 255 grey levels, it is {row['DIC']:.3f} in "
-        f"the worst case found{more}."
+        f"If someone deliberately changes each pixel by at most {first} of 255 parts of the range"
+        f"{_ends(report)} of the preprocessed picture, it is {row['DIC']:.3f} in the worst case found{more}."
     )
+
+
+def _ends(report: Mapping[str, Any]) -> str:
+    facts = report["facts"]
+    if "intensity_range" not in facts:
+        return ""
+    ends = facts["intensity_range"]
+    # what was measured has more digits than anybody needs; what was stated is said as it was
+    rounded = [float(f"{end:.3g}") for end in ends] if facts.get("range_source") == MEASURED else ends
+    return f" {given(rounded)}"
 
 
 def _below_the_floor(report: Mapping[str, Any]) -> list[str]:
@@ -53,7 +66,7 @@ def _below_the_floor(report: Mapping[str, Any]) -> list[str]:
     below = [epsilon for epsilon, row in rows.items() if floor is not None and row["DIC"] < floor]
     if not below:
         return []
-    when = "Without any such change" if below[0] == "0" else f"From {below[0]} grey levels on"
+    when = "Without any such change" if below[0] == "0" else f"From {below[0]} of 255 parts on"
     return [
         f"{when} the masks can be worse than one that is the same for all pictures (DIC {floor:.3f}), and must not be "
         "relied on."

@@ -56,8 +56,8 @@ def test_volumes_and_windows(volumes: Path, tmp_path: Path, run: Run, monkeypatc
     worst = [report["clean"]["DIC"], *(report["worst_case"][epsilon]["DIC"] for epsilon in ("2", "32"))]
     assert all(larger <= smaller for smaller, larger in pairwise(worst)) and worst[-1] < worst[0]
     assert report["gradients"] <= 100 and report["floor"]["2"] is not None
-    stated = json.dumps(report)
-    assert "Softmax(channels=2" in stated
+    assert report["facts"]["classes"].startswith("Softmax(channels=2")
+    assert report["facts"]["postprocessing"] == ["Invertd", "SaveImaged"]
 
     # interrupted at the second image, it goes on with that
     assess, done = Assessor._assess, []
@@ -98,19 +98,23 @@ def test_colors_and_labels_that_overlap(colors: Path, tmp_path: Path, run: Run) 
     assert clean_scores(tmp_path) == pytest.approx(expected, abs=0.02)
     worst = [report["clean"]["DIC"], *(each["DIC"] for each in report["worst_case"].values())]
     assert all(larger <= smaller for smaller, larger in pairwise(worst)) and worst[-1] < worst[0]
-    stated = json.dumps(report)
-    assert "Sigmoid(channels=2" in stated and "taken from the pictures" in stated
-    low, high = np.min(values), np.max(values)
-    assert _numbers_at(report, "intensity_range") == pytest.approx([low, high])
+    facts = report["facts"]
+    assert facts["classes"] == "Sigmoid(channels=2)" and facts["range_source"] == "taken from the pictures"
+    assert facts["intensity_range"] == pytest.approx([np.min(values), np.max(values)])
+    assert facts["postprocessing"] == ["Activationsd", "AsDiscreted"]
+    assert facts["decision"] == "at each pixel every label whose output has a sigmoid above 0.5"
+    assert "overexposure" in facts["corruptions_without_zero"]
+    assert "overexposure" not in {row["corruption"] for row in report["corruptions"]}
 
 
-def _numbers_at(value: Any, key: str) -> list[float]:
-    """The numbers of the first list of this name, at any depth."""
-    if isinstance(value, dict):
-        if isinstance(value.get(key), list):
-            return value[key]
-        return next((found for item in value.values() if (found := _numbers_at(item, key))), [])
-    return []
+def test_a_sigmoid_that_the_user_knows_of_goes_with_a_threshold_of_the_logits(
+    colors: Path, tmp_path: Path, run: Run
+) -> None:
+    transform = {"_target_": "AsDiscreted", "keys": "pred", "threshold": 0.0}
+    postprocessing = {"_target_": "Compose", "transforms": [transform]}
+    settings = {"validate#postprocessing": postprocessing, "robustness_assessment#sigmoid": True, "epsilons": [2.0]}
+    facts = run(colors, tmp_path, **settings)["facts"]
+    assert facts["classes"] == "Sigmoid(channels=2)" and facts["postprocessing"] == ["AsDiscreted"]
 
 
 def test_the_tracking_of_monai_logs_the_worst_case(colors: Path, tmp_path: Path) -> None:

@@ -111,6 +111,19 @@ def test_exposure_is_pillows_brightness_and_contrast_monais(severity: int) -> No
         torch.testing.assert_close(BY_NAME[name](picture, label, severity)[0], scale(picture).clamp(0, 255))
 
 
+def test_those_that_rest_on_zero_are_the_ones_that_another_zero_changes() -> None:
+    picture = image(GREY)[0].double().numpy()
+    moved = set()
+    for each in CORRUPTIONS:
+        strength = SEVERITIES[each.name].values[0]
+        here, there = (each.change(levels, strength, np.random.default_rng(0)) for levels in (picture, picture + 20))
+        # JPEG rounds, so that it is nowhere quite the same
+        if np.abs(there - 20 - here).max() > 1e-6 and each.name != "JPEG":
+            moved.add(each.name)
+    assert moved == {each.name for each in CORRUPTIONS if each.needs_zero}
+    assert moved == {"speckle noise", "shot noise", "overexposure", "underexposure"}
+
+
 @pytest.mark.parametrize("shape", [COLOR, VOLUME])
 def test_blur_smooths_each_axis_and_no_channel(shape: tuple[int, ...]) -> None:
     picture, label = image(shape)

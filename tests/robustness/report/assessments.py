@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.robustness import CLEAN, NOISE, Assessment, Criterion, GalleryPicture
+from pipeline.robustness import CLEAN, MEASURED, NOISE, Assessment, Criterion, GalleryPicture
 from pipeline.robustness.checks import CheckResult
 from pipeline.robustness.report import make_report
 
@@ -86,6 +86,9 @@ def undefended() -> Assessment:
             },
             "intensity_range": (0.0, 255.0),
             "range_source": "stated",
+            "measured_range": (0.0, 250.0),
+            "decision": "at each pixel the class with the highest output (argmax)",
+            "postprocessing": ["AsDiscreted", "KeepLargestConnectedComponentd"],
             "classes": 2,
             "precision": "fp32",
             "seed": 0,
@@ -134,7 +137,13 @@ def volumes() -> Assessment:
         floor_reason="volumes have different sizes",
         ceiling_reason="there is none for volumes",
         gallery=[_failure("image_02", 8.0, classes=4)],
-        facts={"range_source": "taken from the pictures", "intensity_range": (-2.5, float("inf")), "classes": 4},
+        facts={
+            "range_source": MEASURED,
+            "intensity_range": (-2.08932, 4.71956),
+            "tolerance": float("inf"),
+            "classes": 4,
+            "corruptions_without_zero": ["shot noise", "overexposure"],
+        },
     )
 
 

@@ -63,12 +63,19 @@ def test_instructions_are_few_sentences_with_the_reports_numbers() -> None:
     }
     whole = told["undefended"]
     assert "12 test images of phantoms of chests the mean DIC is 0.962 (0.949 to 0.975)" in whole[0]
-    assert "at most 2 of 255 grey levels, it is 0.845" in whole[1] and "at 32 grey levels 0.010" in whole[1]
-    assert (
-        whole[2].startswith("From 2 grey levels on") and "blur at severity 5 of 5" in whole[3] and "0.205" in whole[3]
+    assert "by at most 2 of 255 parts of the range 0 to 255 of the preprocessed picture, it is 0.845" in whole[1]
+    assert "and at 32 parts 0.010" in whole[1] and whole[2].startswith("From 2 of 255 parts on")
+    assert whole[3].startswith(
+        "Of the corruptions tested, which are applied to the picture as the network gets it, after"
     )
+    assert "blur at severity 5 of 5 costs most: the mean DIC is 0.205." in whole[3]
+    assert "2 of 255 parts of the range -2.09 to 4.72 of the preprocessed picture" in told["volumes"][1]
+    assert not any(word in " ".join(whole) for word in ("acquisition", "fault", "scanner"))
     assert "2 checks of 2 failed" in told["leaking"][-1]
     assert told["constant"][2].startswith("Without any such change") and "0.846" in told["constant"][2]
     report = report_of("one_image")
     report["worst_case"] = {"2": report["worst_case"]["2"]}
-    assert "grey levels 0" not in instructions_for_use(report)[1] and "(" not in instructions_for_use(report)[0]
+    assert (
+        "of 255 parts of the range of the preprocessed" in instructions_for_use(report)[1]
+        and "(" not in instructions_for_use(report)[0]
+    )

@@ -121,7 +121,7 @@ def test_what_is_not_defined_is_null_and_counted() -> None:
     assert empty["worst_case"]["8"]["DIC"] == pytest.approx(kept["DIC"].mean())
     partly = assessments.report_of("volumes")["attacks"]["transfer"]
     assert {epsilon: cell["images"] for epsilon, cell in partly.items()} == {"8": 3, "32": 3}
-    assert assessments.report_of("volumes")["facts"]["intensity_range"] == [-2.5, None]
+    assert assessments.report_of("volumes")["facts"]["tolerance"] is None
 
 
 def test_keys_of_epsilon_are_the_numbers_as_text() -> None:

@@ -115,6 +115,21 @@ def test_what_the_bundle_says_of_its_use_is_quoted(stated: str) -> None:
     assert re.search(r"version of the bundle\s+0\.3\.1", text)
 
 
+def test_the_page_says_what_was_attacked_and_where_corruptions_act() -> None:
+    report = assessments.report_of("undefended")
+    text = Text(make_page(report, {})).text
+    assert "at each pixel the class with the highest output (argmax)" in text
+    assert "postprocessing (AsDiscreted, KeepLargestConnectedComponentd) is not applied, so that figures on" in text
+    assert "applied to the picture as the network gets it, after the preprocessing" in text
+    assert "zero is the lower end of the range in section 1" in text and "Not tried" not in text
+    assert "What a scanner" not in text and re.search(r"values of these pictures\s+0 to 250", text)
+    del report["facts"]["postprocessing"]
+    report["facts"]["corruptions_without_zero"] = ["shot noise", "overexposure"]
+    text = Text(make_page(report, {})).text
+    assert "No other postprocessing is applied." in text and "Not tried: shot noise, overexposure (2)." in text
+    assert "zero is the lower end" not in text
+
+
 def test_it_opens_offline_and_names_are_text(written: Path) -> None:
     content = (written / "report.html").read_text()
     page = Text(content)
