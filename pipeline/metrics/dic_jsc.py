@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import torch
-from monai.metrics import compute_dice, compute_iou
+from monai.metrics import compute_iou
+
+from .class_dic import class_dic
 
 __all__ = ["dic_jsc"]
 
@@ -18,6 +20,5 @@ def dic_jsc(prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         prediction: one map (B, F, *spatial) of 0 and 1 for each class but the background; the mean over them counts.
         label: the true maps, of the same shape.
     """
-    dic = compute_dice(prediction.float(), label.float(), ignore_empty=False)
     jsc = compute_iou(prediction.float(), label.float(), ignore_empty=False)
-    return torch.stack([dic.mean(1), jsc.mean(1)], 1)
+    return torch.stack([class_dic(prediction, label).mean(1), jsc.mean(1)], 1)

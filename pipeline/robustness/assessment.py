@@ -88,7 +88,8 @@ class Assessment:
             output becomes a mask), postprocessing (names of the bundle's transforms, not applied), precision, seed,
             device, weights_sha256, network_sha256, data_sha256, command, date, versions (a dict), images (count),
             attacks (a dict from name to one sentence), corruptions_left_out (that do not apply to the pictures),
-            corruptions_without_zero (that need a known zero), title, description, tolerance (pixels, of NSD).
+            corruptions_without_zero (that need a known zero), class_images (how many images have
+            each class), title, description, tolerance (pixels, of NSD).
     """
 
     scores: pd.DataFrame

@@ -27,7 +27,7 @@ from pipeline.attacks import (
     network_identity,
 )
 from pipeline.attacks.grey_levels import check_epsilons
-from pipeline.metrics import surface_scores
+from pipeline.metrics import class_dic, surface_scores
 from pipeline.runs import KeptResults, content_digest, device_name
 from pipeline.utils import InputError, Progress, check_images, check_masks, say_if_interrupted
 
@@ -44,7 +44,7 @@ from .gallery import Failure, Gallery
 from .likeness import Likeness
 from .read_batch import whole_masks
 from .report import write_report
-from .scores import CLEAN, COLUMNS
+from .scores import CLEAN, COLUMNS, class_cells
 
 __all__ = ["Assessor"]
 
@@ -204,8 +204,8 @@ class Assessor:
             raise InputError("There are no images to attack; check dataset_dir and the data list.")
         images = {name: self.results.images[name] for name in self._floor}
         self.gallery.keep_only(images)
-        scores = pd.DataFrame([row for found in images.values() for row in found["scores"]], columns=list(COLUMNS))
-        scores = scores.astype({name: float for name in COLUMNS if name not in ("image", "attack")})
+        scores = pd.DataFrame([row for found in images.values() for row in found["scores"]])
+        scores = scores.astype({name: float for name in scores if name not in ("image", "attack")})
         shown = self._checked.chosen()
         checks, spent = self._check(scores, *shown)
         ceilings = [found["ceiling"] for found in images.values() if found["ceiling"] is not None]
@@ -306,10 +306,11 @@ class Assessor:
         for each in shown:
             self.gallery.offer(each.picture())
         keep("corruptions", corrupted_scores(self.attacked, picture, label, names, self.corruptions, self.seed))
+        present = self.classes.foreground(label).flatten(2).any(2).tolist()
         for index, found in enumerate(results.values()):
             found["ceiling"] = self._ceiling(picture[index], label[index])
             found["gradients"] = int(gradients[index])
-            found["empty"] = not bool((label[index] > 0).any())
+            found["classes"] = present[index]
         return results
 
     def _ceiling(self, picture: torch.Tensor, label: torch.Tensor) -> dict[str, float] | None:
@@ -330,9 +331,10 @@ class Assessor:
         scores = self.attacked.scores(prediction, label).tolist()
         maps = self.classes.foreground(prediction), self.classes.foreground(label)
         surfaces = surface_scores(*maps, self.tolerance).tolist()
+        of_classes = class_dic(*maps).tolist()
         return [
-            dict(zip(COLUMNS, (name, epsilon, attack, *pair, *surface, reach), strict=True))
-            for name, pair, surface, reach in zip(names, scores, surfaces, moved.tolist(), strict=True)
+            dict(zip(COLUMNS, (name, epsilon, attack, *pair, *surface, reach), strict=True)) | class_cells(dic)
+            for name, pair, surface, reach, dic in zip(names, scores, surfaces, moved.tolist(), of_classes, strict=True)
         ]
 
     def _check(

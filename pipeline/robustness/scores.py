@@ -3,9 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-__all__ = ["CLEAN", "COLUMNS", "MOVED", "NOISE", "PAPER", "REFINED", "attack_names", "worst_case"]
+__all__ = [
+    "CLEAN",
+    "COLUMNS",
+    "MOVED",
+    "NOISE",
+    "PAPER",
+    "REFINED",
+    "attack_names",
+    "class_cells",
+    "class_columns",
+    "worst_case",
+]
 
 # names in the column "attack" that are no attacks: the untouched picture (ε = 0), and noise without any intent
 CLEAN = "clean"
@@ -19,6 +32,9 @@ REFINED = "refined"
 # a grey level was changed, as a part of ε
 COLUMNS = ("image", "epsilon", "attack", "DIC", "JSC", "HD95", "NSD", "moved")
 
+# behind it the number of a class: its own DIC, beside the mean over classes, where there is more than one
+_OF_CLASS = "DIC_"
+
 # of ε, from which on an attack has used it: a difference of two grey levels in fp32 is not exact
 MOVED = 0.999
 
@@ -28,6 +44,21 @@ def attack_names(scores: pd.DataFrame) -> list[str]:
     return [name for name in scores["attack"].unique() if name not in (CLEAN, NOISE)]
 
 
+def class_cells(dic: Sequence[float]) -> dict[str, float]:
+    """Return what a row says of each class, numbered from 1: its DIC; nothing where there is only one.
+
+    Example:
+        >>> class_cells([0.75, 0.25])
+        {'DIC_1': 0.75, 'DIC_2': 0.25}
+    """
+    return {f"{_OF_CLASS}{number}": value for number, value in enumerate(dic, start=1)} if len(dic) > 1 else {}
+
+
+def class_columns(scores: pd.DataFrame) -> list[str]:
+    """Return the columns of a table that hold the DIC of each class, in order; none where there is only one."""
+    return [name for name in scores if str(name).startswith(_OF_CLASS)]
+
+
 def worst_case(scores: pd.DataFrame) -> pd.DataFrame:
     """Return of each image at each ε the row with the lowest DIC of all attacks, of that ε and of smaller ones.
 
@@ -35,7 +66,7 @@ def worst_case(scores: pd.DataFrame) -> pd.DataFrame:
     is within every ε. Noise counts: it is within ε like anything else.
 
     Args:
-        scores: a table with ``COLUMNS``.
+        scores: a table with ``COLUMNS``, and others.
 
     Returns:
         A table with the same columns, sorted by image and ε, whose ``epsilon`` is the one allowed and whose ``attack``

@@ -8,14 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from pipeline.attacks import PGD, AttackedNetwork
+from pipeline.attacks import PGD, AttackedNetwork, OutputClasses, Sigmoid, Softmax
 from pipeline.attacks.gradient_attack import Ball
-from pipeline.robustness import MEASURED, Assessor, Budget, GalleryPicture, assess_robustness, worst_case
+from pipeline.robustness import COLUMNS, MEASURED, Assessor, Budget, GalleryPicture, assess_robustness, worst_case
 from pipeline.robustness import assessor as module
 from pipeline.robustness.checks import CHECKS as ALL_CHECKS
 from pipeline.robustness.corruptions import CORRUPTIONS
@@ -120,6 +121,46 @@ def test_the_report_knows_what_the_pictures_hold_and_how_masks_are_made(tmp_path
     assert report["facts"]["measured_range"] == [values.min().item(), values.max().item()]
     assert report["facts"]["decision"] == "at each pixel the class with the highest output (argmax)"
     assert any("of the range of intensities, -1000 to 1000" in sentence for sentence in report["findings"])
+
+
+@pytest.mark.parametrize("classes", [Softmax(3), Sigmoid(3)], ids=["softmax", "sigmoid"])
+def test_each_class_is_scored_on_the_clean_picture_and_on_the_worst_in_the_mean(
+    classes: OutputClasses, tmp_path: Path
+) -> None:
+    network, other = make_network(channels=3), make_network(1, channels=3)
+    picture, label = make_data(other)
+    with torch.no_grad():
+        output = network(picture / 255)
+        if isinstance(classes, Sigmoid):
+            label = (other(picture / 255) > 0).float()
+    label[0][label[0] == 2] = 0
+    if isinstance(classes, Sigmoid):
+        label[0, 1] = 0
+    budget = Budget((8.0, 64.0), {"dice": 2, "grow": 2})
+    batch = {"image": picture / 255, "label": label, "id": ["a", "b", "c"]}
+    report = assess_robustness(network, [batch], tmp_path, budget=budget, classes=classes)
+
+    found, true = classes.foreground(classes.decide(output)).numpy(), classes.foreground(label).numpy()
+    common, total = (found & true).sum((2, 3)), found.sum((2, 3)) + true.sum((2, 3))
+    by_hand = np.where(total > 0, 2 * common / np.maximum(total, 1), 1)
+    assert report["clean"]["classes"] == pytest.approx(by_hand.mean(0), abs=1e-6)
+    scores = pd.read_parquet(tmp_path / "scores.parquet")
+    columns = [f"DIC_{number}" for number in range(1, by_hand.shape[1] + 1)]
+    assert list(scores) == [*COLUMNS, *columns]
+    np.testing.assert_allclose(scores[columns].to_numpy().mean(1), scores["DIC"], atol=1e-6)
+    np.testing.assert_allclose(scores[scores["attack"] == "clean"][columns], by_hand, atol=1e-6)
+    for epsilon, worst in report["worst_case"].items():
+        within = scores[scores["epsilon"] <= float(epsilon)].reset_index(drop=True)
+        rows = within.loc[within.groupby("image")["DIC"].idxmin()]
+        assert worst["classes"] == pytest.approx(rows[columns].mean().to_list())
+    assert report["facts"]["class_images"] == true.any((2, 3)).sum(0).tolist()
+    assert min(report["facts"]["class_images"]) < 3
+
+
+def test_one_class_has_no_columns_of_its_own(tmp_path: Path) -> None:
+    network, data = batches()
+    report = assess_robustness(network, data, tmp_path, budget=TINY)
+    assert list(pd.read_parquet(tmp_path / "scores.parquet")) == list(COLUMNS) and "classes" not in report["clean"]
 
 
 def test_an_interrupted_assessment_goes_on_and_ends_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

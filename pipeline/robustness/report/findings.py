@@ -26,6 +26,7 @@ NEAR_FLOOR = 0.02  # of DIC
 NOTHING_LEARNED = 0.1  # a clean DIC below it, where there is no floor
 RISE = 0.002  # of DIC above the clean one, which rounding does not make
 ONE_LOSS = 0.1  # of DIC between a single attack and the worst case
+ONE_CLASS = 0.1  # of DIC that a class loses more than the mean over classes
 LAST_PART, STILL_FALLING = 0.25, 0.01  # of the gradients, and of DIC in it
 NOISE_HARM = 0.1  # of DIC
 FILLED = 0.5  # of the range of intensities, below which the pictures hardly fill it
@@ -56,6 +57,7 @@ def findings(report: Report) -> list[str]:
         _too_wide,
         _flat,
         _one_loss,
+        _one_class,
         _below_the_floor,
         _failed_criteria,
         _noise_alone,
@@ -206,6 +208,23 @@ def _largest_gap(names: Collection[str], report: Report) -> tuple[float, str, st
             dic, name = min(alone)
             gaps.append((dic - worst["DIC"], epsilon, name, dic))
     return max(gaps, key=lambda gap: gap[0])
+
+
+def _one_class(report: Report) -> Iterator[str]:
+    """The class that loses most beside what the mean over classes loses."""
+    clean = report["clean"]
+    losses = [
+        ((own - dic) - (clean["DIC"] - worst["DIC"]), epsilon, number, own, dic)
+        for epsilon, worst in report["worst_case"].items()
+        for number, (own, dic) in enumerate(zip(clean.get("classes", []), worst.get("classes", []), strict=True), 1)
+    ]
+    if losses and max(losses)[0] >= ONE_CLASS:
+        _, epsilon, number, own, dic = max(losses, key=lambda loss: loss[0])
+        yield (
+            f"The mean over {len(clean['classes'])} classes hides what one of them loses: at ε = {epsilon} class "
+            f"{number} has DIC {dic:.3f} (clean {own:.3f}) in the worst case, the mean "
+            f"{report['worst_case'][epsilon]['DIC']:.3f} (clean {clean['DIC']:.3f})."
+        )
 
 
 def _below_the_floor(report: Report) -> Iterator[str]:

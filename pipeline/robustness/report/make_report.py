@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.robustness.assessment import Assessment, Criterion
-from pipeline.robustness.scores import CLEAN, COLUMNS, worst_case
+from pipeline.robustness.scores import CLEAN, COLUMNS, class_columns, worst_case
 from pipeline.utils import InputError
 
 from .bootstrap import bootstrap_interval
@@ -31,8 +31,9 @@ def make_report(assessment: Assessment) -> Json:
 
     Scores are means over the images that have a DIC on the clean picture; how many have none is ``left_out``. ``low``
     and ``high`` are the bootstrap 95 % interval of the mean DIC over images, null with one image. ``HD95`` and ``NSD``
-    say on how many images they are defined. ``share`` is (worst case - floor) / (ceiling - floor). Keys for ε are the
-    numbers as text. What is not known is null.
+    say on how many images they are defined. ``classes`` are the DIC of each class on the same pictures, where there are
+    more than one. ``share`` is (worst case - floor) / (ceiling - floor). Keys for ε are the numbers as text. What is
+    not known is null.
 
     Args:
         assessment: what was found.
@@ -150,7 +151,8 @@ def _summary(rows: pd.DataFrame) -> Json:
         low, high = (min(float(end), 1.0) for end in ends)  # a weighted sum of ones may be 1 + 1e-16
     means = {metric: rows[metric].mean() for metric in METRICS}
     distances = {name: {"mean": rows[name].mean(), "images": int(rows[name].notna().sum())} for name in DISTANCES}
-    return means | {"low": low, "high": high} | distances
+    classes = [rows[name].mean() for name in class_columns(rows)]
+    return means | {"low": low, "high": high} | distances | ({"classes": classes} if classes else {})
 
 
 def _floor(floor: Mapping[str, float] | None, images: Sequence[str]) -> float | None:

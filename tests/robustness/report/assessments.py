@@ -16,7 +16,17 @@ from pipeline.robustness import CLEAN, MEASURED, NOISE, Assessment, Criterion, G
 from pipeline.robustness.checks import CheckResult
 from pipeline.robustness.report import make_report
 
-__all__ = ["all_empty", "constant", "leaking", "one_image", "report_of", "scores_of", "undefended", "volumes"]
+__all__ = [
+    "all_empty",
+    "constant",
+    "erased_class",
+    "leaking",
+    "one_image",
+    "report_of",
+    "scores_of",
+    "undefended",
+    "volumes",
+]
 
 EPSILONS = (2.0, 8.0, 32.0)
 Means = Mapping[str, tuple[float, ...]]
@@ -145,6 +155,15 @@ def volumes() -> Assessment:
             "corruptions_without_zero": ["shot noise", "overexposure"],
         },
     )
+
+
+def erased_class() -> Assessment:
+    """Three classes, of which the attack that is worst in the mean erases the last at ε = 8, and another the first."""
+    scores = scores_of(0.9, {"paper": (0.88, 0.8, 0.4), "dice": (0.87, 0.6, 0.3), NOISE: (0.9, 0.9, 0.8)}, spread=0.01)
+    first = {("paper", 8.0): -0.75, ("dice", 8.0): 0.3, ("dice", 32.0): 0.2}
+    shift = [first.get(key, 0.0) for key in zip(scores["attack"], scores["epsilon"], strict=True)]
+    scores["DIC_1"], scores["DIC_2"], scores["DIC_3"] = scores["DIC"] + shift, scores["DIC"], scores["DIC"] - shift
+    return Assessment(scores=scores, epsilons=EPSILONS, facts={"class_images": [12, 12, 7]})
 
 
 def one_image() -> Assessment:

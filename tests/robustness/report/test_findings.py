@@ -12,7 +12,7 @@ from pipeline.robustness import NOISE, Assessment
 from pipeline.robustness.checks import CheckResult
 from pipeline.robustness.report import findings, make_report
 
-from .assessments import EPSILONS, all_empty, constant, leaking, one_image, scores_of, undefended, volumes
+from .assessments import EPSILONS, all_empty, constant, erased_class, leaking, one_image, scores_of, undefended, volumes
 
 
 def said(assessment: Assessment) -> list[str]:
@@ -107,6 +107,19 @@ def test_the_order_is_that_of_importance() -> None:
         "1 check could not be applied: rescaled logits",
     ]
     assert [place(sentences, part) for part in parts] == list(range(len(parts))) and len(sentences) == len(parts)
+
+
+def test_a_class_that_loses_far_more_than_the_mean_is_named() -> None:
+    assessment = erased_class()
+    report = make_report(assessment)
+    worst, clean = report["worst_case"]["8"], report["clean"]
+    (sentence,) = [each for each in findings(report) if "hides what one of them loses" in each]
+    assert "mean over 3 classes" in sentence
+    assert f"at ε = 8 class 3 has DIC {worst['classes'][2]:.3f} (clean {clean['classes'][2]:.3f}) in" in sentence
+    assert f"the mean {worst['DIC']:.3f} (clean {clean['DIC']:.3f})." in sentence
+    evenly = assessment.scores.assign(**dict.fromkeys(("DIC_1", "DIC_2", "DIC_3"), assessment.scores["DIC"]))
+    assert not any("hides" in each for each in said(replace(assessment, scores=evenly)))
+    assert not any("hides" in each for each in said(undefended()))
 
 
 @pytest.mark.parametrize(

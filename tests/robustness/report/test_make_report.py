@@ -62,6 +62,25 @@ def test_the_numbers_are_those_of_the_table() -> None:
     assert in_order == sorted(row["DIC"] for row in lowest(scores, 32))
 
 
+def test_classes_are_those_of_the_very_pictures_that_are_worst_in_the_mean() -> None:
+    assessment = assessments.erased_class()
+    report = make_report(assessment)
+    columns = ["DIC_1", "DIC_2", "DIC_3"]
+    clean = assessment.scores[assessment.scores["attack"] == "clean"]
+    assert report["clean"]["classes"] == pytest.approx([clean[name].mean() for name in columns])
+    for epsilon, worst in report["worst_case"].items():
+        rows = lowest(assessment.scores, float(epsilon))
+        assert worst["classes"] == pytest.approx([by_hand(rows, name)[0] for name in columns])
+        assert np.mean(worst["classes"]) == pytest.approx(worst["DIC"])
+    # the other attack's erased class is on a picture that is better in the mean
+    assert report["worst_case"]["8"]["classes"][0] > 0.85 and assessment.scores["DIC_1"].min() < 0.1
+    plain = assessments.report_of("undefended")
+    assert "classes" not in plain["clean"] and "classes" not in plain["worst_case"]["8"]
+    report["worst_case"]["8"]["classes"] = [0.5]
+    with pytest.raises(InputError, match="worst_case: 8: classes"):
+        check_report(report)
+
+
 def test_the_interval_is_the_percentile_bootstrap_over_images() -> None:
     assessment = assessments.undefended()
     worst = make_report(assessment)["worst_case"]["2"]
@@ -102,7 +121,9 @@ def test_corruptions_are_means_over_images() -> None:
     ]
 
 
-@pytest.mark.parametrize("make", ["undefended", "leaking", "constant", "volumes", "one_image", "all_empty"])
+@pytest.mark.parametrize(
+    "make", ["undefended", "leaking", "constant", "volumes", "erased_class", "one_image", "all_empty"]
+)
 def test_every_kind_is_plain_json_of_the_schema(make: str) -> None:
     report = assessments.report_of(make)
     assert json.loads(json.dumps(report, allow_nan=False)) == report

@@ -22,7 +22,7 @@ from pipeline.robustness.report.gallery import save_gallery_picture
 
 from . import assessments
 
-MAKERS = ("undefended", "leaking", "constant", "volumes", "one_image", "all_empty")
+MAKERS = ("undefended", "leaking", "constant", "volumes", "erased_class", "one_image", "all_empty")
 
 
 class Text(HTMLParser):
@@ -128,6 +128,15 @@ def test_the_page_says_what_was_attacked_and_where_corruptions_act() -> None:
     text = Text(make_page(report, {})).text
     assert "No other postprocessing is applied." in text and "Not tried: shot noise, overexposure (2)." in text
     assert "zero is the lower end" not in text
+
+
+def test_the_page_has_the_score_of_each_class_and_how_many_images_have_it() -> None:
+    report = assessments.report_of("erased_class")
+    text = Text(make_page(report, {})).text
+    for place, clean in enumerate(report["clean"]["classes"]):
+        cells = [f"{value:.3f}" for value in [clean, *(row["classes"][place] for row in report["worst_case"].values())]]
+        assert re.search(rf"\s{place + 1}\s+{[12, 12, 7][place]}\s+" + r"\s+".join(map(re.escape, cells)), text)
+    assert "images that have it" not in Text(make_page(assessments.report_of("undefended"), {})).text
 
 
 def test_it_opens_offline_and_names_are_text(written: Path) -> None:
