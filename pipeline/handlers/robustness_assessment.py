@@ -20,10 +20,10 @@ from pipeline.robustness import (
     MEASURED,
     Assessor,
     Budget,
-    Criterion,
     find_classes,
     image_names,
     measure_range,
+    read_criteria,
     whole_masks,
 )
 from pipeline.tracking import Tracker
@@ -80,7 +80,7 @@ class RobustnessAssessment:
         self.intensity_range = intensity_range
         self.sigmoid = sigmoid
         self.training_data = training_data
-        self.criteria = [_criterion(each) for each in criteria]
+        self.criteria = read_criteria(criteria)
         self.facts = dict(facts or {})
         self.tracker = tracker
         self.settings = settings
@@ -237,16 +237,3 @@ class _Explained:
                 f"{self._what}: an image cannot be read ({type(cause).__name__}: {' '.join(str(cause).split())}); "
                 f"check dataset_dir and the preprocessing{self._without}."
             ) from error
-
-
-def _criterion(given: Mapping[str, Any]) -> Criterion:
-    if not isinstance(given, Mapping) or not {"epsilon", "at_least"} <= given.keys() <= {
-        "epsilon",
-        "at_least",
-        "metric",
-    }:
-        raise InputError(
-            f"criteria: each needs 'epsilon' and 'at_least', and may have 'metric', such as "
-            f"{{'epsilon': 8.0, 'at_least': 0.8}}, got {given!r}."
-        )
-    return Criterion(**given)

@@ -10,6 +10,7 @@ from .battery import Battery, Finding
 from .budgets import BUDGETS, Budget, budget_epsilons, find_budget
 from .read_batch import find_classes, image_names, measure_range, whole_masks
 from .recipes import RECIPES, Recipe
+from .report import read_criteria
 from .scores import CLEAN, COLUMNS, NOISE, attack_names, worst_case
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "find_classes",
     "image_names",
     "measure_range",
+    "read_criteria",
     "whole_masks",
     "worst_case",
 ]

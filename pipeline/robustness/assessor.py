@@ -43,7 +43,7 @@ from .facts import collect_facts
 from .gallery import Failure, Gallery
 from .likeness import Likeness
 from .read_batch import whole_masks
-from .report import write_report
+from .report import read_criteria, write_report
 from .scores import CLEAN, COLUMNS, class_cells
 
 __all__ = ["Assessor"]
@@ -70,7 +70,7 @@ class Assessor:
         epsilons: intensities instead of the budget's, in grey levels, rising.
         training_masks: masks (C, *spatial) for the best constant mask; None where there are none.
         surrogate: another network for the same task, see :class:`Battery`.
-        criteria: acceptance criteria; fix them before you know the figures.
+        criteria: acceptance criteria, or dictionaries of their attributes; fix them before you know the figures.
         gallery: how many failures are shown.
         tolerance: of NSD, in pixels or voxels.
         seed: of all random starts.
@@ -101,7 +101,7 @@ class Assessor:
         epsilons: Sequence[float] | None = None,
         training_masks: Sequence[torch.Tensor] | None = None,
         surrogate: nn.Module | None = None,
-        criteria: Sequence[Criterion] = (),
+        criteria: Sequence[Criterion | Mapping[str, Any]] = (),
         gallery: int = 4,
         tolerance: float = 2.0,
         seed: int = 0,
@@ -117,7 +117,7 @@ class Assessor:
         self.budget_name = budget if isinstance(budget, str) else "own"
         self.battery = Battery(_budget(budget, epsilons), surrogate, seed)
         self.epsilons = self.battery.budget.epsilons
-        self.criteria = tuple(criteria)
+        self.criteria = read_criteria(criteria)
         self.tolerance = tolerance
         self.seed = seed
         self.device = next((each.device for each in network.parameters()), torch.device("cpu"))

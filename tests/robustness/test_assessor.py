@@ -200,6 +200,15 @@ def test_figures_of_other_code_are_not_mixed_and_all_devices_are_named(
     assert assess_robustness(network, data, tmp_path, budget=TINY)["facts"]["device"] == "another"
 
 
+def test_acceptance_criteria_may_be_dictionaries_and_are_read_at_once(tmp_path: Path) -> None:
+    network, data = batches()
+    given = [{"epsilon": 8.0, "at_least": 0.999}, {"epsilon": 2.0, "at_least": 0.0, "metric": "JSC"}]
+    report = assess_robustness(network, data, tmp_path, budget=TINY, criteria=given)
+    assert [(each["epsilon"], each["met"]) for each in report["criteria"]] == [(8.0, False), (2.0, True)]
+    with pytest.raises(InputError, match="^criteria: each needs 'epsilon' and 'at_least'"):
+        Assessor(network, tmp_path, criteria=[{"epsilon": 8.0}])
+
+
 class Smoothed(nn.Module):
     """Its pooling is no parameter."""
 
