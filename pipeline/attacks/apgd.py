@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -25,13 +26,13 @@ class APGD(GradientAttack):
 
     Args:
         iterations: steps of each try.
-        radii: radius of each part, as a part of ε; the last must be 1.
-        parts: part of the steps for each radius.
+        radii: radius of each part, as a part of ε, above 0; the last must be 1.
+        parts: part of the steps for each radius, above 0; together they are 1. The last has two steps at least.
         settings: those of :class:`GradientAttack`; the loss must give one number for each image.
 
     Raises:
-        InputError: see :class:`GradientAttack`; if the last radius is not 1, and, in a call, if the loss does not give
-            one number for each image.
+        InputError: see :class:`GradientAttack`; if radii or parts are not as above, and, in a call, if the loss does
+            not give one number for each image.
 
     Example:
         >>> adversarial = APGD(iterations=10, loss_function=SoftDice(), target=None)(attacked, picture, label, [8.0])
@@ -45,15 +46,19 @@ class APGD(GradientAttack):
         **settings: Any,
     ) -> None:
         super().__init__(iterations, **settings)
-        if len(radii) != len(parts) or radii[-1] != 1:
+        if len(radii) != len(parts) or not radii or radii[-1] != 1 or not all(radius > 0 for radius in radii):
             raise InputError(
-                f"radii and parts: each radius needs a part, and the last radius must be 1, got {radii}, {parts}."
+                "radii and parts: each radius must be above 0 and needs a part, and the last radius must be 1, got "
+                f"{radii}, {parts}."
             )
+        if not all(part > 0 for part in parts) or not math.isclose(sum(parts), 1):
+            raise InputError(f"parts: each must be above 0, and their sum must be 1, got {parts}.")
         self.radii = radii
         self.parts = parts
-        if all(until - done < 2 for done, until in self._phases()):
+        done, until = self._phases()[-1]
+        if until - done < 2:
             raise InputError(
-                f"APGD: iterations: {iterations} in {len(parts)} parts leave no step that moves; give more."
+                f"APGD: iterations: {iterations} in {len(parts)} parts leave no step that moves in the last; give more."
             )
 
     def descend(self, ball: Ball, delta: torch.Tensor) -> torch.Tensor:
@@ -65,7 +70,7 @@ class APGD(GradientAttack):
     def _phases(self) -> list[tuple[int, int]]:
         """The steps of each radius, from and until; the first step of each looks where it begins."""
         ends = [round(sum(self.parts[:number]) * self.iterations) for number in range(1, len(self.parts))]
-        return list(pairwise([0, *accumulate([*ends, self.iterations], max)]))
+        return list(pairwise([0, *ends, self.iterations]))
 
     def _phase(self, ball: Ball, delta: torch.Tensor, radius: float, done: int, until: int) -> torch.Tensor:
         """The steps from ``done`` to ``until`` in one radius; returns the point of the lowest loss."""

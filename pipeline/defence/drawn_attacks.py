@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.attacks import PGD
-from pipeline.robustness import RECIPES
+from pipeline.robustness import RECIPES, check_losses
 from pipeline.utils import InputError
 
 __all__ = ["loss_attacks"]
@@ -26,7 +26,7 @@ def loss_attacks(losses: Sequence[str], iterations: int = 3) -> list[PGD]:
         >>> [type(attack).__name__ for attack in loss_attacks(["dice", "shrink"])]
         ['PGD', 'PGD']
     """
-    unknown = [name for name in losses if name not in RECIPES]
-    if unknown or not losses:
-        raise InputError(f"losses: name some of {', '.join(RECIPES)}; got {list(losses)}.")
+    if not losses:
+        raise InputError(f"losses: name some of {', '.join(RECIPES)}, got none.")
+    check_losses(losses, "losses")
     return [PGD(iterations, loss_function=RECIPES[name].loss, target=RECIPES[name].target) for name in losses]

@@ -9,7 +9,7 @@ from .assessor import Assessor
 from .battery import Battery, Finding
 from .budgets import BUDGETS, Budget, budget_epsilons, find_budget
 from .read_batch import find_classes, image_names, measure_range, whole_masks
-from .recipes import RECIPES, Recipe
+from .recipes import RECIPES, Recipe, check_losses
 from .report import read_criteria
 from .scores import CLEAN, COLUMNS, NOISE, attack_names, worst_case
 
@@ -31,6 +31,7 @@ __all__ = [
     "assess_robustness",
     "attack_names",
     "budget_epsilons",
+    "check_losses",
     "find_budget",
     "find_classes",
     "image_names",

@@ -23,6 +23,7 @@ from pipeline.attacks import (
     WorstFound,
 )
 from pipeline.attacks.grey_levels import project
+from pipeline.utils import InputError
 
 from .budgets import Budget
 from .recipes import RECIPES
@@ -131,12 +132,21 @@ class Battery:
         self.seed = seed
 
     def attacks(self, classes: OutputClasses) -> dict[str, ContinuingAttack]:
-        """Return the attacks that go on, by name; those defined for two classes only are left out for more."""
+        """Return the attacks that go on, by name; those defined for two classes only are left out for more.
+
+        Raises:
+            InputError: if none by gradients is left, from which the refinement goes on.
+        """
         found: dict[str, ContinuingAttack] = {}
         undefined = self.undefined(classes)
         for name, steps in self.budget.steps.items():
             if name not in undefined:
                 found[name] = self._by_gradient(name, steps)
+        if not found:
+            raise InputError(
+                f"Budget: steps: of {list(self.budget.steps)} no attack is left for a network of {classes!r}; name a "
+                "loss that is defined for it, such as 'dice'."
+            )
         if self.budget.queries:
             found["square"] = Square(self.budget.queries, seed=self.seed)
         if self.surrogate is not None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pipeline.attacks import PAPER_EPSILONS
 from pipeline.utils import InputError
 
+from .recipes import check_losses
+
 __all__ = ["BUDGETS", "Budget", "budget_epsilons", "find_budget"]
 
 
@@ -23,6 +25,9 @@ class Budget:
         refinement_part: gradients of its first part; later ones are longer.
         queries: forward passes of the square attack at each ε.
         checked: images that the checks look at.
+
+    Raises:
+        InputError: if a recipe does not exist; the message names the nearest one.
     """
 
     epsilons: tuple[float, ...]
@@ -31,6 +36,9 @@ class Budget:
     refinement_part: int = 1
     queries: int = 0
     checked: int = 4
+
+    def __post_init__(self) -> None:
+        check_losses(self.steps, "Budget: steps")
 
 
 _FEW = ("inversion", "margin", "masked", "jensen-shannon", "segpgd", "cospgd", "tsallis", "grow")

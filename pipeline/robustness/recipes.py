@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,10 @@ from pipeline.losses import (
     Tsallis,
     TsallisSweep,
 )
+from pipeline.settings.structure import nearest
+from pipeline.utils import InputError
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = ["RECIPES", "Recipe", "check_losses"]
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,18 @@ RECIPES = {
     "shrink": Recipe("takes foreground away, adds none", ShrinkLoss()),
     "grow": Recipe("adds foreground, takes none away", GrowLoss()),
 }
+
+
+def check_losses(names: Iterable[str], setting: str) -> None:
+    """Refuse names that are none of ``RECIPES``.
+
+    Args:
+        names: of losses.
+        setting: what names them, the beginning of the message.
+
+    Raises:
+        InputError: if there is no such loss; the message names the nearest one.
+    """
+    for name in names:
+        if name not in RECIPES:
+            raise InputError(f"{setting}: there is no loss '{name}' among {', '.join(RECIPES)}{nearest(name, RECIPES)}")

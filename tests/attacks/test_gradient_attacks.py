@@ -220,9 +220,25 @@ def test_the_worst_is_kept_of_each_image() -> None:
         (lambda: ProjectedAdam(relative_step=0.0), "step"),
         (lambda: PGD(0), "iterations and restarts"),
         (lambda: APGD(seed=-1), "seed"),
-        (lambda: APGD(3), "3 in 3 parts leave no step that moves"),
+        (lambda: APGD(3), "3 in 3 parts leave no step that moves in the last; give more"),
+        (lambda: APGD(10, parts=(0.5, 0.4, 0.1)), "10 in 3 parts leave no step that moves in the last"),
+        (lambda: APGD(parts=(0.5, 0.5, 0)), r"parts: each must be above 0, .* got \(0.5, 0.5, 0\)"),
+        (lambda: APGD(parts=(1, 1, 1)), r"their sum must be 1, got \(1, 1, 1\)"),
+        (lambda: APGD(20, parts=(0.9, 0.9, 0.5)), r"their sum must be 1, got \(0.9, 0.9, 0.5\)"),
+        (lambda: APGD(parts=(0.3, float("nan"), 0.4)), "parts: each must be above 0"),
+        (lambda: APGD(radii=(-2.0, 1.5, 1.0)), "each radius must be above 0"),
+        (lambda: APGD(radii=(), parts=()), "the last radius must be 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_apgd_takes_parts_whose_sum_is_one_but_for_rounding() -> None:
+    assert sum([0.1] * 10) != 1
+    network = make_network()
+    seen: list[int] = []
+    attacked = AttackedNetwork(network, on_gradient=lambda: seen.append(1))
+    APGD(20, (2.0,) * 9 + (1.0,), (0.1,) * 10, **AWAY)(attacked, *make_data(network), [8.0])
+    assert len(seen) == 20

@@ -18,7 +18,13 @@ def test_each_loss_has_its_attack_and_its_target() -> None:
     assert shrink.relative_step == inversion.relative_step == 0.625
 
 
-@pytest.mark.parametrize("losses", [[], ["dice", "dise"]])
-def test_an_unknown_loss_or_none_is_refused(losses: list[str]) -> None:
-    with pytest.raises(InputError, match="losses: name some of dice, cross-entropy, .*; got "):
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ([], "losses: name some of dice, cross-entropy, .*, grow, got none."),
+        (["dice", "dise"], "losses: there is no loss 'dise' among dice, .*, grow; did you mean 'dice'?"),
+    ],
+)
+def test_an_unknown_loss_or_none_is_refused(losses: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}"):
         loss_attacks(losses)

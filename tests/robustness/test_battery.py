@@ -169,6 +169,20 @@ def test_what_is_not_defined_for_more_classes_is_named() -> None:
     assert Battery(BUDGETS["standard"]).undefined(Softmax(3)) == ["paper", "inversion"]
 
 
+@pytest.mark.parametrize(
+    ("steps", "surrogate", "channels"),
+    [({"inversion": 2}, False, 3), ({"inversion": 2}, True, 3), ({}, False, 2), ({}, True, 2)],
+)
+def test_a_budget_that_leaves_no_attack_is_refused(steps: dict[str, int], surrogate: bool, channels: int) -> None:
+    other = make_network(5, channels).double() if surrogate else None
+    with pytest.raises(InputError) as raised:
+        run(Battery(Budget((8.0,), steps, 2, 2, 5), surrogate=other), channels)
+    assert str(raised.value) == (
+        f"Budget: steps: of {list(steps)} no attack is left for a network of {Softmax(channels)!r}; name a loss that "
+        "is defined for it, such as 'dice'."
+    )
+
+
 def test_a_surrogate_is_tried() -> None:
     findings, *_ = run(Battery(SMALL, surrogate=make_network(5).double()))
     assert "transfer" in {finding.attack for finding in findings}
