@@ -14,7 +14,16 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.metrics import dic_jsc
-from pipeline.utils import InputError, OutOfMemory, check_logits, describe_output, explain_misfits, network_output
+from pipeline.utils import (
+    InputError,
+    OutOfMemory,
+    check_logits,
+    check_mask_size,
+    describe_output,
+    explain_misfits,
+    network_output,
+    rounding,
+)
 
 from .evaluation_mode import evaluation_mode
 from .grey_levels import check_intensity_range
@@ -93,6 +102,8 @@ class AttackedNetwork:
         check_intensity_range(intensity_range)
         low, high = intensity_range
         self._low, self._scale = low, GREY_LEVELS / (high - low)
+        # of the image, and as much again by the conversion
+        self._rounding = 2 * rounding(intensity_range) * self._scale
         self.batch_statistics = batch_statistics
         self.precision = precision
         self.keep_going = keep_going
@@ -107,8 +118,13 @@ class AttackedNetwork:
         return other
 
     def grey_levels(self, images: torch.Tensor) -> torch.Tensor:
-        """Return images in grey levels, from images in the network's own range."""
-        return (images - self._low) * self._scale
+        """Return images in grey levels, from images in the network's own range.
+
+        What leaves 0 to 255 by rounding alone is cut off; what is truly outside stays, and is refused by attacks.
+        """
+        levels = (images - self._low) * self._scale
+        inside = levels.clamp(0, GREY_LEVELS)
+        return torch.where((levels - inside).abs() <= self._rounding, inside, levels)
 
     def images(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return pictures in grey levels in the network's own range."""
@@ -182,6 +198,8 @@ class AttackedNetwork:
         self._show(pictures)
         with evaluation_mode(self.network), torch.no_grad():
             output = network_output(self.network, self.inferer, self.images(pictures), self.subject)
+        if isinstance(output, torch.Tensor) and output.shape[2:] == pictures.shape[2:]:
+            check_mask_size(label, pictures, self.subject)
         check_logits(output, len(label), label.shape[2:], self.subject, self.classes.channels)
         return output
 

@@ -61,8 +61,8 @@ def check_range(value_range: Range) -> None:
 
 
 def check_intensity_range(intensity_range: tuple[float, float]) -> None:
-    """Raise an ``InputError`` for a range of the network's input that does not rise."""
-    if not (len(intensity_range) == 2 and intensity_range[0] < intensity_range[1]):
+    """Raise an ``InputError`` for a range of the network's input that is not finite, or does not rise."""
+    if not (len(intensity_range) == 2 and -math.inf < intensity_range[0] < intensity_range[1] < math.inf):
         raise InputError(f"intensity_range: two numbers are needed, the lower one first, got {intensity_range}.")
 
 

@@ -15,7 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.utils import convert_to_tensor
 
-from pipeline.attacks import AttackedNetwork, OutputClasses
+from pipeline.attacks import AttackedNetwork, OutputClasses, check_intensity_range
 from pipeline.robustness import (
     MEASURED,
     Assessor,
@@ -27,7 +27,17 @@ from pipeline.robustness import (
     whole_masks,
 )
 from pipeline.tracking import Tracker
-from pipeline.utils import InputError, check_images, check_masks, find_input_error, innermost_cause, with_progress
+from pipeline.utils import (
+    InputError,
+    check_finite,
+    check_images,
+    check_mask_size,
+    check_masks,
+    find_input_error,
+    innermost_cause,
+    short_number,
+    with_progress,
+)
 
 from .adversarial_evaluation import epsilon_name
 from .robustness_result import write_robustness_result
@@ -74,6 +84,8 @@ class RobustnessAssessment:
         tracker: Tracker | None = None,
         **settings: Any,
     ) -> None:
+        if intensity_range is not None:
+            check_intensity_range((intensity_range[0], intensity_range[1]))
         self.output_dir = Path(output_dir)
         self.budget = budget
         self.epsilons = epsilons
@@ -173,11 +185,15 @@ class RobustnessAssessment:
         for batch in with_progress(batches, "images", "batch"):
             image, label = self._prepare(evaluator, batch)
             new = image_names(batch, len(image), len(names))
+            subject = ", ".join(new)
+            check_finite(image, subject)
             if classes is None:
+                attacked.subject += f", {subject}"
                 classes = find_classes(attacked, image, label, self.sigmoid)
-            check_masks(
-                whole_masks(label, classes)[0], len(image), ", ".join(new), classes.mask_channels, classes.labels
-            )
+                same_size = label.shape[2:] == image.shape[2:]
+            if same_size:
+                check_mask_size(label, image, subject)
+            check_masks(whole_masks(label, classes)[0], len(image), subject, classes.mask_channels, classes.labels)
             names += new
             extremes += [image.min(), image.max()]
         if classes is None:
@@ -191,8 +207,8 @@ class RobustnessAssessment:
                 torch.stack(extremes).view(1, 1, -1),
                 "intensity_range",
                 (self.intensity_range[0], self.intensity_range[1]),
-                f'say their range (--intensity_range "[{measured[0]:g},{measured[1]:g}]"), or leave the option out: '
-                "it is measured then",
+                f'say their range (--intensity_range "[{",".join(map(short_number, measured))}]"), or leave the option '
+                "out: it is measured then",
             )
         return classes, names, measured
 

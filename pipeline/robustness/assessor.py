@@ -168,12 +168,11 @@ class Assessor:
             self._floor[name] = float("nan")
         check_images(image, self.attacked.subject, self.intensity_range, _SAY_RANGE)
         label, cut = whole_masks(label, self.classes)
-        self._cut_masks += cut * len(label)
+        self._cut_masks += int(cut.sum())
         check_masks(label, len(image), self.attacked.subject, self.classes.mask_channels, self.classes.labels)
         self._extremes += [image.min().item(), image.max().item()]
         digests = [content_digest(*pair) for pair in zip(image, label, strict=True)]
-        # rounding may leave the range by the last digit
-        picture = self.attacked.grey_levels(image).clamp(0, GREY_LEVELS)
+        picture = self.attacked.grey_levels(image)
         self._checked.offer(picture, label, names)
         if self.constant is not None:
             self._floor |= {name: self.constant.score(mask) for name, mask in zip(names, label, strict=True)}

@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from monai.utils import convert_to_tensor
 
 from pipeline.attacks import AttackedNetwork, OutputClasses, Sigmoid, Softmax, evaluation_mode
-from pipeline.utils import InputError, describe_output, network_output
+from pipeline.utils import InputError, check_mask_size, describe_output, network_output
 
 __all__ = ["find_classes", "image_names", "measure_range", "whole_masks"]
 
@@ -36,8 +36,8 @@ def image_names(batch: Mapping[str, Any], count: int, first: int) -> list[str]:
     return [f"image {first + index + 1}" for index in range(count)]
 
 
-def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tensor, bool]:
-    """Return masks as the classes need them, and whether some values were not whole numbers.
+def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return masks as the classes need them, and for each image, (B,), whether some values were not whole numbers.
 
     Such values are truncated, as MONAI's one-hot does in the bundle's own metrics. One-hot masks of classes that
     exclude each other become their numbers.
@@ -50,7 +50,7 @@ def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tens
     if not torch.isfinite(label).all():
         raise InputError("label: the masks hold values that are not numbers; correct them.")
     whole = label.long()
-    cut = bool((whole != label).any())
+    cut = (whole != label).flatten(1).any(1)
     if classes.mask_channels == 1 and label.shape[1] == classes.channels > 1:
         if not ((whole == 0) | (whole == 1)).all() or (whole.sum(1) != 1).any():
             raise InputError(
@@ -92,10 +92,13 @@ def find_classes(attacked: AttackedNetwork, image: torch.Tensor, label: torch.Te
         sigmoid: whether the bundle makes masks of it by a sigmoid: labels that may overlap.
 
     Raises:
-        InputError: if the output is not a tensor of the mask's size, or has one channel without a sigmoid.
+        InputError: if the masks have not the images' size, which the output has; the output is not a tensor of the
+            mask's size, or has one channel without a sigmoid.
     """
     with evaluation_mode(attacked.network), torch.no_grad():
         output = network_output(attacked.network, attacked.inferer, image, attacked.subject)
+    if isinstance(output, torch.Tensor) and output.shape[2:] == image.shape[2:]:
+        check_mask_size(label, image, attacked.subject)
     if not isinstance(output, torch.Tensor) or output.shape[2:] != label.shape[2:] or len(output) != len(label):
         raise InputError(
             f"{attacked.subject}: logits (B, classes, *spatial) of the masks' size {tuple(label.shape[2:])} are "

@@ -3,7 +3,18 @@
 
 from __future__ import annotations
 
-from .contract import check_images, check_logits, check_masks, describe_output, explain_misfits, network_output
+from .contract import (
+    check_finite,
+    check_images,
+    check_logits,
+    check_mask_size,
+    check_masks,
+    describe_output,
+    explain_misfits,
+    network_output,
+    rounding,
+    short_number,
+)
 from .errors import (
     InputError,
     OutOfMemory,
@@ -29,9 +40,11 @@ __all__ = [
     "atomic_path",
     "batch_size_per_process",
     "check_extra",
+    "check_finite",
     "check_folder",
     "check_images",
     "check_logits",
+    "check_mask_size",
     "check_masks",
     "describe_output",
     "draws_bars",
@@ -46,7 +59,9 @@ __all__ = [
     "network_output",
     "note_kind",
     "parallel_network",
+    "rounding",
     "say_if_interrupted",
+    "short_number",
     "why_no_id",
     "with_progress",
 ]

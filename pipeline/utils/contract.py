@@ -12,11 +12,21 @@ from torch import nn
 
 from .errors import InputError, OutOfMemory
 
-__all__ = ["check_images", "check_logits", "check_masks", "describe_output", "explain_misfits", "network_output"]
+__all__ = [
+    "check_finite",
+    "check_images",
+    "check_logits",
+    "check_mask_size",
+    "check_masks",
+    "describe_output",
+    "explain_misfits",
+    "network_output",
+    "rounding",
+    "short_number",
+]
 
 # what torch and losses raise for a tensor of another shape or type, or for no tensor at all
 MISFITS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
-
 
 _SCALE = (
     "scale them in the preprocessing (grey levels of 0 to 255 with ScaleIntensityRanged, a_min=0, a_max=255, b_min=0, "
@@ -32,7 +42,7 @@ def check_images(
     Args:
         images: the images of a batch.
         subject: what they are, the beginning of the message.
-        intensity_range: the lowest and the highest value that they may hold.
+        intensity_range: the lowest and the highest value that they may hold, but for :func:`rounding`.
         remedy: what to do about images outside the range, the end of the message.
 
     Raises:
@@ -45,13 +55,51 @@ def check_images(
             f"[{low:g}, {high:g}], but are {describe_output(images)}; load them with LoadImaged, "
             "EnsureChannelFirstd and EnsureTyped."
         )
-    lowest, highest = images.min().item(), images.max().item()
-    # not a number is not in the range
-    if not (lowest >= low and highest <= high):
+    check_finite(images, subject)
+    lowest, highest = images.min(), images.max()
+    allowed = rounding(intensity_range)
+    # in the images' own number type, in which the range's ends are rounded, too
+    if lowest < images.new_tensor(low - allowed) or highest > images.new_tensor(high + allowed):
+        held, wanted = ([short_number(float(each)) for each in ends] for ends in ((lowest, highest), (low, high)))
         raise InputError(
-            f"{subject}: the images hold values from {lowest:g} to {highest:g}, but must be in [{low:g}, {high:g}]; "
+            f"{subject}: the images hold values from {' to '.join(held)}, but must be in [{', '.join(wanted)}]; "
             f"{remedy}."
         )
+
+
+def check_finite(images: torch.Tensor, subject: str) -> None:
+    """Refuse images (B, C, *spatial) with values that are no numbers, or infinite.
+
+    Args:
+        images: the images of a batch.
+        subject: what they are, the beginning of the message.
+
+    Raises:
+        InputError: if there are some; the message says in which image.
+    """
+    finite = torch.isfinite(images).flatten(1).all(1)
+    if not finite.all():
+        which = "the image" if len(images) == 1 else f"image {finite.tolist().index(False) + 1} of the {len(images)}"
+        raise InputError(
+            f"{subject}: {which} holds values that are no numbers, or infinite; correct its file or the preprocessing."
+        )
+
+
+def rounding(intensity_range: tuple[float, float]) -> float:
+    """Return how far rounding may carry an image out of its range: four steps of float32 at the range's larger end."""
+    return 4 * torch.finfo(torch.float32).eps * max(map(abs, intensity_range))
+
+
+def short_number(value: float) -> str:
+    """Return a number in the fewest digits, but six where it has as many, that give the same float32 again.
+
+    Example:
+        >>> short_number(0.25), short_number(-2.117904)
+        ('0.25', '-2.117904')
+    """
+    texts = [f"{value:.{digits}g}" for digits in range(6, 10)]
+    # nine digits are enough for every float32
+    return next((text for text in texts if torch.tensor(float(text)) == torch.tensor(value)), texts[-1])
 
 
 def check_masks(masks: object, count: int, subject: str, channels: int = 1, labels: int = 1) -> None:
@@ -83,6 +131,24 @@ def check_masks(masks: object, count: int, subject: str, channels: int = 1, labe
         raise InputError(
             f"{subject}: the masks hold values from {masks.min().item():g} to {masks.max().item():g}, but must hold "
             f"{wanted}; correct this in the preprocessing with AsDiscreted{' and a threshold' if labels == 1 else ''}."
+        )
+
+
+def check_mask_size(masks: torch.Tensor, images: torch.Tensor, subject: str) -> None:
+    """Refuse masks that have not the size of their images, where the network gives logits of this size.
+
+    Args:
+        masks: (B, C', *spatial).
+        images: (B, C, *spatial).
+        subject: what they are, the beginning of the message.
+
+    Raises:
+        InputError: if the sizes differ; the message says both.
+    """
+    if masks.shape[2:] != images.shape[2:]:
+        raise InputError(
+            f"{subject}: the masks have the size {tuple(masks.shape[2:])}, but their images "
+            f"{tuple(images.shape[2:])}; give each image a mask of its own size."
         )
 
 

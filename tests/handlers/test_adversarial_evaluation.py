@@ -379,6 +379,28 @@ def test_another_key_for_the_names() -> None:
     assert handler.table[0]["image"] == "image0"
 
 
+def test_the_highest_value_of_a_range_is_no_grey_level_above_255() -> None:
+    """In float32 250 is grey level 255.000015 of (-175, 250), and was refused."""
+    network, data = make_network(), make_data()
+    for entry in data:
+        entry["image"][0, 0, :2] = torch.tensor([0.0, 1.0])
+
+    class FromHU(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.network((x + 175) / 425)
+
+    usual, _, _ = run(network, data, epsilons=(8.0,))
+    moved = [entry | {"image": 425 * entry["image"] - 175} for entry in data]
+    found, _, _ = run(FromHU(), moved, epsilons=(8.0,), intensity_range=(-175.0, 250.0))
+    assert all(entry["image"].max() == 250 for entry in moved)
+    for row, wanted in zip(found.table, usual.table, strict=True):
+        assert row["DIC"] == pytest.approx(wanted["DIC"], abs=0.03)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -267,6 +267,12 @@ def test_images_of_another_range_are_attacked_alike(tmp_path: Path) -> None:
     [
         ({"image": 2 * torch.ones(2, 1, 16, 16)}, {}, "values from 2 to 2"),
         ({"label": 5 * torch.ones(2, 1, 16, 16)}, {}, "masks hold values from 5 to 5"),
+        (
+            {"image": torch.ones(2, 1, 16, 16) / 0},
+            {},
+            "Sequential, a, b: image 1 of the 2 holds values that are no num",
+        ),
+        ({"label": torch.ones(2, 1, 14, 16)}, {}, r"Sequential, a, b: the masks have the size \(14, 16\), but their"),
         ({"id": ["a", "a"]}, {}, "Two images are named 'a'"),
         ({}, {"epsilons": [2.0, 300.0]}, "a grey level can change by 255 at most"),
         ({}, {"epsilons": [8.0, 2.0]}, "must rise"),
@@ -277,6 +283,13 @@ def test_bad_input_is_refused(change: dict[str, Any], settings: dict[str, Any], 
     network, data = batches(2)
     with pytest.raises(InputError, match=message):
         assess_robustness(network, [data[0] | change], tmp_path, **({"budget": TINY} | settings))
+
+
+def test_masks_that_are_cut_are_counted_one_by_one(tmp_path: Path) -> None:
+    network, data = batches()
+    data[0]["label"] = data[0]["label"].clone()
+    data[0]["label"][0, 0, 0, 0] += 0.5
+    assert assess_robustness(network, data, tmp_path, budget=TINY)["facts"]["cut_masks"] == 1
 
 
 def test_no_batch_is_no_report(tmp_path: Path) -> None:

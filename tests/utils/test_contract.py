@@ -12,12 +12,15 @@ from torch import nn
 from pipeline.utils import (
     InputError,
     OutOfMemory,
+    check_finite,
     check_images,
     check_logits,
+    check_mask_size,
     check_masks,
     describe_output,
     explain_misfits,
     network_output,
+    short_number,
 )
 
 NAN, INF = float("nan"), float("inf")
@@ -48,13 +51,55 @@ def test_what_keeps_the_contract_passes(shape: tuple[int, ...], dtype: torch.dty
         ([-1.5, 2.25], "-1.5 to 2.25"),
         ([-0.125, 1.0], "-0.125 to 1"),
         ([0.0, 1.125], "0 to 1.125"),
-        ([0.0, NAN], "nan to nan"),
-        ([0.0, INF], "0 to inf"),
+        ([0.0, 1.000001], "0 to 1.000001"),
     ],
 )
 def test_images_out_of_range(values: list[float], found: str) -> None:
     message = message_of(check_images, torch.tensor([[[values]]]), "Pictures")
     assert message.startswith(f"Pictures: the images hold values from {found}, but must be in [0, 1]; scale them")
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_images_that_are_not_finite(value: float) -> None:
+    images = torch.zeros(3, 1, 2, 2)
+    images[1, 0, 0, 1] = value
+    end = "holds values that are no numbers, or infinite; correct its file or the preprocessing."
+    assert message_of(check_images, images, "Pictures") == f"Pictures: image 2 of the 3 {end}"
+    assert message_of(check_finite, images[1:2], "case/t1.nii") == f"case/t1.nii: the image {end}"
+    check_finite(images[[0, 2]], "Pictures")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_the_ends_of_a_range_are_rounded_as_the_images_are(dtype: torch.dtype) -> None:
+    # ImageNet's own lowest and highest value, as its range is written
+    images = torch.tensor([[[(0 - 0.406) / 0.225, (1 - 0.406) / 0.225]]]).to(dtype)
+    check_images(images, "Pictures", (-1.8045, 2.64))
+    message = message_of(check_images, images.float(), "Pictures", (-1.8045, 2.6399))
+    assert "values from -1.804" in message and "but must be in [-1.8045, 2.6399]" in message
+
+
+def test_a_number_in_a_message_can_be_typed() -> None:
+    values = [
+        0.1,
+        2.6400001,
+        -2.117904,
+        1e-30,
+        3.0,
+        250.0,
+        *torch.randn(300).tolist(),
+        *(1e5 * torch.randn(300)).tolist(),
+    ]
+    for value in values:
+        assert torch.tensor(float(short_number(value))) == torch.tensor(value)
+    assert [short_number(value) for value in (0.1, -2.117904, 3.0, 0.125)] == ["0.1", "-2.117904", "3", "0.125"]
+
+
+def test_masks_of_another_size_than_their_images() -> None:
+    check_mask_size(torch.zeros(1, 2, 8, 8), torch.zeros(1, 3, 8, 8), "Pictures")
+    assert message_of(check_mask_size, torch.zeros(1, 1, 28, 32, 32), torch.zeros(1, 1, 32, 32, 32), "case 7") == (
+        "case 7: the masks have the size (28, 32, 32), but their images (32, 32, 32); give each image a mask of its "
+        "own size."
+    )
 
 
 @pytest.mark.parametrize(

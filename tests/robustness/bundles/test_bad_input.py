@@ -40,7 +40,10 @@ def told(bundle: Path, output: Path, run: Run, *more: Path, **settings: Any) -> 
         ({"budget": "wrong"}, "--budget must be "),
         ({"epsilons": [300.0]}, "epsilons: a grey level can change by 255 at most"),
         ({"epsilons": [8.0, 2.0]}, "epsilons: the intensities must rise"),
-        ({"intensity_range": [1.0, 0.0]}, "intensity_range"),
+        (
+            {"intensity_range": [5.0, -5.0]},
+            "intensity_range: two numbers are needed, the lower one first, got (5.0, -5",
+        ),
         ({"intensity_range": 5}, "--intensity_range must be "),
         ({"validate#evaluator": None}, "robustness: the bundle has no 'validate#evaluator'"),
         ({"validate#dataloader": None}, "robustness: the bundle has no 'validate#dataloader'"),
@@ -67,6 +70,9 @@ def test_the_range_that_was_measured(colors: Path, tmp_path: Path, run: Run) -> 
     message = told(colors, tmp_path, run, intensity_range=[-0.5, 0.5])
     assert message.startswith("intensity_range: the images hold values from -")
     assert '[-0.5, 0.5]; say their range (--intensity_range "[-' in message and "ScaleIntensityRanged" not in message
+    # what is proposed is not refused in its turn
+    proposed = json.loads(message.split('"')[1])
+    assert run(colors, tmp_path, intensity_range=proposed)["facts"]["intensity_range"] == proposed
 
 
 def test_a_threshold_that_is_not_half(colors: Path, tmp_path: Path, run: Run) -> None:
@@ -137,13 +143,14 @@ SQUARE[..., 2:5, 3:7] = 1
 @pytest.mark.parametrize(
     ("channels", "label", "begin"),
     [
-        (1, SQUARE, "Constant: the network has one output channel"),
+        (1, SQUARE, "Constant, image 1, image 2: the network has one output channel"),
         (2, None, "robustness: the batches have no key 'label'"),
         (2, 3 * SQUARE, "image 3, image 4: the masks hold values from 0 to 3"),
         (2, SQUARE.repeat(1, 2, 1, 1), "label: the 2 masks of an image overlap"),
         (2, SQUARE / 0, "label: the masks hold values that are not numbers"),
+        (2, SQUARE[..., 1:], "image 3, image 4: the masks have the size (8, 7), but their images (8, 8); give each"),
     ],
-    ids=["one_channel", "no_label", "other_class", "overlap", "nan"],
+    ids=["one_channel", "no_label", "other_class", "overlap", "nan", "size"],
 )
 def test_networks_and_masks(channels: int, label: torch.Tensor | None, begin: str, tmp_path: Path) -> None:
     # what is wrong is in the second batch: it is said before the first one is attacked
@@ -152,6 +159,32 @@ def test_networks_and_masks(channels: int, label: torch.Tensor | None, begin: st
         assess(Constant(channels), batches, tmp_path)
     message = str(raised.value)
     assert message.startswith(begin) and not (tmp_path / "images.json").exists()
+
+
+def test_masks_of_another_size_in_the_first_batch_are_not_the_networks_fault(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        assess(Constant(), [batch(SQUARE[..., 1:, :])], tmp_path)
+    assert str(raised.value) == (
+        "Constant, image 1, image 2: the masks have the size (7, 8), but their images (8, 8); give each image a mask "
+        "of its own size."
+    )
+
+
+def test_a_picture_with_what_is_no_number_is_named(tmp_path: Path) -> None:
+    broken = batch(SQUARE, 1) | {"id": ["a", "b"]}
+    broken["image"][1, 0, 3, 3] = float("nan")
+    with pytest.raises(InputError) as raised:
+        assess(Constant(), [batch(SQUARE), broken], tmp_path)
+    assert str(raised.value) == (
+        "a, b: image 2 of the 2 holds values that are no numbers, or infinite; correct its file or the preprocessing."
+    )
+
+
+def test_masks_that_are_cut_are_counted_one_by_one(tmp_path: Path) -> None:
+    cut = SQUARE.clone()
+    cut[1, 0, 0, 0] = 0.5
+    report = assess(Constant(), [batch(SQUARE), batch(cut, 1)], tmp_path)
+    assert report["facts"]["cut_masks"] == 1
 
 
 def test_a_constant_network_and_empty_masks(tmp_path: Path) -> None:
@@ -168,10 +201,12 @@ def test_one_hot_masks_are_class_numbers() -> None:
     numbers = torch.tensor([[[[0, 2, 1], [1, 0, 2]]]])
     one_hot = torch.cat([numbers == each for each in range(3)], 1).float()
     whole, cut = whole_masks(one_hot, Softmax(3))
-    assert torch.equal(whole, numbers.float()) and not cut
+    assert torch.equal(whole, numbers.float()) and cut.tolist() == [False]
     grey = torch.tensor([[[[0.0, 0.4, 0.999, 1.0]]]])
     whole, cut = whole_masks(grey, Softmax(2))
-    assert whole.flatten().tolist() == [0, 0, 0, 1] and cut
+    assert whole.flatten().tolist() == [0, 0, 0, 1] and cut.tolist() == [True]
+    several = torch.tensor([[[[0.0, 1.0]]], [[[0.5, 0.25]]], [[[1.0, 0.0]]]])
+    assert whole_masks(several, Softmax(2))[1].tolist() == [False, True, False]
 
 
 def test_names() -> None:
