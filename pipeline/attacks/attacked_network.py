@@ -41,13 +41,18 @@ class Slope(NamedTuple):
         value: of the loss.
         gradient: of its sum, of the pictures' shape.
         output: what the network gave.
-        not_finite: share of the gradient's numbers that were not finite, and are 0 instead.
+        lost: share of the numbers of each image's gradient that were not finite, and are 0 instead, (B,).
     """
 
     value: torch.Tensor
     gradient: torch.Tensor
     output: Any
-    not_finite: float
+    lost: torch.Tensor
+
+    @property
+    def not_finite(self) -> float:
+        """``lost`` of all images together."""
+        return self.lost.mean().item()
 
 
 class AttackedNetwork:
@@ -71,6 +76,8 @@ class AttackedNetwork:
             being an error.
         on_gradient: called before each gradient, for a progress bar.
         on_pictures: called with all pictures that go through the network.
+        on_not_finite: with ``keep_going``, called after each gradient that was not finite, with a truth value for each
+            image that it was computed for, (B,): whether some numbers of its gradient were not, and count as 0.
         subject: what is attacked, the beginning of messages.
 
     Raises:
@@ -94,6 +101,7 @@ class AttackedNetwork:
         keep_going: bool = False,
         on_gradient: Callable[[], object] | None = None,
         on_pictures: Callable[[torch.Tensor], object] | None = None,
+        on_not_finite: Callable[[torch.Tensor], object] | None = None,
         subject: str = "The attacked network",
     ) -> None:
         self.network = network
@@ -109,6 +117,7 @@ class AttackedNetwork:
         self.keep_going = keep_going
         self.on_gradient = on_gradient
         self.on_pictures = on_pictures
+        self.on_not_finite = on_not_finite
         self.subject = subject
 
     def like(self, network: nn.Module) -> AttackedNetwork:
@@ -149,10 +158,13 @@ class AttackedNetwork:
         slope = None if self.precision is None else self._fast_slope(pictures, loss)
         if slope is None:
             slope = self._slope(pictures, loss, None)
-        if slope.not_finite and not self.keep_going:
-            raise FloatingPointError(
-                "The attack's gradient is not finite; the network or the loss overflows on this image."
-            )
+        if slope.not_finite:
+            if not self.keep_going:
+                raise FloatingPointError(
+                    "The attack's gradient is not finite; the network or the loss overflows on this image."
+                )
+            if self.on_not_finite is not None:
+                self.on_not_finite(slope.lost > 0)
         return slope
 
     def _fast_slope(self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor]) -> Slope | None:
@@ -181,12 +193,9 @@ class AttackedNetwork:
                 value = loss(self.classes.logits(output))
                 gradient = _gradient(value.sum(), pictures)
         finite = torch.isfinite(gradient)
-        not_finite = 0.0 if finite.all() else 1 - finite.double().mean().item()
-        if not_finite:
-            gradient = gradient.where(finite, 0)
-        return Slope(
-            value.detach(), gradient, output.detach() if isinstance(output, torch.Tensor) else output, not_finite
-        )
+        lost = (~finite).flatten(1).sum(1) / finite[0].numel()
+        output = output.detach() if isinstance(output, torch.Tensor) else output
+        return Slope(value.detach(), gradient.where(finite, 0), output, lost)
 
     def output(self, pictures: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Return what the network gives for pictures in grey levels, without a gradient.

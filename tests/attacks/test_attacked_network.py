@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 import torch
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, Sigmoid, Softmax, UniformNoise
-from pipeline.utils import InputError
+from pipeline.attacks import (
+    APGD,
+    PGD,
+    AttackedNetwork,
+    IterativeFGSM,
+    ProjectedAdam,
+    Sigmoid,
+    Softmax,
+    Transfer,
+    UniformNoise,
+    num_gradients,
+)
+from pipeline.attacks.grey_levels import check_picture
+from pipeline.losses import SoftDice
+from pipeline.utils import InputError, check_images
 
 
 def make_network(channels: int, dimensions: int = 2) -> nn.Module:
@@ -36,6 +52,41 @@ def test_the_unit_interval_keeps_every_bit() -> None:
     assert torch.equal(attacked.grey_levels(images), images * 255)
     pictures = 255 * torch.rand(1000)
     assert torch.equal(attacked.images(pictures), pictures / 255)
+
+
+def random_ranges(count: int) -> list[tuple[float, float]]:
+    draw = random.Random(0)
+    whole = [(float(draw.randint(-2000, 500)), float(draw.randint(501, 3000))) for _ in range(count)]
+    # as those of normalized pictures: near to zero, or far from it
+    return whole + [(low, low + draw.uniform(0.1, 10)) for low in (draw.gauss(0, 5) for _ in range(count))]
+
+
+def test_whatever_is_in_a_range_is_a_grey_level_though_its_ends_are_rounded() -> None:
+    before = 0
+    for low, high in [(-175.0, 250.0), (-2.1179, 2.64), *random_ranges(1000)]:
+        images = torch.tensor([low, 0.9 * low + 0.1 * high, high]).view(1, 1, 3)
+        attacked = AttackedNetwork(nn.Identity(), intensity_range=(low, high))
+        check_images(images, "Images", (low, high))
+        pictures = attacked.grey_levels(images)
+        check_picture(pictures, (0.0, 255.0))
+        exact = 255 * (images.double() - low) / (high - low)
+        torch.testing.assert_close(pictures.double(), exact.clamp(0, 255), atol=1e-3 * max(1, abs(low)), rtol=0)
+        plain = (images - low) * (255 / (high - low))
+        assert torch.equal(pictures, plain.clamp(0, 255))  # what is inside keeps every bit
+        before += not (plain.min() >= 0 and plain.max() <= 255)
+    assert before > 100  # so many were refused
+
+
+def test_what_is_truly_outside_is_no_grey_level() -> None:
+    for low, high in random_ranges(200):
+        attacked = AttackedNetwork(nn.Identity(), intensity_range=(low, high))
+        for outside in (low - 1e-4 * (high - low) - 1e-5 * abs(low), high + 1e-4 * (high - low) + 1e-5 * abs(high)):
+            images = torch.tensor([outside]).view(1, 1, 1)
+            with pytest.raises(InputError, match="the images hold values from"):
+                check_images(images, "Images", (low, high))
+            with pytest.raises(InputError, match="leave the value range"):
+                check_picture(attacked.grey_levels(images), (0.0, 255.0))
+        assert attacked.grey_levels(torch.tensor(float("nan"))).isnan()
 
 
 def test_an_attack_is_the_same_whatever_range_the_network_takes() -> None:
@@ -113,7 +164,7 @@ def test_the_gradient_of_sliding_windows_is_that_of_the_joined_output() -> None:
         assert gradient[index].item() == pytest.approx(expected, rel=1e-4, abs=1e-9)
 
 
-@pytest.mark.parametrize("bounds", [(1.0, 1.0), (2.0, -1.0)])
+@pytest.mark.parametrize("bounds", [(1.0, 1.0), (2.0, -1.0), (0.0, float("inf")), (float("nan"), 1.0)])
 def test_a_range_that_does_not_rise(bounds: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="^intensity_range: two numbers are needed, the lower one first"):
         AttackedNetwork(nn.Identity(), intensity_range=bounds)
@@ -217,3 +268,69 @@ def test_a_label_has_its_cross_entropy_and_a_gradient_however_sure_the_network_i
         assert found.item() == pytest.approx(wanted.item(), abs=1e-6)
         slopes = torch.autograd.grad(found, output)[0].item(), torch.autograd.grad(wanted, exact)[0].item()
         assert slopes[0] != 0 and slopes[0] == pytest.approx(slopes[1], rel=1e-4, abs=1e-7)
+
+
+class BrokenForBright(nn.Module):
+    """The same logits; of a picture whose first pixel is above a half the gradient is no number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = make_network(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z, bright = self.network(x), x[:, :1, :1, :1] > 0.5
+        if z.requires_grad:
+            z.register_hook(lambda gradient: gradient.masked_fill(bright, float("nan")))
+        return z
+
+
+AWAY: dict[str, Any] = {"loss_function": SoftDice(), "target": None}
+
+
+@pytest.mark.parametrize(
+    ("attack", "looks"),
+    [
+        (PGD(5), 5),
+        (PGD(3, restarts=2), 6),
+        (APGD(8, **AWAY), 8),
+        (ProjectedAdam(4), 4),
+        (IterativeFGSM(), num_gradients([8.0])),
+        (Transfer(BrokenForBright().eval(), PGD(5)), 5),
+    ],
+    ids=["pgd", "restarts", "apgd", "adam", "paper", "transfer"],
+)
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
+def test_gradients_that_are_not_finite_are_counted_for_each_image(
+    attack: Any, looks: int, precision: torch.dtype | None
+) -> None:
+    pictures = 20 + 60 * torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    pictures[1, 0, 0, 0] = 230.0  # bright at every ε of 8
+    label = torch.ones(3, 1, 8, 8)
+    counts, gradients = torch.zeros(3, dtype=torch.long), []
+
+    def count(images: torch.Tensor) -> None:
+        assert images.dtype == torch.bool
+        counts.add_(images)
+
+    attacked = AttackedNetwork(
+        make_network(2) if isinstance(attack, Transfer) else BrokenForBright().eval(),
+        precision=precision,
+        keep_going=True,
+        on_gradient=lambda: gradients.append(1),
+        on_not_finite=count,
+    )
+    attack(attacked, pictures, label, [8.0])
+    assert len(gradients) == looks and counts.tolist() == [0, looks, 0]
+
+
+def test_finite_gradients_are_not_reported_and_the_share_is_that_of_each_image() -> None:
+    calls: list[torch.Tensor] = []
+    pictures = 20 + 60 * torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    attacked = AttackedNetwork(BrokenForBright().eval(), keep_going=True, on_not_finite=calls.append)
+    loss = lambda logits: logits[..., :2].sum()  # noqa: E731
+    slope = attacked.value_and_gradient(pictures, loss)
+    assert not calls and slope.lost.tolist() == [0, 0] and slope.not_finite == 0
+    pictures[1, 0, 0, 0] = 230.0
+    slope = attacked.value_and_gradient(pictures, loss)
+    assert [each.tolist() for each in calls] == [[False, True]]
+    assert slope.lost.tolist() == [0, 1] and slope.not_finite == 0.5
