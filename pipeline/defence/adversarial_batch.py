@@ -3,23 +3,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from monai.engines import default_prepare_batch
 from monai.utils import convert_to_tensor
 from torch import nn
+from torch.utils.data import DataLoader
 
 from pipeline.attacks import AttackedNetwork, Ball, GradientAttack, OutputClasses
-from pipeline.robustness import whole_masks
-from pipeline.utils import InputError, check_images, check_masks
+from pipeline.robustness import image_names, whole_masks
+from pipeline.utils import InputError, check_finite, check_images, check_masks, with_progress
 from pipeline.weights import bare_network
 
 __all__ = ["AdversarialBatch"]
-
-_SAY_RANGE = "say by the setting intensity_range of AdversarialBatch what range their values have, or scale them"
 
 
 class AdversarialBatch:
@@ -40,7 +41,8 @@ class AdversarialBatch:
         clean: part of the images that is left as it is, from 0 up to, but not, 1; where it is no whole number of a
             batch's images, it is drawn whether one more is.
         classes: how the network's output becomes classes: two by ``Softmax`` by default.
-        intensity_range: what of the images' values is grey level 0 and 255.
+        intensity_range: what of the images' values is grey level 0 and 255; an assessment must be given the same, or
+            its ε is another.
         amp: compute the attack's gradients in bfloat16.
 
     Raises:
@@ -101,6 +103,31 @@ class AdversarialBatch:
     def _set_epoch(self, engine: Engine) -> None:
         self.epoch = engine.state.epoch
 
+    def check_data(self, batches: DataLoader[Any] | Sequence[Any]) -> None:
+        """Look through the training images once, so that a long training does not end at one outside the range.
+
+        Random augmentation may widen the range in a later epoch, for which the proposed one leaves room. It draws as
+        it does in an epoch. Of several processes each looks at its own images, and all say the range of all.
+
+        Args:
+            batches: the trainer's, as they come.
+
+        Raises:
+            InputError: if images leave the intensity range, or hold what is no number; the message says what to do.
+        """
+        items: Any = batches
+        lowest, highest, seen = math.inf, -math.inf, 0
+        for batch in with_progress(items, "range of the training images", "batch"):
+            image = convert_to_tensor(default_prepare_batch(batch)[0])
+            check_finite(image, ", ".join(image_names(batch, len(image), seen)))
+            lowest, highest = min(lowest, image.min().item()), max(highest, image.max().item())
+            seen += len(image)
+        if not seen:
+            raise InputError(f"{self.attacked.subject}: there are no training images; check the data.")
+        lowest, highest = float(idist.all_reduce(lowest, "MIN")), float(idist.all_reduce(highest, "MAX"))
+        ends = torch.tensor([[[lowest, highest]]], dtype=torch.float64)
+        check_images(ends, self.attacked.subject, self.intensity_range, _say_range(lowest, highest))
+
     def largest_epsilon(self) -> float:
         """Return up to which ε is drawn in this epoch."""
         if not self.ramp_epochs:
@@ -145,7 +172,10 @@ class AdversarialBatch:
         attacked, classes = self.attacked, self.attacked.classes
         if label is None:
             raise InputError(f"{attacked.subject}: the batches have no key 'label'; attacks need the true masks.")
-        check_images(image, attacked.subject, self.intensity_range, _SAY_RANGE)
+        check_finite(image, attacked.subject)
+        low, high = self.intensity_range
+        remedy = _say_range(min(low, image.min().item()), max(high, image.max().item()))
+        check_images(image, attacked.subject, self.intensity_range, remedy)
         masks, _ = whole_masks(label, classes)
         check_masks(masks, len(image), attacked.subject, classes.mask_channels, classes.labels)
         if not self._network_is_checked:
@@ -156,3 +186,14 @@ class AdversarialBatch:
     def _draw(self) -> GradientAttack:
         number = int(torch.randint(len(self.attacks), ())) if len(self.attacks) > 1 else 0
         return self.attacks[number]
+
+
+def _say_range(lowest: float, highest: float) -> str:
+    """What to do about images that hold these values: a range with a tenth of theirs more at both ends, rounded."""
+    room = 0.1 * (highest - lowest) or 1.0
+    unit = 10 ** math.floor(math.log10(room))
+    low, high = unit * math.floor((lowest - room) / unit), unit * math.ceil((highest + room) / unit)
+    return (
+        f'say a range that leaves room for random augmentation, such as --intensity_range "[{low:g},{high:g}]", here '
+        "and in the assessment, since ε counts its 255th parts; or scale them in the preprocessing"
+    )

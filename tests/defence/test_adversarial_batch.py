@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from pipeline.losses import PixelCrossEntropy, SoftDice
 from pipeline.networks import NWCN
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
+from tests.handlers.processes import start_processes
 
 
 def batch(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -189,8 +191,13 @@ def test_bad_input_is_refused(epsilon: float, scale: int, message: str) -> None:
     [
         (
             lambda data: {"image": torch.full_like(data["image"], 2.0)},
-            "the images hold values from 2 to 2, but must be in [0, 1]; say by the setting intensity_range of "
-            "AdversarialBatch what range their values have, or scale them.",
+            "the images hold values from 2 to 2, but must be in [0, 1]; say a range that leaves room for random "
+            'augmentation, such as --intensity_range "[-0.2,2.2]", here and in the assessment, since ε counts its '
+            "255th parts; or scale them in the preprocessing.",
+        ),
+        (
+            lambda data: {"image": torch.cat([data["image"][:2], data["image"][2:] / 0])},
+            "image 3 of the 3 holds values that are no numbers, or infinite; correct its file or the preprocessing.",
         ),
         (
             lambda data: {"label": 255 * data["label"]},
@@ -199,7 +206,7 @@ def test_bad_input_is_refused(epsilon: float, scale: int, message: str) -> None:
         ),
         (lambda data: {"label": None}, "the batches have no key 'label'; attacks need the true masks."),
     ],
-    ids=["range", "mask", "no mask"],
+    ids=["range", "nan", "mask", "no mask"],
 )
 def test_what_to_do_about_bad_input_is_said(change: Any, message: str) -> None:
     network = make_network()
@@ -207,6 +214,76 @@ def test_what_to_do_about_bad_input_is_said(change: Any, message: str) -> None:
     with pytest.raises(InputError) as error:
         AdversarialBatch(network, PGD(2), 8.0)(data | change(data))
     assert str(error.value) == f"Adversarial training: {message}"
+
+
+def say_range(held: str, allowed: str, proposed: str) -> str:
+    return (
+        f"Adversarial training: the images hold values from {held}, but must be in {allowed}; say a range that leaves "
+        f'room for random augmentation, such as --intensity_range "{proposed}", here and in the assessment, since ε '
+        "counts its 255th parts; or scale them in the preprocessing."
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "proposed"),
+    [
+        # a tenth of the width more at both ends, to the next tenth of that
+        ([(-2.0, 1.0), (0.0, 5.0), (-1.0, 1.0)], "[-2.7,5.7]"),
+        ([(0.0, 255.0), (3.0, 200.0), (1.0, 2.0)], "[-30,290]"),
+        ([(-1024.0, 0.0), (0.0, 3071.0), (1.0, 2.0)], "[-1500,3500]"),
+        ([(7.0, 7.0), (7.0, 7.0), (7.0, 7.0)], "[6,8]"),
+    ],
+)
+def test_the_range_of_all_training_images_is_said_at_once(values: list[tuple[float, float]], proposed: str) -> None:
+    batches = [{"image": torch.tensor(each).view(1, 1, 1, 2).expand(2, 1, 3, 2)} for each in values]
+    network = make_network()
+    with pytest.raises(InputError) as error:
+        AdversarialBatch(network, PGD(2), 8.0).check_data(batches)
+    lowest, highest = min(low for low, _ in values), max(high for _, high in values)
+    assert str(error.value) == say_range(f"{lowest:g} to {highest:g}", "[0, 1]", proposed)
+    low, high = (float(each) for each in proposed.strip("[]").split(","))
+    width = highest - lowest
+    assert low <= lowest - 0.1 * width and high >= highest + 0.1 * width and high - low <= 1.5 * width + 2
+    AdversarialBatch(network, PGD(2), 8.0, intensity_range=(low, high)).check_data(batches)
+    AdversarialBatch(network, PGD(2), 8.0, intensity_range=(lowest - 1e-3, highest)).check_data(batches)
+
+
+def part_of_the_training_images(rank: int, folder: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    batches = [{"image": torch.tensor([(-2.0, 1.0), (0.0, 5.0)][rank]).view(1, 1, 1, 2)}]
+    with pytest.raises(InputError) as error:
+        AdversarialBatch(make_network(), PGD(2), 8.0, intensity_range=(-3.0, 3.0)).check_data(batches)
+    Path(folder, f"{rank}.txt").write_text(str(error.value), encoding="utf-8")
+    torch.distributed.destroy_process_group()
+
+
+def test_of_several_processes_each_says_the_range_of_all_images(tmp_path: Path) -> None:
+    assert start_processes(part_of_the_training_images, 2, str(tmp_path)) == [0, 0]
+    for rank in range(2):
+        said = (tmp_path / f"{rank}.txt").read_text(encoding="utf-8")
+        assert said == say_range("-2 to 5", "[-3, 3]", "[-2.7,5.7]")
+
+
+def test_training_images_with_what_is_no_number_are_named_before_the_training() -> None:
+    data = [{"image": torch.rand(2, 1, 4, 4), "id": ["a", "b"]}, {"image": torch.rand(2, 1, 4, 4), "id": ["c", "d"]}]
+    data[1]["image"][1, 0, 2, 2] = float("nan")
+    prepare = AdversarialBatch(make_network(), PGD(2), 8.0)
+    prepare.check_data(data[:1])
+    with pytest.raises(InputError, match="^c, d: image 2 of the 2 holds values that are no numbers"):
+        prepare.check_data(data)
+    with pytest.raises(InputError, match="^Adversarial training: there are no training images"):
+        prepare.check_data([])
+
+
+def test_a_batch_that_augmentation_takes_out_of_the_range_names_one_that_holds_all() -> None:
+    network = make_network()
+    data = batch(network)
+    prepare = AdversarialBatch(network, PGD(2), 8.0, intensity_range=(-2.8, 5.6))
+    prepare(data)
+    data["image"][0, 0, 0, :2] = torch.tensor([-0.5, 5.9])
+    with pytest.raises(InputError) as error:
+        prepare(data)
+    assert str(error.value) == say_range("-0.5 to 5.9", "[-2.8, 5.6]", "[-3.7,6.8]")
 
 
 @pytest.mark.parametrize("kind", ["bool", "one-hot", "not whole"])

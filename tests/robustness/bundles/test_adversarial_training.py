@@ -93,12 +93,13 @@ def test_it_is_the_defence_of_the_own_bundles() -> None:
     [
         (
             ["--intensity_range", "[0.0,0.001]"],
-            r"Adversarial training: the images hold values from .* to .*, but must be in \[0, 0.001\]; say by the "
-            r"setting intensity_range of AdversarialBatch what range their values have, or scale them\.",
+            r"Adversarial training: the images hold values from 0 to 1, but must be in \[0, 0.001\]; say a range that "
+            r'leaves room for random augmentation, such as --intensity_range "\[-0\.1,1\.1\]", here and in the '
+            r"assessment, since ε counts its 255th parts; or scale them in the preprocessing\.",
         ),
-        (["--defence_losses", "['foo']"], r"losses: name some of dice, .*; got \['foo'\]\."),
+        (["--defence_losses", "['dise']"], r"losses: there is no loss 'dise' among dice, .*; did you mean 'dice'\?"),
     ],
-    ids=["in a step", "before the first"],
+    ids=["range", "losses"],
 )
 def test_what_is_wrong_ends_in_a_sentence(volumes: Path, tmp_path: Path, setting: list[str], message: str) -> None:
     file = tmp_path / "training.json"
@@ -109,3 +110,4 @@ def test_what_is_wrong_ends_in_a_sentence(volumes: Path, tmp_path: Path, setting
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert re.search(rf"^error: {message}$", done.stderr, re.MULTILINE), done.stderr
+    assert "Epoch" not in done.stdout + done.stderr  # it is said before the training begins
