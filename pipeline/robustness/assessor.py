@@ -282,13 +282,14 @@ class Assessor:
 
         clean = self.attacked.predict(picture, label)
         keep("scores", self._rows(CLEAN, 0.0, clean, label, names, torch.zeros(len(names))))
-        gradients = torch.zeros(len(names), dtype=torch.long)
+        gradients, not_finite = torch.zeros(2, len(names), dtype=torch.long)
         shown = [Failure(self.attacked, picture, label, clean, index, name) for index, name in enumerate(names)]
         for epsilon, findings in groupby(self.battery(self.attacked, picture, label), key=lambda each: each.epsilon):
             spent = torch.zeros(len(names), dtype=torch.long)
             last: dict[str, Finding] = {}
             for step, finding in enumerate(findings):
                 spent += finding.gradients
+                not_finite += finding.not_finite
                 last[finding.attack] = finding
                 for each in shown:
                     each.offer(finding)
@@ -308,7 +309,7 @@ class Assessor:
         present = self.classes.foreground(label).flatten(2).any(2).tolist()
         for index, found in enumerate(results.values()):
             found["ceiling"] = self._ceiling(picture[index], label[index])
-            found["gradients"] = int(gradients[index])
+            found["gradients"], found["not_finite"] = int(gradients[index]), int(not_finite[index])
             found["classes"] = present[index]
         return results
 

@@ -55,6 +55,7 @@ class Finding:
         dic: their DIC, (B,).
         moved: the most that it tried to move a grey level of each image, as a part of ε, (B,).
         gradients: how many gradients it has computed for each image at this ε, (B,).
+        not_finite: how many of them had numbers that are not finite, which then pull nowhere, (B,).
     """
 
     attack: str
@@ -64,6 +65,7 @@ class Finding:
     dic: torch.Tensor
     moved: torch.Tensor
     gradients: torch.Tensor
+    not_finite: torch.Tensor
 
 
 class _Spent:
@@ -78,6 +80,7 @@ class _Spent:
         """Count anew, for all images."""
         self.watch(torch.arange(len(self._picture)))
         self.gradients = torch.zeros(len(self._picture), dtype=torch.long)
+        self.not_finite = torch.zeros_like(self.gradients)
         self.moved = torch.zeros(len(self._picture), dtype=self._picture.dtype)
 
     def watch(self, images: torch.Tensor) -> None:
@@ -92,6 +95,9 @@ class _Spent:
             self._looked, self._begins = True, None
         if self._on_gradient is not None:
             self._on_gradient()
+
+    def on_not_finite(self, images: torch.Tensor) -> None:
+        self.not_finite[self.active] += images.cpu()
 
     def on_pictures(self, pictures: torch.Tensor) -> None:
         """Look at what an attack tries; where it begins, at random or with what was found before, is no step of it."""
@@ -213,6 +219,7 @@ class _Run:
         self.spent = _Spent(picture, attacked.on_gradient)
         self.attacked = attacked.like(attacked.network)
         self.attacked.on_gradient, self.attacked.on_pictures = self.spent.on_gradient, self.spent.on_pictures
+        self.attacked.on_not_finite = self.spent.on_not_finite
         self.picture = picture
         self.label = label
         self.clean = WorstFound(self.attacked, picture, label)
@@ -229,14 +236,14 @@ class _Run:
         """Run an attack whose intensities share their steps, as it is; its cost is counted at the largest ε."""
         self.spent.begin()
         found = attack(self.attacked, self.picture, self.label, epsilons)
-        cost = self.spent.gradients.clone()
+        spent = self.spent.gradients.clone(), self.spent.not_finite.clone()
         findings = {}
         for epsilon in epsilons:
             moved = (found[epsilon] - self.picture).flatten(1).abs().amax(1).cpu() / epsilon
             prediction = self.attacked.predict(found[epsilon], self.label)
             dic = self.attacked.scores(prediction, self.label)[:, 0]
-            spent = cost if epsilon == epsilons[-1] else 0 * cost
-            findings[epsilon] = Finding(name, epsilon, found[epsilon], prediction, dic, moved.clamp(max=1), spent)
+            cost = spent if epsilon == epsilons[-1] else [0 * each for each in spent]
+            findings[epsilon] = Finding(name, epsilon, found[epsilon], prediction, dic, moved.clamp(max=1), *cost)
         return findings
 
     def at(self, name: str, attack: ContinuingAttack, epsilon: float, last: float) -> Finding:
@@ -244,7 +251,7 @@ class _Run:
         own = self.own.setdefault(name, self.clean.copy())
         self.spent.begin()
         self._attack(attack, own, epsilon, last, (own.dic > 0).nonzero().flatten())
-        return self._finding(name, epsilon, own, self.spent.moved / epsilon, self.spent.gradients)
+        return self._finding(name, epsilon, own)
 
     def refined(
         self, attacks: Sequence[Mapping[str, GradientAttack]], epsilon: float, granted: int
@@ -286,7 +293,7 @@ class _Run:
             affordable = images & (self.spent.gradients == 0) & (self.saved >= attack.iterations)
             self._attack(attack, found, epsilon, epsilon, affordable.nonzero().flatten().to(self.picture.device))
         self.saved -= self.spent.gradients
-        return self._finding(REFINED, epsilon, found, self.spent.moved / epsilon, self.spent.gradients)
+        return self._finding(REFINED, epsilon, found)
 
     def _attack(
         self,
@@ -307,7 +314,7 @@ class _Run:
         prediction = self.attacked.predict(moved, label)
         found.offer(found.picture.index_copy(0, chosen, moved), found.prediction.index_copy(0, chosen, prediction))
 
-    def _finding(
-        self, name: str, epsilon: float, found: WorstFound, moved: torch.Tensor, gradients: torch.Tensor
-    ) -> Finding:
-        return Finding(name, epsilon, found.picture, found.prediction, found.dic, moved.clamp(max=1), gradients.clone())
+    def _finding(self, name: str, epsilon: float, found: WorstFound) -> Finding:
+        spent, moved = self.spent, (self.spent.moved / epsilon).clamp(max=1)
+        cost = spent.gradients.clone(), spent.not_finite.clone()
+        return Finding(name, epsilon, found.picture, found.prediction, found.dic, moved, *cost)

@@ -65,6 +65,7 @@ def collect_facts(
         "class_images": [sum(has) for has in zip(*(found["classes"] for found in images.values()), strict=True)],
         "planned_gradients": battery.gradients(attacked.classes),
         "mean_gradients": sum(found["gradients"] for found in images.values()) / len(images),
+        "not_finite_images": sum(found["not_finite"] > 0 for found in images.values()),
         "attacks": {name: what for name, what in attacks.items() if name in tried},
         "undefined_attacks": battery.undefined(attacked.classes),
     }

@@ -209,12 +209,51 @@ def test_acceptance_criteria_may_be_dictionaries_and_are_read_at_once(tmp_path: 
         Assessor(network, tmp_path, criteria=[{"epsilon": 8.0}])
 
 
-class Smoothed(nn.Module):
+class Network(nn.Module):
+    """One that holds another."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+
+class _Broken(torch.autograd.Function):
+    """The gradient of bright pictures overflows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x.flatten(1).mean(1) > 0.7)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, slope: torch.Tensor) -> torch.Tensor:
+        return slope.masked_fill(ctx.saved_tensors[0].view(-1, 1, 1, 1), float("inf"))
+
+
+class Overflowing(Network):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(_Broken.apply(x))
+
+
+def test_images_whose_gradients_are_not_finite_are_counted(tmp_path: Path) -> None:
+    network, data = batches()
+    bright = 0.8 + 0.2 * data[0]["image"][1:]
+    data[0]["image"] = torch.cat([data[0]["image"][:1], bright])
+    report = assess_robustness(Overflowing(network), data, tmp_path / "broken", budget=TINY)
+    images = json.loads((tmp_path / "broken" / "images.json").read_text())["images"]
+    assert {name for name, found in images.items() if found["not_finite"]} == {"b"}
+    # each attack looks for gradients until the DIC is 0, and the random search looks for none
+    assert images["b"]["not_finite"] == images["b"]["gradients"] > 0
+    assert report["facts"]["not_finite_images"] == 1
+    assert any(sentence.startswith("On 1 of 3 images some gradients") for sentence in report["findings"])
+    assert assess_robustness(network, data, tmp_path / "sound", budget=TINY)["facts"]["not_finite_images"] == 0
+
+
+class Smoothed(Network):
     """Its pooling is no parameter."""
 
     def __init__(self, network: nn.Module, size: int) -> None:
-        super().__init__()
-        self.network = network
+        super().__init__(network)
         self.size = size
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

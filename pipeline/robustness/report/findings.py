@@ -52,6 +52,7 @@ def findings(report: Report) -> list[str]:
         _raised,
         _ignores_the_picture,
         _other_failed_checks,
+        _not_finite,
         _above_the_ceiling,
         _learned_nothing,
         _too_wide,
@@ -84,6 +85,16 @@ def _other_failed_checks(report: Report) -> Iterator[str]:
     leaking = any(check["name"] == LabelLeaking.name for check in failed)
     said = {LabelLeaking.name, *BROKEN_GRADIENTS} if leaking else set()
     yield from map(_told, [check for check in failed if check["name"] not in said])
+
+
+def _not_finite(report: Report) -> Iterator[str]:
+    count = report["facts"].get("not_finite_images", 0)
+    if count:
+        yield (
+            f"On {count} of {noun(report['images'], 'image')} some gradients of the attacks were not finite numbers; "
+            "there nothing pulled, so that the worst case of these images may be lower. Find what overflows in the "
+            "network."
+        )
 
 
 def _failed(report: Report) -> list[Mapping[str, Any]]:

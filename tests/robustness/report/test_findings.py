@@ -248,6 +248,12 @@ def test_what_was_cut_is_empty_or_does_not_apply_is_said_with_its_count() -> Non
     assert len(nothing) == len(sentences) - 3
 
 
+def test_gradients_that_were_not_finite_are_counted_before_the_figures() -> None:
+    sentences = said(flat(0.9, None, facts={"not_finite_images": 1}))
+    assert sentences[0].startswith("On 1 of 12 images some gradients of the attacks were not finite numbers;")
+    assert said(flat(0.9, None, facts={"not_finite_images": 0})) == said(flat(0.9, None)) == sentences[1:]
+
+
 def test_another_failed_check_comes_after_a_network_that_ignores_its_picture() -> None:
     failed = CheckResult("gradients are not zero", "failed", 1.0, "All are zero.")
     sentences = said(flat(0.9, None, sameness=1.0, checks=(failed,)))
