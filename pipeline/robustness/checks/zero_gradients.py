@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -50,14 +52,12 @@ class ZeroGradients:
         of_input = _of_input(evidence, slope.gradient == 0)
         logits, masks = kept[0], attacked.classes.target(label).squeeze(1).long()
         draw = _Draw(logits, masks, len(picture))
+        everywhere, right = torch.ones_like(masks, dtype=torch.bool), logits.argmax(1) == masks
         of_logits, of_entropy = [], []
         for _ in range(ROUNDS):
-            flat, channel = draw.pixels(torch.ones_like(masks, dtype=torch.bool)), draw.channels()
-            of_logits.append(_is_zero(evidence, lambda z: z.flatten(2)[draw.rows, channel, flat]))  # noqa: B023
-            flat = draw.pixels(logits.argmax(1) == masks)
-            of_entropy.append(
-                _is_zero(evidence, lambda z: _entropy(z.flatten(2)[draw.rows, :, flat], draw.labels(flat)))  # noqa: B023
-            )
+            pixels, channels = draw.pixels(everywhere), draw.channels()
+            of_logits.append(_is_zero(evidence, partial(_single_logits, pixels=pixels, channels=channels)))
+            of_entropy.append(_is_zero(evidence, partial(_single_entropies, pixels=draw.pixels(right))))
         shares = [torch.cat(each).double().mean().item() for each in (of_logits, of_entropy)]
         value = max(shares)
         said = (
@@ -88,14 +88,27 @@ def _of_input(evidence: Evidence, zero: torch.Tensor) -> float:
     return share if change(before, after) > SAME else 0.0
 
 
-def _entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return F.cross_entropy(logits, labels, reduction="sum")
-
-
 def _is_zero(evidence: Evidence, loss: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
     """Whether the gradient of each picture is zero everywhere, (B,)."""
     gradient = evidence.attacked.value_and_gradient(evidence.picture, loss)[1]
     return (gradient == 0).flatten(1).all(1)
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """One pixel of each picture, (B,) each: its row of the logits, its place in the flat row, its true class."""
+
+    rows: torch.Tensor
+    flat: torch.Tensor
+    labels: torch.Tensor
+
+
+def _single_logits(logits: torch.Tensor, pixels: _Pixels, channels: torch.Tensor) -> torch.Tensor:
+    return logits.flatten(2)[pixels.rows, channels, pixels.flat]
+
+
+def _single_entropies(logits: torch.Tensor, pixels: _Pixels) -> torch.Tensor:
+    return F.cross_entropy(logits.flatten(2)[pixels.rows, :, pixels.flat], pixels.labels, reduction="sum")
 
 
 class _Draw:
@@ -107,29 +120,28 @@ class _Draw:
         # a constant channel, such as the zero beside the only logit of a sigmoid, is no logit
         spread = logits.transpose(0, 1).flatten(1)
         varying = (spread.amax(1) > spread.amin(1)).nonzero().flatten().tolist()
-        self._varying = varying or list(range(logits.shape[1]))
+        self._varying = torch.tensor(varying or list(range(logits.shape[1])))
         self._each = len(logits) // pictures
         self._pictures = pictures
-        self.rows = torch.arange(pictures)
 
-    def pixels(self, allowed: torch.Tensor) -> torch.Tensor:
+    def pixels(self, allowed: torch.Tensor) -> _Pixels:
+        """Pixels where ``allowed``; of a picture that has none, any."""
         # one of the rows of each picture: labels that overlap have one each
-        self.rows = torch.arange(self._pictures) * self._each + self._below(self._each)
+        rows = torch.arange(self._pictures) * self._each + self._below(self._each)
         allowed = allowed.flatten(1).cpu()
-        return torch.tensor([self._pixel(int(row), allowed[row]) for row in self.rows])
+        flat = torch.tensor([self._pixel(self._masks[row].cpu(), allowed[row]) for row in rows])
+        return _Pixels(rows, flat, self._masks[rows, flat])
 
     def channels(self) -> torch.Tensor:
-        return torch.tensor(self._varying)[self._below(len(self._varying))]
-
-    def labels(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._masks[self.rows, pixels]
+        return self._varying[self._below(len(self._varying))]
 
     def _below(self, count: int) -> torch.Tensor:
         return torch.randint(count, (self._pictures,), generator=self._generator)
 
-    def _pixel(self, row: int, allowed: torch.Tensor) -> int:
-        mask = self._masks[row].cpu()
-        present = mask[allowed].unique() if allowed.any() else mask.unique()
-        label = present[torch.randint(len(present), (), generator=self._generator)]
-        candidates = ((mask == label) & (allowed | ~allowed.any())).nonzero().flatten()
-        return int(candidates[torch.randint(len(candidates), (), generator=self._generator)])
+    def _pixel(self, mask: torch.Tensor, allowed: torch.Tensor) -> int:
+        candidates = allowed if allowed.any() else torch.ones_like(allowed)
+        label = self._one_of(mask[candidates].unique())
+        return int(self._one_of((candidates & (mask == label)).nonzero().flatten()))
+
+    def _one_of(self, values: torch.Tensor) -> torch.Tensor:
+        return values[torch.randint(len(values), (), generator=self._generator)]
