@@ -206,7 +206,7 @@ class Assessor:
         scores = pd.DataFrame([row for found in images.values() for row in found["scores"]])
         scores = scores.astype({name: float for name in scores if name not in ("image", "attack")})
         shown = self._checked.chosen()
-        checks, spent = self._check(scores, *shown)
+        checks, spent = self._check(scores, images, *shown)
         ceilings = [found["ceiling"] for found in images.values() if found["ceiling"] is not None]
         steps = pd.DataFrame([step for found in images.values() for step in found["convergence"]])
         assessment = Assessment(
@@ -310,7 +310,7 @@ class Assessor:
         for index, found in enumerate(results.values()):
             found["ceiling"] = self._ceiling(picture[index], label[index])
             found["gradients"], found["not_finite"] = int(gradients[index]), int(not_finite[index])
-            found["classes"] = present[index]
+            found["classes"], found["full"] = present[index], bool((label[index] > 0).all())
         return results
 
     def _ceiling(self, picture: torch.Tensor, label: torch.Tensor) -> dict[str, float] | None:
@@ -338,7 +338,12 @@ class Assessor:
         ]
 
     def _check(
-        self, scores: pd.DataFrame, picture: torch.Tensor, label: torch.Tensor, names: tuple[str, ...]
+        self,
+        scores: pd.DataFrame,
+        images: Mapping[str, Mapping[str, Any]],
+        picture: torch.Tensor,
+        label: torch.Tensor,
+        names: tuple[str, ...],
     ) -> tuple[list[CheckResult], int]:
         """What the checks find, and how many gradients they need for an image."""
         spent = 0
@@ -356,8 +361,10 @@ class Assessor:
             on_gradient=count,
             subject=type(self.attacked.network).__name__,
         )
-        floor = None if self.constant is None else sum(self._floor.values()) / len(self._floor)
-        evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor, self._fresh)
+        floor = None if self.constant is None else self._floor
+        empty = frozenset(name for name, found in images.items() if not any(found["classes"]))
+        full = frozenset(name for name, found in images.items() if found["full"])
+        evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor, self._fresh, empty, full)
         return [check(evidence) for check in CHECKS], spent
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "phantoms",
     "several_losses",
     "table_of",
+    "towards_the_inverse_mask",
     "train",
     "trained_nlcen",
     "trained_unet",
@@ -92,6 +93,16 @@ def several_losses(epsilon: float = 16.0, steps: int = 4) -> Attacked:
         reach = epsilon * torch.rand((), generator=generator).item() + 0.1
         loss = losses[int(torch.randint(len(losses), (), generator=generator))]
         return _descend(network, picture, label, reach, steps, lambda z: -loss(z, label))
+
+    return attacked
+
+
+def towards_the_inverse_mask(epsilon: float = 32.0, steps: int = 4) -> Attacked:
+    """Adversarial training with the paper's loss alone, which no other loss is withstood by."""
+    loss = PixelCrossEntropy("sum")
+
+    def attacked(network: nn.Module, picture: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        return _descend(network, picture, label, epsilon, steps, lambda z: loss(z, inverse_mask(label)))
 
     return attacked
 
@@ -291,7 +302,7 @@ def table_of(
         "cross-entropy": PGD(10, loss_function=PixelCrossEntropy("sum"), target=None),
         "inversion": PGD(10, target=inverse_mask),
         "margin": PGD(10, loss_function=Margin(), target=None),
-        "soft Dice": PGD(10, loss_function=dice, target=None),
+        "dice": PGD(10, loss_function=dice, target=None),
         "shrink": PGD(10, loss_function=ShrinkLoss(), target=None),
         "grow": PGD(10, loss_function=GrowLoss(), target=None),
         NOISE: UniformNoise(),

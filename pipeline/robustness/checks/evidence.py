@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import mean
 
 import pandas as pd
 import torch
@@ -44,8 +46,10 @@ class Evidence:
         images: their names in the column ``image`` of the table.
         scores: the whole table, all images, all attacks, see ``pipeline.robustness.scores``.
         epsilons: the intensities that were attacked, in grey levels, rising.
-        floor: mean DIC of the best constant mask, None where there is none.
+        floor: DIC of the best constant mask on each image of the table, by name; None where there is none.
         fresh: a copy of the network from before it saw any picture; None where it cannot be copied.
+        empty: the images of the table whose masks have no foreground.
+        full: those whose masks have no background.
     """
 
     attacked: AttackedNetwork
@@ -54,8 +58,10 @@ class Evidence:
     images: tuple[str, ...]
     scores: pd.DataFrame
     epsilons: tuple[float, ...]
-    floor: float | None = None
+    floor: Mapping[str, float] | None = None
     fresh: nn.Module | None = None
+    empty: frozenset[str] = frozenset()
+    full: frozenset[str] = frozenset()
 
     @cached_property
     def repeated(self) -> Repeated:
@@ -68,6 +74,10 @@ class Evidence:
             changes.append(change(first, other))
             shares.append((self.attacked.classes.decide(other) != classes).double().mean().item())
         return Repeated(max(changes), max(shares))
+
+    def mean_floor(self, images: Iterable[str]) -> float | None:
+        """Return the mean DIC of the best constant mask on these images; None where there is none."""
+        return None if self.floor is None else mean(self.floor[image] for image in images)
 
     @property
     def is_random(self) -> bool:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from ..scores import CLEAN, REFINED
 from .check import CheckResult
 from .evidence import Evidence
-from .probe import lowest_dic, without_gradients
+from .probe import lowest_dic
+from .table_attacks import by_gradient
 
 __all__ = ["GradientFree"]
 
@@ -26,7 +28,7 @@ class GradientFree:
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         scores = evidence.scores
-        free = scores[[without_gradients(name) for name in scores["attack"]]]
+        free = scores[[not (name in (CLEAN, REFINED) or by_gradient(name)) for name in scores["attack"]]]
         gains: dict[tuple[str, float], float] = {}
         for (name, epsilon), rows in free.groupby(["attack", "epsilon"]):
             lowest = lowest_dic(evidence, list(rows["image"]))

@@ -20,7 +20,8 @@ CLEARLY = 0.01
 
 
 class HugeEpsilon:
-    """20 steps of soft Dice, margin or shrink at ε = 128 bring the mean DIC down to the best constant mask's.
+    """20 steps of soft Dice, margin or shrink at ε = 128 bring the mean DIC down to the best constant mask's on
+    these pictures.
 
     There every picture can become plain grey, and no network can tell one from another. Without a floor, half of the
     clean DIC is the bound. A loss is tried where those before it were not enough. The value is the mean of the lowest
@@ -35,7 +36,7 @@ class HugeEpsilon:
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         attacked, picture, label = evidence.attacked, evidence.picture, evidence.label
-        bound = evidence.floor
+        bound = evidence.mean_floor(evidence.images)
         if bound is None:
             bound = PART_OF_CLEAN * dic_of(attacked, picture, label).mean().item()
         lowest, left = torch.tensor(torch.inf), torch.inf

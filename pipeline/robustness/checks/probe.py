@@ -11,8 +11,9 @@ import torch
 from pipeline.attacks import AttackedNetwork
 from pipeline.losses import Margin, PixelCrossEntropy, SoftDice
 
-from ..scores import CLEAN, NOISE, REFINED, worst_case
+from ..scores import CLEAN, worst_case
 from .evidence import Evidence
+from .table_attacks import by_gradient
 
 __all__ = [
     "CROSS_ENTROPY",
@@ -22,7 +23,6 @@ __all__ = [
     "dic_of",
     "lowest_dic",
     "margins",
-    "without_gradients",
 ]
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -81,22 +81,17 @@ def descend(
     return (picture + delta).clamp(0, 255)
 
 
-def without_gradients(attack: str) -> bool:
-    """Return whether an attack of that name follows no gradient of the attacked network."""
-    return attack.lower().startswith(("square", "transfer", NOISE))
-
-
 def lowest_dic(evidence: Evidence, images: Sequence[str] | None = None) -> pd.Series:
     """Return by ε the mean DIC, over images, of the worst that attacks with gradients alone found within ε.
 
-    The refinement is left out: it goes on from what attacks without gradients have found, too.
+    The refinement is not one of them: it goes on from what attacks without gradients have found, too.
 
     Args:
         evidence: what is looked at.
         images: of these alone; all by default.
     """
     scores = evidence.scores
-    kept = scores[[name == CLEAN or not (name == REFINED or without_gradients(name)) for name in scores["attack"]]]
+    kept = scores[[name == CLEAN or by_gradient(name) for name in scores["attack"]]]
     if images is not None:
         kept = kept[kept["image"].isin(images)]
     return worst_case(kept).groupby("epsilon")["DIC"].mean()
