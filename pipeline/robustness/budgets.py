@@ -27,7 +27,7 @@ class Budget:
         checked: images that the checks look at.
 
     Raises:
-        InputError: if a recipe does not exist; the message names the nearest one.
+        InputError: if a recipe does not exist; the message names those that do.
     """
 
     epsilons: tuple[float, ...]

@@ -24,7 +24,6 @@ from pipeline.losses import (
     Tsallis,
     TsallisSweep,
 )
-from pipeline.settings.structure import nearest
 from pipeline.utils import InputError
 
 __all__ = ["RECIPES", "Recipe", "check_losses"]
@@ -76,8 +75,8 @@ def check_losses(names: Iterable[str], setting: str) -> None:
         setting: what names them, the beginning of the message.
 
     Raises:
-        InputError: if there is no such loss; the message names the nearest one.
+        InputError: if there is no such loss; the message names those that there are.
     """
     for name in names:
         if name not in RECIPES:
-            raise InputError(f"{setting}: there is no loss '{name}' among {', '.join(RECIPES)}{nearest(name, RECIPES)}")
+            raise InputError(f"{setting}: there is no loss '{name}'; there are {', '.join(RECIPES)}.")

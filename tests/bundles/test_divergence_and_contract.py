@@ -149,7 +149,7 @@ def test_what_is_wrong_from_the_start_leaves_no_run(
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"defence_losses": ["foo"]}, "losses: name some of dice,"),
+        ({"defence_losses": ["foo"]}, "losses: there is no loss 'foo'; there are dice,"),
         ({"average_momentum": 2.0}, "--average_momentum must be a number above 0 and of at most 1, or null, got 2.0."),
     ],
 )

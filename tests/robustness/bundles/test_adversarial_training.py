@@ -97,7 +97,7 @@ def test_it_is_the_defence_of_the_own_bundles() -> None:
             r'leaves room for random augmentation, such as --intensity_range "\[-0\.1,1\.1\]", here and in the '
             r"assessment, since ε counts its 255th parts; or scale them in the preprocessing\.",
         ),
-        (["--defence_losses", "['dise']"], r"losses: there is no loss 'dise' among dice, .*; did you mean 'dice'\?"),
+        (["--defence_losses", "['dise']"], r"losses: there is no loss 'dise'; there are dice, .*, grow\."),
     ],
     ids=["range", "losses"],
 )
