@@ -70,7 +70,7 @@ def test_an_entry_has_the_report_s_hash_and_no_image_s_name(tmp_path: Path) -> N
     assert why_not_ranked(entry) == []
 
 
-FAILED = {"name": "no label leaking", "status": "failed", "value": 0.2, "meaning": "It leaks."}
+FAILED = {"name": "attacks agree", "status": "failed", "value": 0.2, "meaning": "It leaks."}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ FAILED = {"name": "no label leaking", "status": "failed", "value": 0.2, "meaning
         ({"images": 15}, "15 images are fewer than 16"),
         ({"floor": dict.fromkeys(("8", "16", "32"), None)}, "there are no training masks for the floor"),
         ({"floor": dict.fromkeys(("8", "16", "32"), 0.99)}, "the clean DIC is not above the floor of 0.990"),
-        ({"checks": [*PASSED, FAILED]}, "a check failed: no label leaking"),
+        ({"checks": [*PASSED, FAILED]}, "a check failed: attacks agree"),
         ({"checks": PASSED[1:]}, "7 checks passed, fewer than 8"),
         ({"left_out": 3}, "3 images were left out"),
         ({"commit": "c0ffee+dirty"}, "the code is not that of a commit (c0ffee+dirty)"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .attacks_agree import AttacksAgree
 from .average_over_draws import AverageOverDraws
 from .batch_independence import BatchIndependence
 from .check import Check, CheckResult, Status
@@ -13,7 +14,6 @@ from .forward_passes import ForwardPasses
 from .gradient_free import GradientFree
 from .gradient_mode import GradientMode
 from .huge_epsilon import HugeEpsilon
-from .label_leaking import LabelLeaking
 from .mirrored_pictures import MirroredPictures
 from .moving_attacks import MovingAttacks
 from .one_step import OneStep
@@ -35,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
     FiniteDifferences(),
     AverageOverDraws(),
     MovingAttacks(),
-    LabelLeaking(),
+    AttacksAgree(),
     GradientFree(),
     OneStep(),
     MirroredPictures(),

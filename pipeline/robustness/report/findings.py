@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pipeline.robustness.assessment import MEASURED
+from pipeline.robustness.checks.attacks_agree import AttacksAgree
 from pipeline.robustness.checks.finite_differences import FiniteDifferences
 from pipeline.robustness.checks.forward_passes import ForwardPasses
 from pipeline.robustness.checks.gradient_mode import GradientMode
-from pipeline.robustness.checks.label_leaking import LabelLeaking
 from pipeline.robustness.checks.zero_gradients import ZeroGradients
 from pipeline.robustness.recipes import RECIPES
 from pipeline.robustness.scores import NOISE, PAPER
@@ -48,7 +48,7 @@ def findings(report: Report) -> list[str]:
     """
     # the order is that of importance
     parts = (
-        _leaking,
+        _withstood,
         _raised,
         _ignores_the_picture,
         _other_failed_checks,
@@ -71,19 +71,19 @@ def findings(report: Report) -> list[str]:
     return [sentence for part in parts for sentence in part(report)]
 
 
-def _leaking(report: Report) -> Iterator[str]:
-    """Leaks; where gradients do not work an attack takes nothing for another reason, which is said before."""
+def _withstood(report: Report) -> Iterator[str]:
+    """An attack that takes nothing where another takes much; gradients that do not work explain it, and come before."""
     failed = _failed(report)
-    leaks = [check for check in failed if check["name"] == LabelLeaking.name]
-    if leaks:
+    withstood = [check for check in failed if check["name"] == AttacksAgree.name]
+    if withstood:
         yield from map(_told, [check for check in failed if check["name"] in BROKEN_GRADIENTS])
-        yield from map(_told, leaks)
+        yield from map(_told, withstood)
 
 
 def _other_failed_checks(report: Report) -> Iterator[str]:
     failed = _failed(report)
-    leaking = any(check["name"] == LabelLeaking.name for check in failed)
-    said = {LabelLeaking.name, *BROKEN_GRADIENTS} if leaking else set()
+    withstood = any(check["name"] == AttacksAgree.name for check in failed)
+    said = {AttacksAgree.name, *BROKEN_GRADIENTS} if withstood else set()
     yield from map(_told, [check for check in failed if check["name"] not in said])
 
 
@@ -107,8 +107,8 @@ def _told(check: Mapping[str, Any]) -> str:
 
 
 def _raised(report: Report) -> Iterator[str]:
-    """Label leaking as the figures show it, where no check was asked, or none could be applied."""
-    if any(check["name"] == LabelLeaking.name and check["status"] != "not applicable" for check in report["checks"]):
+    """An attack that helps, as the figures show it, where no check was asked, or none could be applied."""
+    if any(check["name"] == AttacksAgree.name and check["status"] != "not applicable" for check in report["checks"]):
         return
     clean = report["clean"]["DIC"]
     higher = [
@@ -121,8 +121,8 @@ def _raised(report: Report) -> Iterator[str]:
         dic, name, epsilon = max(higher)
         yield (
             f"The attack '{name}' raises DIC from {clean:.3f} on the clean pictures to {dic:.3f} at ε = {epsilon}: "
-            "either the network reads the mask off the perturbation (label leaking), or the attack does not work; its "
-            "curve says nothing about robustness."
+            "either the network was trained against it, or draws too much, which it trims, or the attack does not "
+            "work; its curve says nothing about robustness."
         )
 
 

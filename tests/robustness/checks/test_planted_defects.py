@@ -33,7 +33,7 @@ FORWARD, BATCH = "forward passes agree", "results do not depend on the batch"
 MODE, LOGITS = "same logits with and without gradients", "output is logits"
 ZERO, SCALE = "gradients are not zero", "rescaled logits"
 DIFFERENCES, HUGE = "gradient against finite differences", "a huge ε breaks it"
-DRAWS, LEAK = "average over draws", "no label leaking"
+DRAWS, LEAK = "average over draws", "attacks agree"
 EARLIER, MIRRORED = "answers do not depend on earlier pictures", "mirrored pictures fall alike"
 QUICK = (FORWARD, BATCH, EARLIER, MODE, LOGITS, ZERO, DIFFERENCES)
 

@@ -63,61 +63,61 @@ HONEST: list[tuple[float, Figures]] = [
 ]
 
 
-def test_an_attack_that_takes_nothing_is_a_leak_where_another_takes_little_too() -> None:
+def test_an_attack_that_takes_nothing_is_an_alarm_where_another_takes_little_too() -> None:
     # a U-Net trained against the paper's loss alone, for 600 steps
-    found = check("no label leaking", 0.907, {"paper": {8: 0.904}, "dice": {8: 0.819}})
+    found = check("attacks agree", 0.907, {"paper": {8: 0.904}, "dice": {8: 0.819}})
     assert found.status == "failed" and found.value == pytest.approx(0.085)
     assert "where another attack is 0.085 lower, and no larger ε was tried" in found.meaning
 
 
 def test_an_attack_that_takes_nothing_at_one_epsilon_must_take_little_at_all_larger_ones() -> None:
-    found = check("no label leaking", 0.934, TAKING_MOST)
+    found = check("attacks agree", 0.934, TAKING_MOST)
     assert found.status == "failed" and found.value == pytest.approx(0.933 - 0.864)
     # 0.050 of 0.388
     assert "paper leaves DIC 0.933 (clean 0.934), where another attack is 0.069 lower" in found.meaning
     assert "at larger ε it takes 13% of what the worst takes at most" in found.meaning
     # nothing but the largest ε has changed
     more = {**TAKING_MOST, "paper": {**TAKING_MOST["paper"], 32: 0.87}}
-    assert check("no label leaking", 0.934, more).status == "passed"
+    assert check("attacks agree", 0.934, more).status == "passed"
     # what the noise finds is a worst case, too
-    assert check("no label leaking", 0.934, {**more, "noise": {32: 0.3}}).status == "failed"
+    assert check("attacks agree", 0.934, {**more, "noise": {32: 0.3}}).status == "failed"
 
 
 @pytest.mark.parametrize("epsilons", [(8, 16, 32), (16,), (8, 32)])
-def test_label_leaking_is_seen_in_the_table(epsilons: tuple[float, ...]) -> None:
+def test_attacks_agree_is_seen_in_the_table(epsilons: tuple[float, ...]) -> None:
     figures = {attack: {epsilon: curve[epsilon] for epsilon in epsilons} for attack, curve in LEAKING.items()}
-    found = check("no label leaking", 0.938, figures)
+    found = check("attacks agree", 0.938, figures)
     worst = epsilons[-1]
     assert found.status == "failed"
     assert found.value == pytest.approx(LEAKING["paper"][worst] - LEAKING["dice"][worst])
 
 
 @pytest.mark.parametrize(("clean", "figures"), HONEST)
-def test_attacks_that_differ_are_no_leak(clean: float, figures: Figures) -> None:
-    found = check("no label leaking", clean, figures)
+def test_attacks_that_differ_are_no_alarm(clean: float, figures: Figures) -> None:
+    found = check("attacks agree", clean, figures)
     assert (found.status, found.value) == ("passed", 0.0)
 
 
-def test_a_network_that_has_learned_nothing_leaks_nothing() -> None:
-    found = check("no label leaking", 0.013, {"paper": {8: 0.35}, "dice": {8: 0.0}})
+def test_a_network_that_has_learned_nothing_raises_none() -> None:
+    found = check("attacks agree", 0.013, {"paper": {8: 0.35}, "dice": {8: 0.0}})
     assert (found.status, found.value) == ("not applicable", pytest.approx(0.013))
 
 
-def test_label_leaking_is_seen_in_the_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attacks_agree_is_seen_in_the_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attack that leads back to the clean picture, where the table only has its best one."""
-    from pipeline.robustness.checks import label_leaking
+    from pipeline.robustness.checks import attacks_agree
 
-    descend = label_leaking.descend
+    descend = attacks_agree.descend
 
     def leaking(attacked: AttackedNetwork, picture: torch.Tensor, *rest: object, **more: object) -> torch.Tensor:
         return descend(attacked, picture, *rest, **more) if more["towards"] is None else picture
 
-    monkeypatch.setattr(label_leaking, "descend", leaking)
-    found = check("no label leaking", 1.0, {"inversion": {32.0: 0.9}, "dice": {32.0: 0.1}})
+    monkeypatch.setattr(attacks_agree, "descend", leaking)
+    found = check("attacks agree", 1.0, {"inversion": {32.0: 0.9}, "dice": {32.0: 0.1}})
     assert found.status == "failed" and "inverse mask" in found.meaning
     assert found.value is not None and found.value >= 0.9
     # the paper's attack is the same direction, as it is, and on all images
-    found = check("no label leaking", 1.0, {"paper": {32.0: 0.9}, "dice": {32.0: 0.1}})
+    found = check("attacks agree", 1.0, {"paper": {32.0: 0.9}, "dice": {32.0: 0.1}})
     assert found.status == "passed"
 
 

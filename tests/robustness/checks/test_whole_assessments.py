@@ -124,7 +124,7 @@ def test_a_network_trained_against_one_attack_alone_is_told(tmp_path: Path) -> N
     network = trained_unet(400, towards_the_inverse_mask())
     picture, label = phantoms(range(1000, 1006))
     _, failed = assessed(network, picture / 255, label, tmp_path)
-    assert set(failed) == {"no label leaking"}
-    told = failed["no label leaking"]["meaning"]
+    assert set(failed) == {"attacks agree"}
+    told = failed["attacks agree"]["meaning"]
     # it says what was seen: which of two reasons it has was not asked
     assert "paper leaves DIC" in told and "the network withstands this attack and not others" in told

@@ -67,7 +67,7 @@ def undefended() -> Assessment:
         epsilons=EPSILONS,
         checks=[
             CheckResult("forward passes agree", "passed", 0.0, "Two passes give the same."),
-            CheckResult("no label leaking", "passed", -0.02, "No attack scores above the clean pictures."),
+            CheckResult("attacks agree", "passed", -0.02, "No attack scores above the clean pictures."),
             CheckResult("pixels without gradient", "passed", 0.0123, "The gradient is there."),
             CheckResult("rescaled logits", "not applicable", None, "There are no logits."),
         ],
@@ -119,7 +119,7 @@ def leaking() -> Assessment:
     means = {"paper": (0.936, 0.942, 0.905), "cross-entropy": (0.935, 0.94, 0.856), "dice": (0.92, 0.872, 0.21)}
     checks = [
         CheckResult("one step beats many", "failed", 0.03, "Masked gradients: a single step is stronger than forty."),
-        CheckResult("no label leaking", "failed", 0.01, "The paper's attack scores above the clean pictures."),
+        CheckResult("attacks agree", "failed", 0.01, "The paper's attack scores above the clean pictures."),
     ]
     scores = scores_of(0.932, means, spread=0.002)
     floor = dict.fromkeys(scores["image"].unique(), 0.846)

@@ -34,7 +34,7 @@ def flat(clean: float, floor: float | None, **changes: Any) -> Assessment:
 
 def test_a_leak_comes_first_then_other_failed_checks_then_the_single_attack_and_the_floor() -> None:
     sentences = said(leaking())
-    assert sentences[0].startswith("The check 'no label leaking' failed (0.01)")
+    assert sentences[0].startswith("The check 'attacks agree' failed (0.01)")
     assert sentences[1].startswith("The check 'one step beats many' failed")
     assert "at ε = 32 'paper' alone reads DIC 0.905 where the worst case is 0.211" in sentences[2]
     assert "From ε = 32 on the worst case, DIC 0.211, is below the 0.846" in sentences[3]
@@ -45,7 +45,7 @@ def test_gradients_that_do_not_work_come_before_a_leak_which_they_explain() -> N
     broken = CheckResult("gradients are not zero", "failed", 1.0, "All are zero.")
     sentences = said(replace(leaking(), checks=[*leaking().checks, broken]))
     assert sentences[0].startswith("The check 'gradients are not zero' failed (1)")
-    assert sentences[1].startswith("The check 'no label leaking' failed")
+    assert sentences[1].startswith("The check 'attacks agree' failed")
     assert sentences[2].startswith("The check 'one step beats many' failed")
     assert sum("failed" in sentence for sentence in sentences) == 3
 
@@ -61,8 +61,8 @@ def test_a_network_that_loses_nothing_is_not_believed() -> None:
 def test_without_a_check_the_figures_tell_of_the_leak() -> None:
     sentences = said(replace(leaking(), checks=[]))
     assert "'paper' raises DIC from 0.931 on the clean pictures to 0.942 at ε = 8" in sentences[0]
-    assert "label leaking" in sentences[0]
-    passed = [CheckResult("no label leaking", "passed", 0.0, "")]
+    assert "trained against it, or draws too much" in sentences[0]
+    passed = [CheckResult("attacks agree", "passed", 0.0, "")]
     assert not any("raises DIC" in sentence for sentence in said(replace(leaking(), checks=passed)))
     assert not any("raises DIC" in sentence for sentence in said(replace(undefended(), checks=[])))
 

@@ -14,7 +14,7 @@ from .evidence import Evidence
 from .probe import CROSS_ENTROPY, SOFT_DICE, Loss, descend, dic_of, lowest_dic
 from .table_attacks import adds_only, by_gradient, takes_only
 
-__all__ = ["LabelLeaking"]
+__all__ = ["AttacksAgree"]
 
 STEPS = 6
 # of a random network
@@ -69,7 +69,7 @@ class _Figures:
         return (self.clean - left) / (self.clean - lowest) if lowest < self.clean else 1.0
 
 
-class LabelLeaking:
+class AttacksAgree:
     """No attack by gradients takes nothing where another one takes .05 of DIC more, and little at all larger ε.
 
     A network that was trained against one attack withstands that attack, whether it reads the true mask off the
@@ -87,14 +87,14 @@ class LabelLeaking:
     images: on a few, an attack may take next to nothing by chance. The value is the largest distance of two attacks
     where there is an alarm, 0 where there is none. Figures in the table of a random network are single draws, too loose
     for this: only its last pictures count, each as the mean of 4 draws. A network that has learned nothing, which is
-    below the floor on clean pictures, has nothing to leak.
+    below the floor on clean pictures, is not judged.
 
     Example:
-        >>> LabelLeaking()(evidence).status
+        >>> AttacksAgree()(evidence).status
         'passed'
     """
 
-    name = "no label leaking"
+    name = "attacks agree"
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         scores = evidence.scores
