@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -240,7 +241,6 @@ def _in_worst_case(matrix: Matrix, claim: Mapping[str, Any]) -> Iterator[str]:
         for key in sorted({"budget", "epsilons"} & claim.keys()):
             yield f"claim: {key}: only for the reading '{WORST_CASE}'; add it to the readings, or remove this."
         return
-    yield from _in_epsilons("claim", claim)
     for data in claim["data"]:
         settings = {**matrix.settings, **matrix.data[data].settings}
         epsilons = claim.get("epsilons", settings.get("epsilons"))
@@ -249,9 +249,8 @@ def _in_worst_case(matrix: Matrix, claim: Mapping[str, Any]) -> Iterator[str]:
                 f"claim: the reading '{WORST_CASE}' needs 'epsilons', such as [2.0, 8.0, 32.0], here or in the "
                 "settings: the battery and the paper's attack have others by default."
             )
-        elif epsilons[-1] > GREY_LEVELS:
-            yield f"claim: {WORST_CASE}: epsilons: a grey level can change by {GREY_LEVELS} at most, got {epsilons}."
         else:
+            yield from _in_epsilons(f"claim: {WORST_CASE}", {"epsilons": epsilons}, GREY_LEVELS)
             for epsilon in sorted(set(epsilons) - set(settings.get("epsilons", PAPER_EPSILONS))):
                 yield f"claim: epsilons: the paper's attack has no {epsilon:g}, so that the two could not be compared."
 
@@ -274,9 +273,9 @@ def _compared(matrix: Matrix) -> list[str]:
     return [network_name(network, nlce) for network in matrix.networks for nlce in matrix.comparison["nlce"]]
 
 
-def _in_epsilons(where: str, settings: Mapping[str, Any]) -> Iterator[str]:
+def _in_epsilons(where: str, settings: Mapping[str, Any], at_most: float = math.inf) -> Iterator[str]:
     try:
-        check_epsilons(settings.get("epsilons", []))
+        check_epsilons(settings.get("epsilons", []), at_most)
     except InputError as error:
         yield f"{where}: {error}"
 

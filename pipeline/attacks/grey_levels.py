@@ -36,8 +36,8 @@ def project(delta: torch.Tensor, picture: torch.Tensor, reach: Reach, value_rang
     return torch.minimum(torch.maximum(delta, low - picture), high - picture)
 
 
-def check_epsilons(epsilons: Sequence[float]) -> None:
-    """Raise an ``InputError`` for intensities that are not above 0, or do not rise."""
+def check_epsilons(epsilons: Sequence[float], at_most: float = math.inf) -> None:
+    """Raise an ``InputError`` for intensities that are not above 0, do not rise, or leave ``at_most``."""
     if not isinstance(epsilons, Sequence):
         raise InputError(f"epsilons: a list of intensities in grey levels is needed, got {epsilons!r}.")
     if any(not epsilon > 0 for epsilon in epsilons):
@@ -46,6 +46,8 @@ def check_epsilons(epsilons: Sequence[float]) -> None:
         raise InputError(f"epsilons must be finite, got {list(epsilons)}.")
     if any(larger <= smaller for smaller, larger in zip(epsilons, epsilons[1:])):  # noqa: B905
         raise InputError(f"epsilons: the intensities must rise and not repeat, got {list(epsilons)}.")
+    if epsilons and epsilons[-1] > at_most:
+        raise InputError(f"epsilons: a grey level can change by {at_most:g} at most, got {list(epsilons)}.")
 
 
 def check_step(step: float) -> None:

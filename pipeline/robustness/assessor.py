@@ -380,7 +380,5 @@ def _budget(budget: str | Budget, epsilons: Sequence[float] | None) -> Budget:
         budget = find_budget(budget)
     if epsilons is None:
         return budget
-    check_epsilons(epsilons)
-    if epsilons[-1] > GREY_LEVELS:
-        raise InputError(f"epsilons: a grey level can change by {GREY_LEVELS} at most, got {list(epsilons)}.")
+    check_epsilons(epsilons, GREY_LEVELS)
     return dataclasses.replace(budget, epsilons=tuple(float(epsilon) for epsilon in epsilons))

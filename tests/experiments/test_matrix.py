@@ -290,7 +290,7 @@ LARGEST = "claim: worst_case: epsilons: a grey level can change by 255 at most, 
             "ablation: stages: frozen: settings: 'epsilons' must be those of the cells that it is compared with; set "
             "it in the matrix's settings instead.",
         ),
-        ({"claim": {**WORST_CASE, "epsilons": [8.0, 2.0]}}, f"claim: {RISE} [8.0, 2.0]."),
+        ({"claim": {**WORST_CASE, "epsilons": [8.0, 2.0]}}, f"claim: worst_case: {RISE} [8.0, 2.0]."),
         ({"claim": {**WORST_CASE, "epsilons": [2.0, 300.0]}}, f"{LARGEST} [2.0, 300.0]."),
         ({"claim": WORST_CASE, "settings": {"epsilons": [2.0, 300.0]}}, f"{LARGEST} [2.0, 300.0]."),
     ],
