@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -45,12 +46,15 @@ def make_cells(matrix: Matrix) -> list[Cell]:
     """Return all cells of a matrix: none before those that it needs, and all of one seed before the next.
 
     Raises:
-        InputError: if a configuration file that a cell needs does not exist.
+        InputError: if a configuration file that a cell needs does not exist, or two cells have one name.
     """
     cells: list[Cell] = []
     for seed in matrix.seeds:
         trained = [*_compared(matrix, seed), *_ablated(matrix, seed)]
         cells += [*trained, *_claimed(matrix, seed), *_defended(matrix, seed, trained)]
+    name, count = Counter(cell.name for cell in cells).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{matrix.path}: two cells are named '{name}'; rename one of the files that they are named by.")
     return cells
 
 

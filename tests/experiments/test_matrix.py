@@ -138,6 +138,14 @@ def test_the_worst_case_of_stages_of_the_ablation(project: Project) -> None:
     assert [Path(file).stem for file in attacked.config_files] == ["train", "evaluate", "robustness"]
 
 
+def test_two_cells_of_one_name_are_refused(project: Project) -> None:
+    claim = {"data": ["lungs"], "networks": ["nlcen_nlce"], "readings": ["twelve_bit"]}
+    (project.folder / "bundle/variants/defence_mixed.json").write_text("{}")
+    project.change(claim={**claim, "trained": ["defence_mixed"], "defences": ["mixed"]}, ablation=None)
+    with pytest.raises(InputError, match="two cells are named 'lungs-claim-defence_mixed-nlcen_nlce-seed0'; rename one"):
+        make_cells(read_matrix(project.matrix))
+
+
 def test_a_reading_for_some_networks_only(project: Project) -> None:
     claim = {"data": ["lungs"], "networks": ["nlcen_nlce", "nlcen"], "readings": ["twelve_bit"]}
     project.change(claim={**claim, "only": {"twelve_bit": ["nlcen"]}}, ablation=None)
