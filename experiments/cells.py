@@ -54,7 +54,7 @@ def make_cells(matrix: Matrix) -> list[Cell]:
         cells += [*trained, *_claimed(matrix, seed), *_defended(matrix, seed, trained)]
     name, count = Counter(cell.name for cell in cells).most_common(1)[0]
     if count > 1:
-        raise InputError(f"{matrix.path}: two cells are named '{name}'; rename one of the files that they are named by.")
+        raise InputError(f"{matrix.path}: two cells are named '{name}'; rename one of their files.")
     return cells
 
 
