@@ -67,8 +67,7 @@ class _Teller:
         if isinstance(function, functools.partial):
             parts = [self.describe(function.func), *map(self._shown, function.args), self._shown(function.keywords)]
             return f"functools.partial({', '.join(parts)})"
-        kind: Any = function if hasattr(function, "__qualname__") else type(function)
-        name = f"{kind.__module__}.{kind.__qualname__}"
+        name = _name(function if hasattr(function, "__qualname__") else type(function))
         if id(function) in self._told:
             return name
         self._told[id(function)] = function
@@ -97,7 +96,7 @@ class _Teller:
 
     def _class(self, kind: type) -> str:
         """The name of a class, and a hash of what it and those that it is made from do."""
-        name = f"{kind.__module__}.{kind.__qualname__}"
+        name = _name(kind)
         if id(kind) in self._told:
             return name
         self._told[id(kind)] = kind
@@ -108,7 +107,9 @@ class _Teller:
     def _member(self, value: object) -> str:
         for inside in ("__func__", "fget"):  # of static and class methods, and properties
             value = getattr(value, inside, value)
-        return self._code(value) if isinstance(value, FunctionType) else self._shown(value)
+        if isinstance(value, FunctionType):
+            return self._code(value)
+        return self._shown(value) if _is_setting(value) else ""  # what C computes is torch's or Python's
 
     def _code(self, function: object) -> str:
         """A hash of what a function of Python does; empty for anything else."""
@@ -147,8 +148,16 @@ class _Teller:
 def _settings(function: object) -> Iterator[tuple[str, object]]:
     """The attributes that an object was given."""
     for name, value in getattr(function, "__dict__", {}).items():
-        if isinstance(value, (*_PLAIN, list, tuple, Mapping, torch.Tensor)) or callable(value):
+        if _is_setting(value) or callable(value):
             yield name, value
+
+
+def _is_setting(value: object) -> bool:
+    return isinstance(value, (*_PLAIN, list, tuple, Mapping, torch.Tensor))
+
+
+def _name(kind: Any) -> str:
+    return f"{getattr(kind, '__module__', None)}.{kind.__qualname__}"  # a method of C has no module
 
 
 def _counts(member: str) -> bool:

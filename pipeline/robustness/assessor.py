@@ -183,7 +183,7 @@ class Assessor:
         self._compare_kept(set(names) - {names[index] for index in new}, names, self.attacked.scores(clean, label))
         if new:
             started = time.perf_counter()
-            found = self._assess(picture[new], label[new], [names[index] for index in new])
+            found = self._assess(picture[new], label[new], clean[new], [names[index] for index in new])
             seconds, device = (time.perf_counter() - started) / len(new), device_name(self.device)
             for index, name in zip(new, found, strict=True):
                 self.results.add(name, digests[index], found[name] | {"seconds": seconds, "device": device})
@@ -270,8 +270,10 @@ class Assessor:
                     f"and is {dic:.3f} now; name another folder for the report, or remove this one."
                 )
 
-    def _assess(self, picture: torch.Tensor, label: torch.Tensor, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """All that is found about the images of a batch."""
+    def _assess(
+        self, picture: torch.Tensor, label: torch.Tensor, clean: torch.Tensor, names: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """All that is found about the images of a batch, of whose clean pictures the prediction is known."""
         results: dict[str, dict[str, Any]] = {
             name: {"scores": [], "convergence": [], "corruptions": []} for name in names
         }
@@ -280,7 +282,6 @@ class Assessor:
             for row in rows:
                 results[row["image"]][what].append(row)
 
-        clean = self.attacked.predict(picture, label)
         keep("scores", self._rows(CLEAN, 0.0, clean, label, names, torch.zeros(len(names))))
         gradients, not_finite = torch.zeros(2, len(names), dtype=torch.long)
         shown = [Failure(self.attacked, picture, label, clean, index, name) for index, name in enumerate(names)]

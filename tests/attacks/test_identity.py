@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import operator
 import os
 import subprocess
 import sys
@@ -136,6 +137,14 @@ def test_another_process_gives_the_same() -> None:
     }
     torch.manual_seed(0)
     assert found == {network_identity(BasicUNet(spatial_dims=2, features=(4, 4, 4, 4, 4, 4))) + "\n"}
+
+
+def test_what_is_written_in_c_is_told_by_its_name_and_settings() -> None:
+    functions = [operator.itemgetter(0), torch.relu, torch.sigmoid, str.upper, torch.Tensor.sum, (lambda x: x).__call__]
+    assert len({describe(function) for function in functions}) == len(functions)
+    scripted = [torch.jit.script(nn.Sequential(nn.Conv2d(1, 2, 3), last)) for last in (nn.ReLU(), nn.Tanh())]
+    scripted[1].load_state_dict(scripted[0].state_dict())
+    assert network_identity(scripted[0]) != network_identity(scripted[1])
 
 
 def test_inferers_are_told_apart() -> None:
