@@ -25,22 +25,32 @@ BOUNDED = ("DIC", "JSC", "NSD")
 
 @dataclass(frozen=True)
 class Criterion:
-    """An acceptance criterion, to be fixed beforehand: a metric's mean in the worst case at an ε is at least a bound.
+    """An acceptance criterion, to be fixed beforehand: a metric in the worst case at an ε is at least a bound.
+
+    Attributes:
+        epsilon: the intensity; 0 is the clean picture.
+        at_least: the bound.
+        metric: DIC, JSC or NSD.
+        share: part of the images that must reach the bound, above 0 and up to 1; None: their mean must.
 
     Raises:
-        InputError: if ε or the bound is no number, or the metric is none that may have a bound from below.
+        InputError: if a number is none, the share is out of its range, or the metric may have no bound from below.
     """
 
     epsilon: float
     at_least: float
     metric: str = "DIC"
+    share: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("epsilon", self.epsilon), ("at_least", self.at_least)):
+        share = 1.0 if self.share is None else self.share
+        for name, value in (("epsilon", self.epsilon), ("at_least", self.at_least), ("share", share)):
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise InputError(f"criteria: '{name}' must be a number, got {value!r}.")
         if self.metric not in BOUNDED:
             raise InputError(f"criteria: 'metric' must be one of {', '.join(BOUNDED)}, got {self.metric!r}.")
+        if not 0 < share <= 1:
+            raise InputError(f"criteria: 'share' must be above 0 and at most 1, the part of the images, got {share!r}.")
 
 
 @dataclass(frozen=True)

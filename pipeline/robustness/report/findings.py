@@ -15,7 +15,7 @@ from pipeline.robustness.checks.zero_gradients import ZeroGradients
 from pipeline.robustness.recipes import RECIPES
 from pipeline.robustness.scores import NOISE, PAPER
 
-from .words import a_few, given, interval, noun
+from .words import a_few, given, interval, noun, wanted
 
 __all__ = ["findings"]
 
@@ -253,13 +253,14 @@ def _below_the_floor(report: Report) -> Iterator[str]:
 
 def _failed_criteria(report: Report) -> Iterator[str]:
     for criterion in report["criteria"]:
-        wanted = f"{criterion['metric']} of at least {criterion['at_least']:g} at ε = {criterion['epsilon']:g}"
+        asked = f"{wanted(criterion)} at ε = {criterion['epsilon']:g}"
         if criterion["met"] is None:
-            yield f"The criterion '{wanted}' cannot be judged: that ε was not attacked, or the metric is not defined."
+            yield f"The criterion '{asked}' cannot be judged: that ε was not attacked, or the metric is not defined."
         elif not criterion["met"]:
-            measured = "" if criterion["value"] is None else f": it is {_below(criterion)}"
+            it = "it is" if criterion["share"] is None else "so many have"
+            measured = "" if criterion["value"] is None else f": {it} {_below(criterion)}"
             breaks = f"The smallest ε that breaks it is {criterion['breaks_at']:g}."
-            yield f"The criterion '{wanted}' is not met{measured}. {breaks}"
+            yield f"The criterion '{asked}' is not met{measured}. {breaks}"
 
 
 def _below(criterion: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.robustness.scores import NOISE
 
-from .words import given, noun, score
+from .words import given, noun, score, wanted
 
 __all__ = ["make_page"]
 
@@ -33,7 +33,7 @@ def make_page(report: Mapping[str, Any], figures: Mapping[str, bytes]) -> str:
         lstrip_blocks=True,
         autoescape=True,
     )
-    environment.filters |= {"score": score, "given": given, "level": lambda number: f"{number:g}"}
+    environment.filters |= {"score": score, "given": given, "level": lambda number: f"{number:g}", "wanted": wanted}
     pictures = {
         name: f"data:image/png;base64,{base64.b64encode(content).decode()}" for name, content in figures.items()
     }

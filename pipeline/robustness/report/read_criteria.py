@@ -12,11 +12,13 @@ from pipeline.utils import InputError
 __all__ = ["read_criteria"]
 
 NEEDED = {"epsilon", "at_least"}
-KNOWN = NEEDED | {"metric"}
+KNOWN = NEEDED | {"metric", "share"}
 
 
 def read_criteria(given: Sequence[Criterion | Mapping[str, Any]]) -> tuple[Criterion, ...]:
-    """Return acceptance criteria, made of dictionaries with ``epsilon``, ``at_least`` and, if not DIC, ``metric``.
+    """Return acceptance criteria, made of dictionaries.
+
+    Each has ``epsilon`` and ``at_least``; ``metric`` if it is not DIC; ``share`` if it is not of the mean.
 
     Args:
         given: such dictionaries, as docs/robustness.md shows them, or criteria, which stay as they are.
@@ -26,7 +28,7 @@ def read_criteria(given: Sequence[Criterion | Mapping[str, Any]]) -> tuple[Crite
 
     Example:
         >>> read_criteria([{"epsilon": 8.0, "at_least": 0.8}])
-        (Criterion(epsilon=8.0, at_least=0.8, metric='DIC'),)
+        (Criterion(epsilon=8.0, at_least=0.8, metric='DIC', share=None),)
     """
     if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
         raise InputError(f"criteria: a list is needed, such as [{{'epsilon': 8.0, 'at_least': 0.8}}], got {given!r}.")
@@ -36,7 +38,7 @@ def read_criteria(given: Sequence[Criterion | Mapping[str, Any]]) -> tuple[Crite
 def _criterion(given: Any) -> Criterion:
     if not isinstance(given, Mapping) or not NEEDED <= given.keys() <= KNOWN:
         raise InputError(
-            "criteria: each needs 'epsilon' and 'at_least', and may have 'metric', such as "
+            "criteria: each needs 'epsilon' and 'at_least', and may have 'metric' and 'share', such as "
             f"{{'epsilon': 8.0, 'at_least': 0.8}}, got {given!r}."
         )
     return Criterion(**given)

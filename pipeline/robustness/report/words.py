@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["NOT_GIVEN", "a_few", "given", "interval", "noun", "score"]
+__all__ = ["NOT_GIVEN", "a_few", "given", "interval", "noun", "score", "wanted"]
 
 NOT_GIVEN = "not given"
 
@@ -40,6 +40,12 @@ def given(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {given(item)}" for name, item in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def wanted(criterion: Mapping[str, Any]) -> str:
+    """What a criterion asks for: "mean DIC of at least 0.8", "DIC of at least 0.8 on 95 % of the images"."""
+    asked, share = f"{criterion['metric']} of at least {criterion['at_least']:g}", criterion["share"]
+    return f"mean {asked}" if share is None else f"{asked} on {100 * share:g} % of the images"
 
 
 def a_few(items: Sequence[Item], most: int) -> list[Item]:

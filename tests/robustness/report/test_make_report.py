@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -108,6 +108,37 @@ def test_criteria_are_judged_at_their_epsilon_and_broken_at_the_smallest() -> No
     nsd = scores[scores["epsilon"] <= 8].groupby("image")["NSD"].min().mean()
     assert report["criteria"][5]["value"] == pytest.approx(nsd)
     assert report["criteria"][4]["value"] is None
+
+
+def one_epsilon(dics: Sequence[float]) -> Assessment:
+    """Images of these worst cases at ε = 8, all clean at 1."""
+    rows = [
+        (f"{index:03}", *row) for index, dic in enumerate(dics) for row in ((0.0, "clean", 1.0), (8.0, "dice", dic))
+    ]
+    scores = pd.DataFrame(rows, columns=["image", "epsilon", "attack", "DIC"]).assign(
+        HD95=np.nan, NSD=np.nan, moved=1.0
+    )
+    return Assessment(scores=scores.assign(JSC=scores["DIC"] / (2 - scores["DIC"])), epsilons=(8.0,))
+
+
+@pytest.mark.parametrize(
+    ("share", "reached"), [(1.0, 0.01), (0.96, 0.05), (0.95, 0.06), (0.07, 0.94), (0.001, 1.0), (None, 0.505)]
+)
+def test_of_a_share_of_the_images_the_lowest_counts(share: float | None, reached: float) -> None:
+    worst = np.random.default_rng(0).permutation(np.arange(1, 101) / 100)
+    criteria = [Criterion(8.0, bound, share=share) for bound in (reached - 0.004, reached + 0.004)]
+    passed, failed = make_report(replace(one_epsilon(worst.tolist()), criteria=criteria))["criteria"]
+    assert passed["value"] == failed["value"] == pytest.approx(reached)
+    assert (passed["met"], failed["met"], passed["share"]) == (True, False, share)
+
+
+def test_images_without_the_metric_are_no_part_of_the_share() -> None:
+    assessment = one_epsilon([0.2, 0.4, 0.6])
+    assessment.scores["NSD"] = [0.9, 0.5, 0.9, np.nan, np.nan, np.nan]
+    report = make_report(
+        replace(assessment, criteria=[Criterion(8.0, 0.5, "NSD", 1.0), Criterion(8.0, 0.3, share=1.0)])
+    )
+    assert [(row["value"], row["met"]) for row in report["criteria"]] == [(0.5, True), (0.2, False)]
 
 
 def test_corruptions_are_means_over_images() -> None:
