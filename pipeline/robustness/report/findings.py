@@ -257,7 +257,7 @@ def _failed_criteria(report: Report) -> Iterator[str]:
         if criterion["met"] is None:
             yield f"The criterion '{asked}' cannot be judged: that ε was not attacked, or the metric is not defined."
         elif not criterion["met"]:
-            it = "it is" if criterion["share"] is None else "so many have"
+            it = "it is" if criterion["share"] is None else "so many have at least"
             measured = "" if criterion["value"] is None else f": {it} {_below(criterion)}"
             breaks = f"The smallest ε that breaks it is {criterion['breaks_at']:g}."
             yield f"The criterion '{asked}' is not met{measured}. {breaks}"

@@ -99,7 +99,7 @@ def test_the_order_is_that_of_importance() -> None:
         "From ε = 2 on the worst case, DIC 0.845, is below the 0.846",
         "'mean DIC of at least 0.7 at ε = 8' is not met: it is 0.098. The smallest ε that breaks it is 8",
         "'mean DIC of at least 0.7 at ε = 4' cannot be judged",
-        "'DIC of at least 0.3 on 87.5 % of the images at ε = 8' is not met: so many have 0.0",
+        "'DIC of at least 0.3 on 87.5 % of the images at ε = 8' is not met: so many have at least 0.0",
         "Noise alone, without any intent, lowers DIC from 0.962 to 0.791 at ε = 32",
         "blur at severity 5, applied to the picture as the network gets it, after the preprocessing, lowers DIC to "
         "0.205, more than every attack up to ε = 2.",
