@@ -128,6 +128,7 @@ class RobustnessAssessment:
             source = "stated"
         else:
             source = "not stated, all values lie in it" if (low, high) == (0.0, 1.0) else MEASURED
+        training_masks, cut = self._training_masks(classes)
         self._assessor = Assessor(
             evaluator.network,
             self.output_dir,
@@ -136,9 +137,9 @@ class RobustnessAssessment:
             intensity_range=(low, high),
             budget=self.budget,
             epsilons=self.epsilons,
-            training_masks=self._training_masks(classes) or None,
+            training_masks=training_masks or None,
             criteria=self.criteria,
-            facts={"range_source": source, **self.facts},
+            facts={"range_source": source, "cut_training_masks": cut, **self.facts},
             images=len(names),
             **self.settings,
         )
@@ -212,18 +213,19 @@ class RobustnessAssessment:
             )
         return classes, names, measured
 
-    def _training_masks(self, classes: OutputClasses) -> list[torch.Tensor]:
+    def _training_masks(self, classes: OutputClasses) -> tuple[list[torch.Tensor], int]:
+        """The masks for the best constant mask, and how many of them held numbers that are not whole."""
         if not self.training_data:
-            return []
-        items: Any = _Explained(
-            self.training_data,
-            "train#dataset#data, for the best constant mask",
-            "--robustness_assessment#training_data []",
-        )
-        return [
-            whole_masks(convert_to_tensor(item["label"])[None], classes)[0][0].to(torch.uint8)
-            for item in with_progress(items, "training masks", "mask")
-        ]
+            return [], 0
+        what = "train#dataset#data, for the best constant mask"
+        items: Any = _Explained(self.training_data, what, "--robustness_assessment#training_data []")
+        masks, cut_masks = [], 0
+        for item in with_progress(items, "training masks", "mask"):
+            mask, cut = whole_masks(convert_to_tensor(item["label"])[None], classes)
+            check_masks(mask, 1, what, classes.mask_channels, classes.labels)
+            masks.append(mask[0].to(torch.uint8))
+            cut_masks += int(cut.sum())
+        return masks, cut_masks
 
     def _prepare(self, engine: Any, batch: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         image, label, *_ = engine.prepare_batch(batch, engine.state.device or engine.device, engine.non_blocking)

@@ -11,7 +11,8 @@ from torch.nn.functional import interpolate
 
 from pipeline.attacks import OutputClasses
 from pipeline.metrics import dic_jsc
-from pipeline.utils import InputError
+from pipeline.robustness.read_batch import whole_masks
+from pipeline.utils import InputError, check_masks
 
 __all__ = ["ConstantMask"]
 
@@ -31,11 +32,13 @@ class ConstantMask:
     resized (by area), and are resized to the size of the mask that is scored.
 
     Args:
-        masks: (C, *spatial) as ``classes`` has them; a list or a data set, which is gone through three times.
+        masks: (C, *spatial) as ``classes`` has them, or one-hot; a list or a data set, which is gone through three
+            times.
         classes: how masks become one map for each scored class.
 
     Raises:
-        InputError: if there are no masks.
+        InputError: if there are no masks, or one holds other numbers or has another number of channels or axes than
+            ``classes`` and the other masks say.
         TypeError: if the masks can be gone through only once.
 
     Example:
@@ -48,10 +51,12 @@ class ConstantMask:
         if isinstance(masks, Iterator):
             raise TypeError("masks are gone through three times: a list or a data set is needed, not an iterator.")
         self.classes = classes
-        sizes = Counter(tuple(mask.shape[1:]) for mask in masks)
+        sizes = Counter(tuple(self._foreground(mask).shape[1:]) for mask in masks)
         if not sizes:
             raise InputError("The best constant mask is made of training masks, and there are none.")
         self._size = sizes.most_common(1)[0][0]
+        for size in sizes:
+            self._check_axes(size)
         self._frequencies = sum(_resized(self._foreground(mask), self._size) for mask in masks) / sizes.total()
         found = sum(self._dic_by_threshold(self._foreground(mask)) for mask in masks)
         self.thresholds = THRESHOLDS[torch.as_tensor(found).argmax(1)]
@@ -62,12 +67,24 @@ class ConstantMask:
 
     def score(self, label: torch.Tensor) -> float:
         """Return DIC of the constant mask for a true mask (C, *spatial), the mean over the classes."""
-        truth = self._foreground(label)
+        truth = self._foreground(label, "label")
+        self._check_axes(tuple(truth.shape[1:]))
         return dic_jsc(self.maps(tuple(truth.shape[1:]))[None], truth[None])[0, 0].item()
 
-    def _foreground(self, mask: torch.Tensor) -> torch.Tensor:
+    def _foreground(self, mask: torch.Tensor, what: str = "training_masks") -> torch.Tensor:
         plain = torch.as_tensor(mask).as_subclass(torch.Tensor).cpu()
-        return self.classes.foreground(plain[None])[0]
+        whole, cut = whole_masks(plain[None], self.classes)
+        if cut.any():
+            raise InputError(f"{what}: a mask holds numbers that are not whole; give class numbers, or 0 and 1.")
+        check_masks(whole, 1, what, self.classes.mask_channels, self.classes.labels)
+        return self.classes.foreground(whole)[0]
+
+    def _check_axes(self, size: tuple[int, ...]) -> None:
+        if len(size) != len(self._size):
+            raise InputError(
+                f"training_masks: most have the size {self._size}, but a mask has {size}; give each its channels and "
+                "as many axes of space as the pictures."
+            )
 
     def _frequencies_in(self, size: tuple[int, ...]) -> torch.Tensor:
         frequencies = _resized(torch.as_tensor(self._frequencies), size)

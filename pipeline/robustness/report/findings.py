@@ -374,6 +374,9 @@ def _left_out(report: Report) -> Iterator[str]:
         )
     if facts.get("cut_masks"):
         yield f"{noun(facts['cut_masks'], 'mask')} held numbers that are not whole; they were cut off, as MONAI does."
+    if facts.get("cut_training_masks"):
+        masks = noun(facts["cut_training_masks"], "training mask")
+        yield f"{masks} for the floor held numbers that are not whole; they were cut off, as MONAI does."
     if facts.get("empty_masks"):
         empty = noun(facts["empty_masks"], "mask")
         yield f"{empty} without foreground: DIC is 1 there if nothing is predicted, else 0."

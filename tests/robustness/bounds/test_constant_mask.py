@@ -98,3 +98,36 @@ def test_bad_input() -> None:
         ConstantMask([], Softmax())
     with pytest.raises(TypeError, match="not an iterator"):
         ConstantMask(iter(blobs(2, (3, 3), Softmax())), Softmax())
+
+
+@pytest.mark.parametrize(
+    ("mask", "classes", "message"),
+    [
+        (255 * torch.ones(1, 4, 4), Softmax(), "values from 255 to 255"),
+        (torch.full((1, 4, 4), 0.7), Softmax(), "not whole"),
+        (torch.full((1, 4, 4), torch.nan), Softmax(), "not numbers"),
+        (torch.full((1, 4, 4), 2), Sigmoid(), "values from 2 to 2"),
+        (torch.ones(4, 4), Softmax(), "must be a tensor"),
+        (torch.ones(2, 4, 4), Sigmoid(), "must be a tensor"),
+    ],
+)
+def test_masks_of_other_numbers_or_channels_make_no_floor(
+    mask: torch.Tensor, classes: OutputClasses, message: str
+) -> None:
+    with pytest.raises(InputError, match=f"training_masks: .*{message}|label: .*{message}"):
+        ConstantMask([mask], classes)
+
+
+def test_masks_with_other_axes_than_the_pictures_make_no_floor() -> None:
+    with pytest.raises(InputError, match=r"most have the size \(4, 4\), but a mask has \(4, 4, 1\)"):
+        ConstantMask([torch.ones(1, 4, 4), torch.ones(1, 4, 4), torch.ones(1, 4, 4, 1)], Softmax())
+    with pytest.raises(InputError, match=r"most have the size \(4, 4, 1\), but a mask has \(4, 4\)"):
+        ConstantMask([torch.ones(1, 4, 4, 1)], Softmax()).score(torch.ones(1, 4, 4))
+
+
+def test_one_hot_masks_and_truth_values_are_class_numbers() -> None:
+    masks = blobs(3, (6, 5), Softmax())
+    usual = ConstantMask(masks, Softmax())
+    for same in ([torch.cat([1 - mask, mask]) for mask in masks], [mask > 0 for mask in masks]):
+        assert torch.equal(ConstantMask(same, Softmax()).maps((6, 5)), usual.maps((6, 5)))
+        assert ConstantMask(same, Softmax()).score(same[0]) == usual.score(masks[0])

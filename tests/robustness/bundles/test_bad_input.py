@@ -187,6 +187,20 @@ def test_masks_that_are_cut_are_counted_one_by_one(tmp_path: Path) -> None:
     assert report["facts"]["cut_masks"] == 1
 
 
+def test_training_masks_of_other_numbers_make_no_floor_and_those_that_are_cut_are_counted(tmp_path: Path) -> None:
+    def floor_of(*masks: torch.Tensor) -> dict[str, Any]:
+        return assess(Constant(), [batch(SQUARE)], tmp_path, training_data=[{"label": mask} for mask in masks])
+
+    # -1 and 257 are 255 and 1 in eight bits
+    for wrong in (255, -1, 257):
+        with pytest.raises(InputError, match=r"train#dataset#data, for the best constant mask: the masks hold values"):
+            floor_of(SQUARE[0], wrong * SQUARE[0])
+    report = floor_of(SQUARE[0], 1.25 * SQUARE[0])
+    assert report["floor"]["32"] == 1 and report["facts"]["cut_masks"] == 0
+    said = "1 training mask for the floor held numbers that are not whole; they were cut off, as MONAI does."
+    assert report["facts"]["cut_training_masks"] == 1 and said in report["findings"]
+
+
 def test_a_constant_network_and_empty_masks(tmp_path: Path) -> None:
     empty = SQUARE.clone()
     empty[1] = 0
