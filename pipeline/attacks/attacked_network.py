@@ -110,6 +110,7 @@ class AttackedNetwork:
         check_intensity_range(intensity_range)
         low, high = intensity_range
         self._low, self._scale = low, GREY_LEVELS / (high - low)
+        self._largest = max(abs(low), abs(high))
         # of the image, and as much again by the conversion
         self._rounding = 2 * rounding(intensity_range) * self._scale
         self.batch_statistics = batch_statistics
@@ -130,10 +131,15 @@ class AttackedNetwork:
         """Return images in grey levels, from images in the network's own range.
 
         What leaves 0 to 255 by rounding alone is cut off; what is truly outside stays, and is refused by attacks.
+        Images of 16 bits become float32, and the network is given that: in float16 an ε of 0.5 would come out as 0.6.
         """
+        allowed = self._rounding
+        if images.dtype in (torch.float16, torch.bfloat16):
+            allowed += torch.finfo(images.dtype).eps / 2 * self._largest * self._scale
+            images = images.float()
         levels = (images - self._low) * self._scale
         inside = levels.clamp(0, GREY_LEVELS)
-        return torch.where((levels - inside).abs() <= self._rounding, inside, levels)
+        return torch.where((levels - inside).abs() <= allowed, inside, levels)
 
     def images(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return pictures in grey levels in the network's own range."""

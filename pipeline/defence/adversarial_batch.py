@@ -165,7 +165,7 @@ class AdversarialBatch:
             raise InputError(
                 f"Adversarial training: {error} The weights may have diverged: train with a lower learning rate."
             ) from error
-        return torch.cat([image[:kept], self.attacked.images(picture + delta)]), label
+        return torch.cat([image[:kept], self.attacked.images(picture + delta).to(image)]), label
 
     def _checked(self, image: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         """Refuse what cannot be attacked, with the first batch the network, too; return the masks of the classes."""

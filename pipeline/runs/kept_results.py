@@ -84,4 +84,6 @@ class KeptResults:
 
 def content_digest(image: torch.Tensor, label: torch.Tensor) -> str:
     """Return the SHA-256 of an image's and its mask's values: what tells whether it is the one that was done."""
-    return hashlib.sha256(image.cpu().numpy().tobytes() + label.cpu().numpy().tobytes()).hexdigest()
+    # as bytes: NumPy has no bfloat16
+    content = (each.cpu().contiguous().view(torch.uint8).numpy().tobytes() for each in (image, label))
+    return hashlib.sha256(b"".join(content)).hexdigest()

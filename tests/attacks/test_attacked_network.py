@@ -47,6 +47,31 @@ def test_an_intensity_range_is_cut_into_255_grey_levels() -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("intensity_range", [(0.0, 1.0), (-1000.0, 400.0), (-1.8045, 2.64)])
+def test_images_of_16_bits_are_moved_by_epsilon_and_no_more(
+    dtype: torch.dtype, intensity_range: tuple[float, float]
+) -> None:
+    class Upcast(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return make_network(2)((x.float() - low) / (high - low))
+
+    low, high = intensity_range
+    images = torch.linspace(low, high, 2 * 64).view(2, 1, 8, 8).to(dtype)
+    attacked = AttackedNetwork(Upcast().eval(), intensity_range=intensity_range)
+    label = (images > images.median()).float()
+    check_images(images, "Images", intensity_range)
+    picture = attacked.grey_levels(images)
+    check_picture(picture, (0.0, 255.0))
+    for epsilon, found in IterativeFGSM()(attacked, picture, label, [0.5, 4.0]).items():
+        moved = (attacked.images(found).double() - attacked.images(picture).double()).abs() * 255 / (high - low)
+        assert moved.max() == pytest.approx(epsilon, rel=1e-3)
+        # the range's ends may be rounded in 16 bits
+        inside = (images.double() >= low) & (images.double() <= high)
+        clean = (attacked.images(picture).double() - images.double()).abs()[inside] * 255 / (high - low)
+        assert clean.max() < 1e-3
+
+
 def test_the_unit_interval_keeps_every_bit() -> None:
     images, attacked = torch.rand(1000), AttackedNetwork(nn.Identity())
     assert torch.equal(attacked.grey_levels(images), images * 255)

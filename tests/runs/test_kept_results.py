@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -61,3 +62,10 @@ def test_a_digest_tells_image_and_mask() -> None:
     other = label.clone()
     other[0, 0, 0] = 1
     assert len({content_digest(image, label), content_digest(other, label), content_digest(image, other)}) == 3
+
+
+def test_a_digest_is_that_of_the_bytes_of_any_number_type() -> None:
+    image, label = torch.rand(2, 3, 4).mT, torch.randint(2, (1, 4, 3))
+    content = image.numpy().tobytes() + label.numpy().tobytes()
+    assert content_digest(image, label) == hashlib.sha256(content).hexdigest()
+    assert content_digest(image.bfloat16(), label) != content_digest(image.bfloat16() + 1, label)
