@@ -296,7 +296,14 @@ class AdversarialEvaluation:
                 f"AdversarialEvaluation: the batch has no key '{self.id_key}' with the images' names; "
                 "add it to the data list or set id_key."
             )
-        return [str(name) for name in batch[self.id_key]]
+        given = batch[self.id_key]
+        names = [str(name) for name in ([given] if isinstance(given, str) else given)]
+        if len(names) != len(label):
+            raise InputError(
+                f"AdversarialEvaluation: {len(label)} images need as many names, each its own, but '{self.id_key}' has "
+                f"{_list_names(names)}."
+            )
+        return names
 
     def _save_pictures(
         self,
@@ -341,4 +348,4 @@ def _claim_name(digests: dict[str, str], name: str, digest: str) -> None:
 
 def _squeezed(mask: torch.Tensor) -> np.ndarray:
     """A mask (1, *spatial) without its channel; that of several labels keeps them."""
-    return mask.cpu().numpy().astype(np.uint8)[0 if len(mask) == 1 else slice(None)]
+    return mask.to("cpu", torch.uint8).numpy()[0 if len(mask) == 1 else slice(None)]

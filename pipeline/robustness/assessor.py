@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -162,6 +163,8 @@ class Assessor:
         """
         image, label = convert_to_tensor(image).to(self.device), convert_to_tensor(label).to(self.device)
         self.attacked.subject = f"{type(self.attacked.network).__name__}, {', '.join(names)}"
+        if isinstance(names, str) or len(names) != len(image):
+            raise InputError(f"{self.attacked.subject}: {len(image)} images need as many names, each its own.")
         for name in names:
             if name in self._floor:
                 raise InputError(f"Two images are named '{name}'; give each image its own id in the data list.")
@@ -379,7 +382,13 @@ def _mean_convergence(steps: pd.DataFrame) -> pd.DataFrame:
 def _budget(budget: str | Budget, epsilons: Sequence[float] | None) -> Budget:
     if isinstance(budget, str):
         budget = find_budget(budget)
-    if epsilons is None:
-        return budget
-    check_epsilons(epsilons, GREY_LEVELS)
-    return dataclasses.replace(budget, epsilons=tuple(float(epsilon) for epsilon in epsilons))
+    wanted = budget.epsilons if epsilons is None else epsilons
+    check_epsilons(wanted, GREY_LEVELS)
+    if not wanted:
+        raise InputError("epsilons: the list is empty; attack at one intensity at least.")
+    # so they are called in reports
+    called = Counter(f"{epsilon:g}" for epsilon in wanted)
+    twice = next((name for name, count in called.items() if count > 1), None)
+    if twice is not None:
+        raise InputError(f"epsilons: two are {twice} in six digits, in which reports tell them apart; leave one out.")
+    return dataclasses.replace(budget, epsilons=tuple(float(epsilon) for epsilon in wanted))

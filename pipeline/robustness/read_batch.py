@@ -26,7 +26,8 @@ def image_names(batch: Mapping[str, Any], count: int, first: int) -> list[str]:
         first: the number of its first image.
     """
     if "id" in batch:
-        return [str(name.item() if isinstance(name, torch.Tensor) else name) for name in batch["id"]]
+        names = [batch["id"]] if isinstance(batch["id"], str) else batch["id"]
+        return [str(name.item() if isinstance(name, torch.Tensor) else name) for name in names]
     image = batch.get("image")
     meta = image.meta if isinstance(image, MetaTensor) else batch.get("image_meta_dict", {})
     files = meta.get("filename_or_obj") if isinstance(meta, Mapping) else None
@@ -59,7 +60,7 @@ def whole_masks(label: torch.Tensor, classes: OutputClasses) -> tuple[torch.Tens
                 "in training use the setting classes of AdversarialBatch."
             )
         whole = whole.argmax(1, keepdim=True)
-    return whole.to(label.dtype if label.is_floating_point() else torch.float32), cut
+    return whole.to(torch.float64 if label.dtype == torch.float64 else torch.float32), cut
 
 
 def measure_range(images: Iterable[torch.Tensor]) -> tuple[float, float]:

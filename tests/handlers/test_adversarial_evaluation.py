@@ -288,6 +288,15 @@ def test_batches_that_cannot_be_attacked(change: Callable[[dict[str, Any]], Any]
         run(make_network(), data)
 
 
+@pytest.mark.parametrize("names", ["ab", ["a"]])
+def test_each_image_of_a_batch_needs_a_name(names: Any) -> None:
+    batch = {"image": torch.rand(2, 1, 8, 8), "label": torch.ones(2, 1, 8, 8), "id": names}
+    handler = AdversarialEvaluation(epsilons=[1.0], progress=False)
+    evaluator = SupervisedEvaluator(torch.device("cpu"), [batch], make_network(), val_handlers=[handler])
+    with pytest.raises(InputError, match="2 images need as many names, each its own, but 'id' has 'a"):
+        evaluator.run()
+
+
 class Changed(TinyNetwork):
     """Gives something else than logits of two channels."""
 

@@ -226,5 +226,6 @@ def test_one_hot_masks_are_class_numbers() -> None:
 def test_names() -> None:
     assert image_names({"id": torch.tensor([3, 7])}, 2, 0) == ["3", "7"]
     assert image_names({"id": ["a"], "image_meta_dict": {"filename_or_obj": ["x"]}}, 1, 0) == ["a"]
+    assert image_names({"id": "case 7"}, 1, 0) == ["case 7"]
     assert image_names({"image_meta_dict": {"filename_or_obj": ["/d/case/t1.nii"]}}, 1, 0) == ["case/t1.nii"]
     assert image_names({"image": torch.zeros(2)}, 2, 5) == ["image 6", "image 7"]
