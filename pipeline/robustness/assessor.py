@@ -29,8 +29,8 @@ from pipeline.attacks import (
 )
 from pipeline.attacks.grey_levels import check_epsilons
 from pipeline.metrics import class_dic, surface_scores
-from pipeline.runs import KeptResults, content_digest, device_name
-from pipeline.utils import InputError, Progress, check_images, check_masks, say_if_interrupted
+from pipeline.runs import FolderLock, KeptResults, content_digest, device_name
+from pipeline.utils import InputError, Progress, check_folder, check_images, check_masks, say_if_interrupted
 
 from .assessment import MEASURED, Assessment, Criterion
 from .battery import Battery, Finding
@@ -41,7 +41,7 @@ from .checks import CHECKS, CheckResult, Evidence
 from .copy_network import copy_network
 from .corruptions import CORRUPTIONS, corrupted_scores
 from .facts import collect_facts
-from .gallery import Failure, Gallery
+from .gallery import Failure, Gallery, badness
 from .likeness import Likeness
 from .read_batch import whole_masks
 from .report import read_criteria, write_report
@@ -53,6 +53,10 @@ _SAY_RANGE = "say with intensity_range=(lowest, highest) what range their values
 
 # of the DIC of a clean picture, which the same network gives again; another device may turn single pixels
 _SAME = 0.01
+
+
+# the folders that assessments of this process have, which another one of it may take over
+_held: dict[Path, FolderLock] = {}
 
 
 class Assessor:
@@ -80,8 +84,8 @@ class Assessor:
         images: how many images there are, for the progress.
 
     Raises:
-        InputError: if a setting is wrong; in ``add``, if images or masks are not as they should be; the message says
-            what to do.
+        InputError: if a setting is wrong, or another process assesses into the folder; in ``add``, if images or masks
+            are not as they should be; the message says what to do.
 
     Example:
         >>> assessor = Assessor(network, "robustness", budget="quick")
@@ -113,6 +117,7 @@ class Assessor:
         self.output_dir = Path(output_dir)
         if self.output_dir.exists() and not self.output_dir.is_dir():
             raise InputError(f"{self.output_dir} is a file; name a folder for the report.")
+        _hold(self.output_dir)
         self.classes: OutputClasses = Softmax() if classes is None else classes
         self.intensity_range = (float(intensity_range[0]), float(intensity_range[1]))
         self.budget_name = budget if isinstance(budget, str) else "own"
@@ -183,7 +188,7 @@ class Assessor:
         self._alike.offer(clean)
         self._masks_alike.offer(label)
         new = [index for index, pair in enumerate(zip(names, digests, strict=True)) if not self.results.done(*pair)]
-        self._compare_kept(set(names) - {names[index] for index in new}, names, self.attacked.scores(clean, label))
+        self._compare_kept(set(names) - {names[index] for index in new}, names, picture, label, clean)
         if new:
             started = time.perf_counter()
             found = self._assess(picture[new], label[new], clean[new], [names[index] for index in new])
@@ -242,10 +247,12 @@ class Assessor:
                 "corruptions_without_zero": [each.name for each in CORRUPTIONS if each not in self.corruptions],
                 "tolerance": self.tolerance,
                 "cut_masks": self._cut_masks,
+                "gallery_lacks": self.gallery.lacks({name: found["badness"] for name, found in images.items()}),
                 **self.facts,
             },
         )
         write_report(assessment, self.output_dir)
+        _release(self.output_dir)
         return json.loads((self.output_dir / "report.json").read_text(encoding="utf-8"))
 
     def _conditions(self, surrogate: nn.Module | None) -> dict[str, Any]:
@@ -263,11 +270,15 @@ class Assessor:
             "seed": self.seed,
         }
 
-    def _compare_kept(self, kept: set[str], names: Sequence[str], scores: torch.Tensor) -> None:
+    def _compare_kept(
+        self, kept: set[str], names: Sequence[str], picture: torch.Tensor, label: torch.Tensor, clean: torch.Tensor
+    ) -> None:
         """Refuse results of a network that gave other masks for the clean pictures, by code that nothing else shows."""
-        for name, dic in zip(names, scores[:, 0].tolist(), strict=True):
+        for name, dic in zip(names, self.attacked.scores(clean, label)[:, 0].tolist(), strict=True):
             before = self.results.images[name]["scores"][0]["DIC"] if name in kept else dic
             if not abs(before - dic) <= _SAME:
+                if not torch.equal(self.attacked.predict(picture, label), clean):
+                    return  # a random network gives other masks each time
                 raise InputError(
                     f"{self.results.path} holds results of another network: the DIC of '{name}' was {before:.3f}, "
                     f"and is {dic:.3f} now; name another folder for the report, or remove this one."
@@ -308,7 +319,9 @@ class Assessor:
             for name, finding in last.items():
                 keep("scores", self._rows(name, epsilon, finding.prediction, label, names, finding.moved))
         for each in shown:
-            self.gallery.offer(each.picture())
+            failure = each.picture()
+            self.gallery.offer(failure)
+            results[each.name]["badness"] = badness(failure)
         keep("corruptions", corrupted_scores(self.attacked, picture, label, names, self.corruptions, self.seed))
         present = self.classes.foreground(label).flatten(2).any(2).tolist()
         for index, found in enumerate(results.values()):
@@ -370,6 +383,22 @@ class Assessor:
         full = frozenset(name for name, found in images.items() if found["full"])
         evidence = Evidence(attacked, picture, label, names, scores, self.epsilons, floor, self._fresh, empty, full)
         return [check(evidence) for check in CHECKS], spent
+
+
+def _hold(folder: Path) -> None:
+    """Take a folder for this process: two at once would show each other's pictures, and lose results."""
+    check_folder(folder, "output_dir")
+    place = folder.resolve()
+    lock = _held.get(place) or FolderLock(place)
+    if place not in _held and not lock.acquire():
+        raise InputError(f"Another process assesses a network into {folder}; wait for its end, or name another folder.")
+    _held[place] = lock
+
+
+def _release(folder: Path) -> None:
+    lock = _held.pop(folder.resolve(), None)
+    if lock is not None:
+        lock.release()
 
 
 def _mean_convergence(steps: pd.DataFrame) -> pd.DataFrame:

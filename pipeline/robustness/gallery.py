@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import numpy as np
 import torch
 
 from pipeline.attacks import AttackedNetwork
-from pipeline.utils import atomic_path, file_name
+from pipeline.utils import atomic_path
 
 from .assessment import GalleryPicture
 from .battery import Finding
 from .scores import CLEAN
 
-__all__ = ["Failure", "Gallery"]
+__all__ = ["Failure", "Gallery", "badness"]
 
 
 class Gallery:
@@ -39,28 +40,39 @@ class Gallery:
 
     def offer(self, shown: GalleryPicture) -> None:
         """Keep a picture if it is among the worst, in place of the least bad one, and of what its image had before."""
-        own = self.folder / f"{file_name(shown.image)}.npz"
+        # a name may be longer than those of files, or differ from another in its case alone
+        own = self.folder / f"{hashlib.sha256(shown.image.encode()).hexdigest()[:32]}.npz"
         own.unlink(missing_ok=True)
         if self.count < 1:
             return
-        kept = {path: _badness(_read(path)) for path in self._paths()}
+        kept = {path: badness(_read(path)) for path in self._paths()}
         if len(kept) >= self.count:
             least = max(kept, key=lambda path: kept[path])
-            if _badness(shown) >= kept[least]:
+            if badness(shown) >= kept[least]:
                 return
             least.unlink()
         with atomic_path(own) as path, open(path, "wb") as file:
             np.savez_compressed(file, **vars(shown))
 
     def pictures(self) -> list[GalleryPicture]:
-        """Return what is kept, the worst first."""
-        return sorted((_read(path) for path in self._paths()), key=_badness)
+        """Return what is kept, the worst first; of what a larger gallery has left, no more than ``count``."""
+        return sorted((_read(path) for path in self._paths()), key=badness)[: self.count]
+
+    def lacks(self, found: Mapping[str, Sequence[Any]]) -> int:
+        """Return how many of the worst failures were not kept, because the gallery was smaller or had other images.
+
+        Args:
+            found: the :func:`badness` of all images by their names.
+        """
+        worst = sorted(found, key=lambda name: tuple(found[name]))[: self.count]
+        return len(set(worst) - {shown.image for shown in self.pictures()})
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("*.npz"))
 
 
-def _badness(shown: GalleryPicture) -> tuple[bool, float, float, str]:
+def badness(shown: GalleryPicture) -> tuple[bool, float, float, str]:
+    """Return by what failures are sorted, the worst first."""
     lost = shown.clean_DIC - shown.DIC
     return lost <= 0, shown.epsilon, -lost, shown.image
 

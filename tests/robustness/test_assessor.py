@@ -20,7 +20,7 @@ from pipeline.robustness import COLUMNS, MEASURED, Assessor, Budget, GalleryPict
 from pipeline.robustness import assessor as module
 from pipeline.robustness.checks import CHECKS as ALL_CHECKS
 from pipeline.robustness.corruptions import CORRUPTIONS
-from pipeline.runs import kept_results
+from pipeline.runs import FolderLock, kept_results
 from pipeline.utils import InputError
 from tests.attacks.small import make_data, make_network
 
@@ -185,6 +185,60 @@ def test_an_interrupted_assessment_goes_on_and_ends_alike(tmp_path: Path, monkey
     other = assess_robustness(make_network(3), data[1:], tmp_path / "broken", budget=TINY)
     assert attacked == [1]
     assert [shown["image"] for shown in other["gallery"]] == ["c"]
+
+
+def test_two_processes_do_not_share_a_folder_but_one_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    network, data = batches()
+    another = FolderLock(tmp_path)
+    assert another.acquire()
+    with pytest.raises(InputError, match=f"Another process assesses a network into {tmp_path}; wait for its end"):
+        assess_robustness(network, data, tmp_path, budget=TINY)
+    another.release()
+    with pytest.raises(KeyError):
+        assess_robustness(network, [data[0], Breaking(data[1])], tmp_path, budget=TINY)
+    assert not another.acquire()
+    assert assess_robustness(network, data, tmp_path, budget=TINY)["images"] == 3
+    assert another.acquire()
+    another.release()
+
+
+class Noisy(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x + 0.5 * torch.randn_like(x))
+
+
+def test_a_random_network_goes_on_and_is_not_taken_for_another(tmp_path: Path) -> None:
+    network, data = batches()
+    torch.manual_seed(0)
+    with pytest.raises(KeyError):
+        assess_robustness(Noisy(network), [data[0], Breaking(data[1])], tmp_path, budget=TINY)
+    torch.manual_seed(1)
+    assert assess_robustness(Noisy(network), data, tmp_path, budget=TINY)["images"] == 3
+
+
+def test_the_gallery_has_as_many_failures_as_asked_and_says_which_it_could_not_keep(tmp_path: Path) -> None:
+    network, data = batches()
+    three = assess_robustness(network, data, tmp_path / "three", budget=TINY, gallery=3)
+    assert three["facts"]["gallery_lacks"] == 0
+    one = assess_robustness(network, data, tmp_path / "three", budget=TINY, gallery=1)
+    assert [shown["image"] for shown in one["gallery"]] == [three["gallery"][0]["image"]]
+    assess_robustness(network, data, tmp_path / "one", budget=TINY, gallery=1)
+    more = assess_robustness(network, data, tmp_path / "one", budget=TINY, gallery=3)
+    assert len(more["gallery"]) == 1 and more["facts"]["gallery_lacks"] == 2
+    assert any(said.startswith("The gallery lacks 2 pictures of the worst failures") for said in more["findings"])
+
+
+def test_names_may_be_longer_than_those_of_files_and_differ_in_case_alone(tmp_path: Path) -> None:
+    network, data = batches(2)
+    data[0]["id"] = ["a" * 300, "A" * 300]
+    report = assess_robustness(network, data, tmp_path, budget=TINY)
+    assert {shown["image"] for shown in report["gallery"]} == set(data[0]["id"])
+    files = [path.name.lower() for path in (tmp_path / "failures").iterdir()]
+    assert len(set(files)) == 2
 
 
 def test_figures_of_other_code_are_not_mixed_and_all_devices_are_named(

@@ -380,6 +380,11 @@ def _left_out(report: Report) -> Iterator[str]:
     if facts.get("empty_masks"):
         empty = noun(facts["empty_masks"], "mask")
         yield f"{empty} without foreground: DIC is 1 there if nothing is predicted, else 0."
+    if facts.get("gallery_lacks"):
+        yield (
+            f"The gallery lacks {noun(facts['gallery_lacks'], 'picture')} of the worst failures, which an earlier run "
+            "into this folder, for fewer pictures or on other images, did not keep."
+        )
     for name in ("floor", "ceiling"):
         if all(value is None for value in report[name].values()):
             yield f"There is no {name}: {(report[f'{name}_reason'] or 'no reason given').rstrip('.')}."
