@@ -72,9 +72,12 @@ def prepare_robustness() -> None:
             )
     root = str(parser.get_parsed_content("bundle_root")) if "bundle_root" in parser else "."
     sys.path.insert(0, str(Path(root).resolve()))
-    postprocessing = _get(parser, "validate#postprocessing")
-    sigmoid = any(_is_on(value) for value in _arguments("sigmoid", postprocessing, parser))
+    of_evaluator = _get(parser, f"{_EVALUATOR}#postprocessing")
+    postprocessing = _get(parser, "validate#postprocessing") if of_evaluator is None else of_evaluator
     stated = _get(parser, _ASSESSMENT) or {}
+    if "sigmoid" not in stated:
+        _check_expressions(postprocessing, parser)
+    sigmoid = any(_is_on(value) for value in _arguments("sigmoid", postprocessing, parser))
     # who says otherwise knows that the bundle decides otherwise
     if stated.get("sigmoid", sigmoid) == sigmoid:
         _check_thresholds(postprocessing, parser, sigmoid)
@@ -120,14 +123,36 @@ def _check_thresholds(postprocessing: Any, parser: ConfigParser, sigmoid: bool) 
         )
 
 
+def _check_expressions(postprocessing: Any, parser: ConfigParser) -> None:
+    """Refuse expressions that may say whether a sigmoid makes the masks: they are not evaluated here."""
+    of_sigmoid = _arguments("sigmoid", postprocessing, parser)
+    unread = [each for each in of_sigmoid if isinstance(each, str) and each.startswith("$")]
+    unread += [each for each in _expressions(postprocessing, parser) if "sigmoid" in each.lower()]
+    if unread:
+        raise InputError(
+            f"validate#postprocessing: '{unread[0]}' may be a sigmoid, but expressions are not read; say "
+            "--robustness_assessment#sigmoid true if one makes the masks, labels that may overlap, or false if not."
+        )
+
+
+def _expressions(config: Any, parser: ConfigParser) -> Iterator[str]:
+    """The expressions in a configuration, and in what it refers to."""
+    if isinstance(config, str) and config.startswith("$"):
+        yield config
+    elif isinstance(config, str) and config.startswith("@"):
+        yield from _expressions(_get(parser, config[1:]), parser)
+    elif isinstance(config, (Mapping, list)):
+        for value in config.values() if isinstance(config, Mapping) else config:
+            yield from _expressions(value, parser)
+
+
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
 def _transforms(postprocessing: Any, parser: ConfigParser) -> list[str]:
     """The names of the transforms of a postprocessing, of expressions their text."""
-    while isinstance(postprocessing, str) and postprocessing.startswith("@"):
-        postprocessing = _get(parser, postprocessing[1:])
+    postprocessing = _referred(postprocessing, parser)
     if isinstance(postprocessing, Mapping) and "transforms" in postprocessing:
         return _transforms(postprocessing["transforms"], parser)
     if isinstance(postprocessing, Mapping):
@@ -235,11 +260,18 @@ def _arguments(name: str, config: Any, parser: ConfigParser) -> Iterator[Any]:
     elif isinstance(config, Mapping):
         for key, value in config.items():
             if key == name:
-                yield value
+                yield _referred(value, parser)
             yield from _arguments(name, value, parser)
     elif isinstance(config, list):
         for value in config:
             yield from _arguments(name, value, parser)
+
+
+def _referred(value: Any, parser: ConfigParser) -> Any:
+    """A value, or what stands where it refers to."""
+    while isinstance(value, str) and value.startswith("@"):
+        value = _get(parser, value[1:])
+    return value
 
 
 def _is_on(value: Any) -> bool:

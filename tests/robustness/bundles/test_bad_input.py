@@ -81,6 +81,24 @@ def test_a_threshold_that_is_not_half(colors: Path, tmp_path: Path, run: Run) ->
     )
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        {"_target_": "Activationsd", "keys": "pred", "sigmoid": "$1 > 0"},
+        {"_target_": "Lambdad", "keys": "pred", "func": "$torch.nn.Sigmoid()"},
+    ],
+    ids=["argument", "function"],
+)
+def test_a_sigmoid_that_is_an_expression_is_asked_for(
+    transform: dict[str, Any], colors: Path, tmp_path: Path, run: Run
+) -> None:
+    settings = {"validate#postprocessing": {"_target_": "Compose", "transforms": [transform]}, "epsilons": [2.0]}
+    message = told(colors, tmp_path, run, **settings)
+    assert message.startswith("validate#postprocessing: '$") and "--robustness_assessment#sigmoid true" in message
+    facts = run(colors, tmp_path, **settings, **{"robustness_assessment#sigmoid": True})["facts"]
+    assert facts["classes"] == "Sigmoid(channels=2)"
+
+
 @pytest.mark.parametrize("threshold", [0.2, [0.2, None]])
 def test_a_threshold_of_a_softmax(threshold: Any, volumes: Path, tmp_path: Path, run: Run) -> None:
     message = told(volumes, tmp_path, run, **{"validate#postprocessing#transforms#0#threshold": threshold})

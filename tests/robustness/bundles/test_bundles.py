@@ -117,6 +117,22 @@ def test_a_sigmoid_that_the_user_knows_of_goes_with_a_threshold_of_the_logits(
     assert facts["classes"] == "Sigmoid(channels=2)" and facts["postprocessing"] == ["AsDiscreted"]
 
 
+@pytest.mark.parametrize("place", ["validate#evaluator#postprocessing", "validate#postprocessing"])
+def test_a_sigmoid_and_a_threshold_are_found_where_the_evaluator_has_them(
+    place: str, colors: Path, tmp_path: Path, run: Run
+) -> None:
+    file = tmp_path / "more.json"
+    steps = [
+        {"_target_": "Activationsd", "keys": "pred", "sigmoid": "@overlapping"},
+        {"_target_": "AsDiscreted", "keys": "pred", "threshold": "@cut"},
+    ]
+    none = {"_target_": "Compose", "transforms": []}
+    file.write_text(json.dumps({"validate#postprocessing": none, "overlapping": True, "cut": 0.5}))
+    settings = {"epsilons": [2.0], place: {"_target_": "Compose", "transforms": steps}}
+    facts = run(colors, tmp_path, file, **settings)["facts"]
+    assert facts["classes"] == "Sigmoid(channels=2)" and facts["postprocessing"] == ["Activationsd", "AsDiscreted"]
+
+
 def test_the_tracking_of_monai_logs_the_worst_case(colors: Path, tmp_path: Path) -> None:
     output, store = tmp_path / "report", f"sqlite:///{tmp_path}/mlruns.db"
     command = [sys.executable, "-m", "monai.bundle", "run", "robustness"]
