@@ -53,7 +53,8 @@ class Finding:
             and the paper's attack are shown as they are: their pictures at this ε, even if these raise DIC.
         prediction: what the network predicts for them.
         dic: their DIC, (B,).
-        moved: the most that it tried to move a grey level of each image, as a part of ε, (B,).
+        moved: the most that it tried to move a grey level of each image, as a part of ε, (B,); NaN of an image on
+            which the refinement had nothing to spend.
         gradients: how many gradients it has computed for each image at this ε, (B,).
         not_finite: how many of them had numbers that are not finite, which then pull nowhere, (B,).
     """
@@ -267,7 +268,7 @@ class _Run:
         order = torch.stack([self.own[name].dic for name in names]).argsort(dim=0, stable=True)[:_LOSSES].cpu()
         self.saved += granted
         going = torch.ones(len(self.saved), dtype=torch.bool)
-        moved = torch.zeros_like(self.spent.moved)
+        moved = torch.full_like(self.spent.moved, torch.nan)
         for part in itertools.count():
             before = self.worst.dic.cpu()
             left = going & (before > 0)
@@ -278,7 +279,7 @@ class _Run:
             ]
             finding = self._refined_once(chosen, epsilon)
             # an image that has stopped was moved by an earlier part
-            moved = torch.maximum(moved, finding.moved)
+            moved = torch.where(finding.gradients > 0, torch.fmax(moved, finding.moved), moved)
             yield self.keep(replace(finding, moved=moved.clone()))
             after = self.worst.dic.cpu()
             going &= (before - after >= _WORTH) & (after > 0)

@@ -46,6 +46,16 @@ def test_what_is_found_is_within_epsilon_and_predicted_by_the_network() -> None:
         assert ((finding.moved > 0.5) & (finding.moved <= 1)).all()
 
 
+@pytest.mark.parametrize(("granted", "part"), [(0, 1), (2, 4)], ids=["none", "saved"])
+def test_a_refinement_that_has_nothing_to_spend_is_no_attack_that_does_not_move(granted: int, part: int) -> None:
+    findings, *_ = run(Battery(Budget((2.0, 8.0), {"dice": 4}, granted, part)))
+    refined = [finding for finding in findings if finding.attack == "refined"]
+    spent = [bool((finding.gradients > 0).all()) for finding in refined]
+    assert spent == [False, bool(granted)]
+    for finding, has_spent in zip(refined, spent, strict=True):
+        assert (finding.moved > 0.5).all() if has_spent else finding.moved.isnan().all()
+
+
 def test_nothing_that_an_attack_has_found_is_lost_and_refining_begins_with_the_worst_of_all() -> None:
     findings, attacked, _, label = run(Battery(SMALL))
     worst, own = torch.ones(len(label), dtype=torch.float64), {}
