@@ -19,6 +19,7 @@ from pipeline.utils import (
     OutOfMemory,
     check_logits,
     check_mask_size,
+    check_masks,
     describe_output,
     explain_misfits,
     network_output,
@@ -208,7 +209,7 @@ class AttackedNetwork:
 
         Raises:
             InputError: if the network does not take the pictures, or gives something else than finite logits of the
-                classes, of the size of the masks.
+                classes, of the size of the masks; or the masks hold other numbers than the classes have.
         """
         self._show(pictures)
         with evaluation_mode(self.network), torch.no_grad():
@@ -216,6 +217,9 @@ class AttackedNetwork:
         if isinstance(output, torch.Tensor) and output.shape[2:] == pictures.shape[2:]:
             check_mask_size(label, pictures, self.subject)
         check_logits(output, len(label), label.shape[2:], self.subject, self.classes.channels)
+        if label.dtype != torch.bool:
+            # 255 would be neither foreground nor refused by the scores
+            check_masks(label, len(pictures), self.subject, self.classes.mask_channels, self.classes.labels)
         return output
 
     def predict(self, pictures: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

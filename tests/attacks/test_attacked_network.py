@@ -47,6 +47,23 @@ def test_an_intensity_range_is_cut_into_255_grey_levels() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("classes", "wrong"),
+    [(Softmax(2), 255), (Softmax(4), 255), (Softmax(3), 1.5), (Softmax(2), -1), (Sigmoid(1), 255)],
+    ids=str,
+)
+def test_masks_of_numbers_that_are_no_class_are_not_scored(classes: Softmax | Sigmoid, wrong: float) -> None:
+    attacked = AttackedNetwork(make_network(classes.channels), classes=classes)
+    picture, label = 255 * torch.rand(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    label[..., 2:6] = 1
+    scores = attacked.scores(attacked.predict(picture, label), label)
+    if classes.labels == 1:
+        assert torch.equal(attacked.scores(attacked.predict(picture, label > 0), label > 0), scores)
+    label[1, 0, 0, 0] = wrong
+    with pytest.raises(InputError, match="The attacked network: the masks hold values from"):
+        attacked.predict(picture, label)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("intensity_range", [(0.0, 1.0), (-1000.0, 400.0), (-1.8045, 2.64)])
 def test_images_of_16_bits_are_moved_by_epsilon_and_no_more(

@@ -10,9 +10,10 @@ import torch
 from monai.losses import DiceLoss
 from torch import nn
 
-from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, UniformNoise, attack_identity
+from pipeline.attacks import PGD, AttackedNetwork, IterativeFGSM, Softmax, UniformNoise, attack_identity
 from pipeline.losses import GrowLoss, PixelCrossEntropy, SegPGDSchedule, ShrinkLoss, TsallisSweep
 from pipeline.utils import InputError
+from tests.attacks import small
 
 
 def make_network(seed: int = 0) -> nn.Module:
@@ -140,11 +141,11 @@ def test_losses_that_couple_pixels_or_know_one_direction_do_what_they_say() -> N
 
 
 def test_more_than_two_classes_need_an_attack_without_target() -> None:
-    network = make_network()
-    pictures, label = make_data(network)
+    network = small.make_network(channels=3)
+    pictures, label = small.make_data(network)
     for attack in (PGD(2), IterativeFGSM()):
         with pytest.raises(InputError, match="With more, give the attack no target"):
-            attack(AttackedNetwork(network), pictures, 2 * label, [1.0])
+            attack(AttackedNetwork(network, classes=Softmax(3)), pictures, label, [1.0])
 
 
 @pytest.mark.parametrize(
