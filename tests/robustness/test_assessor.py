@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from importlib import import_module
@@ -389,6 +390,39 @@ def test_masks_that_are_cut_are_counted_one_by_one(tmp_path: Path) -> None:
     data[0]["label"] = data[0]["label"].clone()
     data[0]["label"][0, 0, 0, 0] += 0.5
     assert assess_robustness(network, data, tmp_path, budget=TINY)["facts"]["cut_masks"] == 1
+
+
+def test_the_report_of_another_assessment_stays_beside_the_new_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network, data = batches()
+
+    def files() -> set[str]:
+        return {path.name for path in tmp_path.glob("*.[jhp]*") if path.name != "images.json"}
+
+    assess_robustness(network, data, tmp_path, budget=TINY)
+    before, written = (tmp_path / "report.json").read_bytes(), files()
+    assess_robustness(network, data, tmp_path, budget=TINY)
+    assert files() == written and not caplog.messages
+    # the first command again on another day
+    (tmp_path / "report.json").write_bytes(before.replace(b'"date": "2', b'"date": "1'))
+    assess_robustness(network, data, tmp_path, budget=TINY)
+    assert files() == written and (tmp_path / "report.json").read_bytes() == before
+    # other pictures
+    assess_robustness(network, data[:1], tmp_path, budget=TINY)
+    mark = hashlib.sha256(before).hexdigest()[:12]
+    assert files() == written | {f"report_{mark}.json", f"report_{mark}.html", f"scores_{mark}.parquet"}
+    assert (tmp_path / f"report_{mark}.json").read_bytes() == before
+    assert len(pd.read_parquet(tmp_path / f"scores_{mark}.parquet")["image"].unique()) == 3
+    assert caplog.messages == [f"{tmp_path} held the report of another assessment, which is report_{mark}.html now."]
+    assert json.loads((tmp_path / "report.json").read_text())["images"] == 2
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_attacked(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match=f"^robustness: {file / 'report'} cannot be written .*; name another folder.$"):
+        Assessor(batches()[0], file / "report", budget=TINY)
 
 
 def test_no_batch_is_no_report(tmp_path: Path) -> None:
