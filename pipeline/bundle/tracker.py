@@ -58,6 +58,8 @@ def open_tracker(
     pictures = {"training": len(get("train#dataset#data")), "test": len(get("validate#dataset#data"))}
     content = {"data": digests["all"], "weights": [fingerprint_network(network) for network in weights]}
     params = _params(config, get) | {f"{split}_images": count for split, count in pictures.items()}
+    if kind == "robustness":
+        params |= {"epsilons": get("epsilons"), "attack": "worst case of the battery"}
     return Tracker(
         open_run(output_dir, kind, config | content),
         experiment_name,
@@ -104,8 +106,14 @@ def _plain(section: Any) -> dict[str, Any]:
 
 
 def _description(title: str, kind: str, data: Path) -> str:
+    if kind == "robustness":
+        curves, files = (
+            "robustness/…_worst_vs_eps",
+            "`robustness/report.html`, and `per_image.csv` with the worst cases",
+        )
+    else:
+        curves, files = "test/…_vs_eps", "`per_image.csv`, `epsilon_curve.png` and panels of pictures"
     return (
-        f"**{title}**, {kind} with the data list `{data}`. `test/DIC_vs_eps` and `test/JSC_vs_eps` are DIC and JSC "
-        "against the intensity of the attack: the step is 10·ε, and step 0 is clean. The artifacts hold "
-        "`per_image.csv`, `epsilon_curve.png` and panels of pictures."
+        f"**{title}**, {kind} with the data list `{data}`. `{curves}` are DIC and JSC against the intensity ε of the "
+        f"attack: the step is 10·ε, and step 0 is clean. The artifacts hold {files}."
     )

@@ -169,7 +169,13 @@ class RobustnessAssessment:
             self._track(self.tracker, figures)
 
     def _track(self, tracker: Tracker, figures: Mapping[str, float]) -> None:
-        tracker.log_metrics(figures, step=0)
+        clean = self.report["clean"]
+        tracker.log_metrics({**figures, "test/DIC": clean["DIC"], "test/JSC": clean["JSC"]}, step=0)
+        for epsilon, row in {"0": clean, **self.report["worst_case"]}.items():
+            step = round(10 * float(epsilon), 6)
+            if step.is_integer():  # as in the curves of other runs
+                curves = {f"robustness/{metric}_worst_vs_eps": row[metric] for metric in ("DIC", "JSC")}
+                tracker.log_metrics(curves, step=int(step))
         for name in ("report.html", "report.json", "scores.parquet", "curves.png"):
             tracker.log_artifact(self.output_dir / name, "robustness")
         write_robustness_result(tracker, self.report, pd.read_parquet(self.output_dir / "scores.parquet"))

@@ -53,6 +53,12 @@ def test_the_battery_runs_on_a_bundle_and_leaves_its_weights_alone(
     (run,) = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert run.info.status == "FINISHED"
     assert run.data.metrics["robustness/DIC_worst_eps_08.0"] == report["worst_case"]["8"]["DIC"]
+    clean = report["clean"]["DIC"]
+    assert run.data.metrics["test/DIC"] == clean and run.data.params["epsilons"] == "[8.0]"
+    curve = client.get_metric_history(run.info.run_id, "robustness/DIC_worst_vs_eps")
+    assert [(point.step, point.value) for point in curve] == [(0, clean), (80, report["worst_case"]["8"]["DIC"])]
+    assert "robustness/…_worst_vs_eps" in run.data.tags["mlflow.note.content"]
+    assert "epsilon_curve.png" not in run.data.tags["mlflow.note.content"]
     (result,) = tmp_path.glob("**/robustness_*/result.json")
     found = json.loads(result.read_text())
     assert found["network"] == "NLCEN w/o NLCE" and found["iterations"] == {"8": report["gradients"]}
