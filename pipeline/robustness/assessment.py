@@ -94,9 +94,10 @@ class Assessment:
         gradients: how many gradients were computed for an image at most; ``check_gradients``: those of the checks;
             ``queries``: forward passes of attacks without gradients.
         facts: strings and numbers by name: network, data, commit, budget, intensity_range, range_source ("stated",
-            ``MEASURED`` …), measured_range (lowest and highest value of the pictures), classes, decision (how the
-            output becomes a mask), postprocessing (names of the bundle's transforms, not applied), precision, seed,
-            device, weights_sha256, network_sha256, data_sha256, command, date, versions (a dict), images (count),
+            ``MEASURED`` …), measured_range (lowest and highest value of the pictures), classes, inferer (its name
+            and settings), decision (how the output becomes a mask), preprocessing and postprocessing (names of the
+            bundle's transforms; the latter are not applied), configuration_sha256 (a dict of its files), precision,
+            seed, device, weights_sha256, network_sha256, data_sha256, command, date, versions (a dict), images (count),
             attacks (a dict from name to one sentence), corruptions_left_out (that do not apply to the pictures),
             corruptions_without_zero (that need a known zero), class_images (how many images have
             each class), title, description, tolerance (pixels, of NSD).

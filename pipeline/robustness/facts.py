@@ -16,13 +16,13 @@ from pipeline.weights import fingerprint_network
 
 from .battery import Battery
 from .recipes import RECIPES
-from .report import describe_decision
+from .report import describe_classes, describe_decision
 from .scores import NOISE, PAPER, REFINED
 
 __all__ = ["collect_facts"]
 
 _OTHER_ATTACKS = {
-    PAPER: "the paper's attack: fixed steps towards the inverse mask from the clean picture",
+    PAPER: "the attack of He et al. (AAAI 2019): fixed steps towards the inverse mask from the clean picture",
     REFINED: "goes on from the worst of all, each image with the losses that harmed it most",
     "square": "a random search on soft Dice that needs no gradient",
     "transfer": "the pictures of a surrogate",
@@ -49,7 +49,8 @@ def collect_facts(
         "data": "not named",
         "commit": f"{code['commit']}{'+dirty' if code['dirty'] else ''}" if code["commit"] else "unknown",
         "range_source": "stated",
-        "classes": repr(attacked.classes),
+        "classes": describe_classes(attacked.classes),
+        "inferer": _describe_inferer(attacked.inferer),
         "decision": describe_decision(attacked.classes),
         "precision": _describe_precision(attacked.precision),
         "seed": battery.seed,
@@ -69,6 +70,17 @@ def collect_facts(
         "attacks": {name: what for name, what in attacks.items() if name in tried},
         "undefined_attacks": battery.undefined(attacked.classes),
     }
+
+
+def _describe_inferer(inferer: object) -> str:
+    """The name of an inferer and its settings that are plain values, in the order of their names."""
+    settings = {
+        name: ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        for name, value in sorted(getattr(inferer, "__dict__", {}).items())
+        if isinstance(value, (bool, int, float, str, list, tuple)) and not name.startswith("_")
+    }
+    name = getattr(inferer, "__name__", type(inferer).__name__)
+    return f"{name} ({'; '.join(f'{key} {value}' for key, value in settings.items())})" if settings else name
 
 
 def _describe_precision(precision: torch.dtype | None) -> str:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,11 @@ def prepare_robustness() -> None:
     # who says otherwise knows that the bundle decides otherwise
     if stated.get("sigmoid", sigmoid) == sigmoid:
         _check_thresholds(postprocessing, parser, sigmoid)
-    facts = _facts(parser, Path(root)) | {"postprocessing": _transforms(postprocessing, parser)}
+    facts = _facts(parser, Path(root)) | {
+        "preprocessing": _transforms(_get(parser, "validate#preprocessing"), parser),
+        "postprocessing": _transforms(postprocessing, parser),
+        "configuration_sha256": {str(file): fingerprint_file(file) for file in _files()},
+    }
     settings: dict[str, Any] = {"sigmoid": sigmoid, "facts": facts}
     if _get(parser, "train#dataset#data") is not None and _get(parser, "validate#preprocessing") is not None:
         settings["training_data"] = {
@@ -105,6 +110,15 @@ def prepare_robustness() -> None:
             "robustness: the bundle's validate#dataloader has no images; check dataset_dir and the names of the data."
         )
     _made(parser, _EVALUATOR)  # what a bundle lacks is said before its weights are read
+
+
+def _files() -> Sequence[str]:
+    """The configuration files of the command line."""
+    files, _ = command_line()
+    if isinstance(files, (str, os.PathLike)):
+        # as MONAI reads them
+        return [str(files)] if Path(files).is_file() else str(files).split(",")
+    return files
 
 
 def _check_thresholds(postprocessing: Any, parser: ConfigParser, sigmoid: bool) -> None:
@@ -181,6 +195,13 @@ def _made(parser: ConfigParser, key: str) -> Any:
             raise InputError(
                 f"robustness: the bundle's {key} refers to '{missing}', which the bundle does not have; lay all its "
                 "configuration files under bundles/robustness.json, or add the key with a file of your own."
+            ) from error
+        if isinstance(cause, ImportError):
+            # MONAI's own goes on with a traceback
+            what = str(cause).strip().splitlines()[0].rstrip(".")
+            raise InputError(
+                f"robustness: the bundle's {key} cannot be made, since code that it needs is not there ({what}); "
+                "install the package, or put the folder of the bundle's own code into PYTHONPATH."
             ) from error
         raise find_input_error(error) or InputError(
             f"robustness: the bundle's {key} cannot be made ({type(cause).__name__}: {' '.join(str(cause).split())}); "

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .bootstrap import bootstrap_interval
 from .check_report import check_report, read_report
-from .decision import describe_decision
+from .decision import describe_classes, describe_decision
 from .findings import findings
 from .instructions import instructions_for_use
 from .make_report import SCHEMA_VERSION, make_report
@@ -17,6 +17,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "bootstrap_interval",
     "check_report",
+    "describe_classes",
     "describe_decision",
     "findings",
     "instructions_for_use",

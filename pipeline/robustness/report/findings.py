@@ -198,7 +198,10 @@ def _too_wide(report: Report) -> Iterator[str]:
 
 def _one_loss(report: Report) -> Iterator[str]:
     """The paper's attack against the worst case; where it was not run, or is near, the best attack by gradients."""
-    for names, told in (([PAPER], "'{}' alone"), (RECIPES, "the best single attack by gradients, '{}',")):
+    for names, told in (
+        ([PAPER], "the attack of He et al. ('{}') alone"),
+        (RECIPES, "the best single attack by gradients, '{}',"),
+    ):
         gap, epsilon, name, dic = _largest_gap(names, report)
         if gap >= ONE_LOSS:
             yield (
@@ -362,7 +365,8 @@ def _left_out(report: Report) -> Iterator[str]:
         yield "No check for masked gradients was made."
     facts = report["facts"]
     if facts.get("undefined_attacks"):
-        yield f"Defined for two classes only, and not tried: {', '.join(facts['undefined_attacks'])}."
+        names = ", ".join(f"'{name}'" for name in facts["undefined_attacks"])
+        yield f"Not tried, since only defined for two classes: {names}."
     if facts.get("corruptions_left_out"):
         yield f"Corruptions that do not apply to these pictures: {', '.join(facts['corruptions_left_out'])}."
     if facts.get("corruptions_without_zero"):

@@ -35,6 +35,12 @@ def told(bundle: Path, output: Path, run: Run, *more: Path, **settings: Any) -> 
     [
         ({"dataset_dir": "/nowhere"}, "robustness: the bundle's validate#dataloader has no images"),
         ({"images": "$open('/nowhere')"}, "robustness: the bundle's validate#dataloader cannot be made (FileNotFound"),
+        (
+            {"images": "$__import__('absent_package')"},
+            "robustness: the bundle's validate#dataloader cannot be made, since code that it needs is not there (No "
+            "module named 'absent_package'); install the package, or put the folder of the bundle's own code into "
+            "PYTHONPATH.",
+        ),
         ({"ckpt_dir": "/nowhere"}, "ckpt_path: there is no file /nowhere/model.pt"),
         ({"ckpt_path": "/nowhere/other.pt"}, "ckpt_path: there is no file /nowhere/other.pt"),
         ({"budget": "wrong"}, "--budget must be "),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_volumes_and_windows(volumes: Path, tmp_path: Path, run: Run, monkeypatc
     worst = [report["clean"]["DIC"], *(report["worst_case"][epsilon]["DIC"] for epsilon in ("2", "32"))]
     assert all(larger <= smaller for smaller, larger in pairwise(worst)) and worst[-1] < worst[0]
     assert report["gradients"] <= 100 and report["floor"]["2"] is not None
-    assert report["facts"]["classes"].startswith("Softmax(channels=2")
+    assert report["facts"]["classes"] == "2, which exclude each other; the first is the background"
     assert report["facts"]["postprocessing"] == ["Invertd", "SaveImaged"]
 
     # interrupted at the second image, it goes on with that
@@ -99,9 +100,10 @@ def test_colors_and_labels_that_overlap(colors: Path, tmp_path: Path, run: Run) 
     worst = [report["clean"]["DIC"], *(each["DIC"] for each in report["worst_case"].values())]
     assert all(larger <= smaller for smaller, larger in pairwise(worst)) and worst[-1] < worst[0]
     facts = report["facts"]
-    assert facts["classes"] == "Sigmoid(channels=2)" and facts["range_source"] == "taken from the pictures"
+    assert facts["classes"] == "2 labels, which may overlap" and facts["range_source"] == "taken from the pictures"
     assert facts["intensity_range"] == pytest.approx([np.min(values), np.max(values)])
     assert facts["postprocessing"] == ["Activationsd", "AsDiscreted"]
+    assert facts["preprocessing"] and facts["inferer"] == "SimpleInferer"
     assert facts["decision"] == "at each pixel every label whose output has a sigmoid above 0.5"
     assert "overexposure" in facts["corruptions_without_zero"]
     assert "overexposure" not in {row["corruption"] for row in report["corruptions"]}
@@ -114,7 +116,7 @@ def test_a_sigmoid_that_the_user_knows_of_goes_with_a_threshold_of_the_logits(
     postprocessing = {"_target_": "Compose", "transforms": [transform]}
     settings = {"validate#postprocessing": postprocessing, "robustness_assessment#sigmoid": True, "epsilons": [2.0]}
     facts = run(colors, tmp_path, **settings)["facts"]
-    assert facts["classes"] == "Sigmoid(channels=2)" and facts["postprocessing"] == ["AsDiscreted"]
+    assert facts["classes"] == "2 labels, which may overlap" and facts["postprocessing"] == ["AsDiscreted"]
 
 
 @pytest.mark.parametrize("place", ["validate#evaluator#postprocessing", "validate#postprocessing"])
@@ -153,7 +155,12 @@ def test_the_tracking_of_monai_logs_the_worst_case(colors: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     (run,) = MlflowClient(store).search_runs(["1"])
     assert run.info.status == "FINISHED"
-    worst = json.loads((output / "report.json").read_text())["worst_case"]["2"]
+    report = json.loads((output / "report.json").read_text())
+    files = [str(colors / "configs" / "train.json"), str(OVERLAY)]
+    assert report["facts"]["configuration_sha256"] == {
+        file: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files
+    }
+    worst = report["worst_case"]["2"]
     assert run.data.metrics == pytest.approx(
         {f"robustness/{metric}_worst_eps_02.0": worst[metric] for metric in ("DIC", "JSC")}
     )

@@ -36,7 +36,10 @@ def test_a_leak_comes_first_then_other_failed_checks_then_the_single_attack_and_
     sentences = said(leaking())
     assert sentences[0].startswith("The check 'attacks agree' failed (0.01)")
     assert sentences[1].startswith("The check 'one step beats many' failed")
-    assert "at ε = 32 'paper' alone reads DIC 0.905 where the worst case is 0.211" in sentences[2]
+    assert (
+        "at ε = 32 the attack of He et al. ('paper') alone reads DIC 0.905 where the worst case is 0.211"
+        in sentences[2]
+    )
     assert "From ε = 32 on the worst case, DIC 0.211, is below the 0.846" in sentences[3]
     assert "0.905" in sentences[2] and "From ε = 8" not in sentences[3]
 
@@ -95,7 +98,7 @@ def test_what_is_above_the_ceiling_is_doubted() -> None:
 def test_the_order_is_that_of_importance() -> None:
     sentences = said(undefended())
     parts = [
-        "at ε = 8 'paper' alone reads DIC 0.502 where the worst case is 0.098",
+        "at ε = 8 the attack of He et al. ('paper') alone reads DIC 0.502 where the worst case is 0.098",
         "From ε = 2 on the worst case, DIC 0.845, is below the 0.846",
         "'mean DIC of at least 0.7 at ε = 8' is not met: it is 0.098. The smallest ε that breaks it is 8",
         "'mean DIC of at least 0.7 at ε = 4' cannot be judged",
@@ -146,7 +149,7 @@ def one_attack(means: dict[str, tuple[float, ...]], **changes: Any) -> list[str]
 def test_the_papers_attack_is_held_against_the_worst_case_and_else_the_best_single_one_by_gradients() -> None:
     dice, worst = (0.85, 0.5, 0.21), (0.85, 0.38, 0.2)
     (papers,) = one_attack({"paper": (0.85, 0.7, 0.3), "dice": dice, "refined": worst})
-    assert "at ε = 8 'paper' alone reads DIC 0.700 where the worst case is 0.380" in papers
+    assert "at ε = 8 the attack of He et al. ('paper') alone reads DIC 0.700 where the worst case is 0.380" in papers
     best = "at ε = 8 the best single attack by gradients, 'dice', reads DIC 0.500 where the worst case is 0.380."
     weak = {"cross-entropy": (0.88, 0.88, 0.88), "square": (0.9, 0.9, 0.89), "transfer": (0.85, 0.4, 0.2)}
     (others,) = one_attack({"dice": dice, **weak, "refined": worst})

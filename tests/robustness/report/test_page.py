@@ -115,6 +115,24 @@ def test_what_the_bundle_says_of_its_use_is_quoted(stated: str) -> None:
     assert re.search(r"version of the bundle\s+0\.3\.1", text)
 
 
+def test_the_page_explains_its_measures_and_names_the_files_behind_it() -> None:
+    report = assessments.report_of("undefended")
+    text = Text(make_page(report, {})).text
+    assert "DIC: Dice index of predicted and true mask; 1 is perfect" in text and "'paper' as they are" in text
+    assert "JSC is the Jaccard index" in text and "HD95 the 95th percentile" in text and "NSD the part of the" in text
+    report["facts"] |= {
+        "preprocessing": ["LoadImaged", "ScaleIntensityRanged"],
+        "inferer": "SlidingWindowInferer (roi_size 64, 64)",
+        "configuration_sha256": {"configs/train.json": "ef" * 32},
+        "versions": {"versions.torch": "2.13.0", "host.id": "5bce98f7"},
+    }
+    del report["attacks"]["paper"]
+    text = Text(make_page(report, {})).text
+    assert "before any attack LoadImaged, ScaleIntensityRanged" in text and "roi_size 64, 64" in text
+    assert f"SHA-256 of configs/train.json {'ef' * 32}" in text and "torch 2.13.0, host.id 5bce98f7" in text
+    assert "'paper' in black" not in text and "the noise as it is" in text
+
+
 def test_the_page_says_what_was_attacked_and_where_corruptions_act() -> None:
     report = assessments.report_of("undefended")
     text = Text(make_page(report, {})).text
