@@ -110,7 +110,7 @@ def prepare_pairs(
         seed: of the draw.
         test_images: folder of the test pictures, if these lie apart; ``images`` is the training part then.
         test_masks: folder of their masks.
-        description: what reports are to call the data; the name of the pictures' folder if None.
+        description: what reports are to call the data; the names of the pictures' folders if None.
         original_names: keep the names of DICOM files too, which often are those of patients; else they are called by
             ``dicom_pseudonym``, in the data list, in the folder, and in all that is made of it, without their
             subfolder.
@@ -175,8 +175,16 @@ def prepare_pairs(
     return folder.save_datalist(
         [entries[name] for name in training],
         [entries[name] for name in test],
-        description or ("DICOM pictures" if hidden else f"pictures of the folder {images.name}"),
+        description or ("DICOM pictures" if hidden else _folders(images, test_images)),
     )
+
+
+def _folders(images: Path, test_images: Path | None) -> str:
+    """What the data are called; two folders with those that hold them, since both may be named "images"."""
+    if test_images is None:
+        return f"pictures of the folder {images.name}"
+    training, test = ("/".join(folder.resolve().parts[-2:]) for folder in (images, test_images))
+    return f"pictures of the folder {training}, test pictures of {test}"
 
 
 class _Files(NamedTuple):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
@@ -116,7 +117,7 @@ def _bytes(content: Any) -> bytes:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        output = path.parent
+        output = shlex.quote(str(path.parent))
         raise InputError(
             f"There is no data list {path}. Prepare any pictures and masks with `python -m data_prep pairs --images "
             f"<dir> --masks <dir> --output {output}`, JSRT with `python -m data_prep jsrt --images <JSRT dir> --masks "

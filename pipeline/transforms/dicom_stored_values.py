@@ -105,7 +105,10 @@ def _check_elements(data: Dataset, path: Path, notes: list[str]) -> None:
         )
     missing = [keyword for keyword in (*_NEEDED, "PixelData") if keyword not in data or data[keyword].is_empty]
     if missing:
-        raise InputError(f"The file {path} cannot be read as a DICOM picture (it has no {', '.join(missing)}).")
+        cut_off = "; a picture without pixels was cut off: copy it again" if "PixelData" in missing else ""
+        raise InputError(
+            f"The file {path} cannot be read as a DICOM picture (it has no {', '.join(missing)}){cut_off}."
+        )
     frames = read_numbers(data, "NumberOfFrames")
     if frames and not math.isfinite(frames[0]):
         notes.append("NumberOfFrames is not a number and was taken as 1.")

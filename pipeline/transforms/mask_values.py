@@ -28,9 +28,13 @@ def zeros_and_ones(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.float
     if inside.size and inside.min() != inside.max():
         raise InputError(
             f"The mask {path} has {len(np.unique(values))} different values; a mask may have only 0 "
-            "(background) and one other value (foreground)."
+            f"(background) and one other value (foreground){_of_jpeg(path)}."
         )
     return foreground[None].astype(np.float32)
+
+
+def _of_jpeg(path: Path) -> str:
+    return "; JPEG makes others of these: save it as PNG" if path.suffix.lower() in (".jpg", ".jpeg") else ""
 
 
 def one_channel(channels: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:

@@ -179,6 +179,9 @@ def test_test_pictures_that_lie_apart(apart, monkeypatch):
         for section in ("training", "test")
     }
     assert found == {"training": ["a", "b"], "test": ["c"]}
+    here = Path.cwd().name
+    description = f"pictures of the folder {here}/images, test pictures of {here}/test-images"
+    assert json.loads(Path("out/datalist.json").read_text())["description"] == description
     assert Path("out/images/c.jpg").read_bytes() == Path("test-images/c.jpg").read_bytes()
     np.testing.assert_array_equal(read_mask("out/masks/c.png").pixels[0], LUNGS > 0)
 

@@ -51,7 +51,8 @@ def test_the_first_pictures_of_each_part(folder: Path) -> None:
         ("bad.json", ["--hold-out", "1"], "--hold-out: every second picture is the most"),
         ("bad.json", ["--hold-out", "10"], "--hold-out: 9 training pictures are fewer than 10"),
         ("bad.json", ["--test", "0"], "--test: at least 1 picture is needed, got 0"),
-        ("bad.json", ["--datalist", "nowhere"], "There is no data list"),
+        ("bad.json", ["--datalist", "no where"], "There is no data list no where/datalist.json."),
+        ("bad.json", ["--datalist", "no where"], "phantoms --output 'no where'`"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_written(

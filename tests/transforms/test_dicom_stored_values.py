@@ -233,7 +233,8 @@ def test_an_element_is_missing(tmp_path, keyword):
     data = pydicom.dcmread(path)
     del data[keyword]
     data.save_as(path)
-    with fails(f"The file {path} cannot be read as a DICOM picture (it has no {keyword})."):
+    cut_off = "; a picture without pixels was cut off: copy it again" if keyword == "PixelData" else ""
+    with fails(f"The file {path} cannot be read as a DICOM picture (it has no {keyword}){cut_off}."):
         read_picture(path)
 
 

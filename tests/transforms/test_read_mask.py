@@ -202,3 +202,15 @@ def test_a_full_nifti_mask_whose_only_value_is_the_intercept(tmp_path, slope, in
     content[112:120] = np.array([slope, intercept], "<f4").tobytes()
     (tmp_path / "a.nii").write_bytes(content)
     assert read_mask(tmp_path / "a.nii").pixels.sum() == 4096
+
+
+def test_a_mask_as_jpeg_is_told_from_one_with_more_classes(tmp_path):
+    path = save(tmp_path / "a.JPG", MASK)
+    with Image.open(path) as image:
+        values = len(np.unique(np.asarray(image)))
+    assert values > 2
+    with fails(
+        f"The mask {path} has {values} different values; a mask may have only 0 (background) and one other value "
+        "(foreground); JPEG makes others of these: save it as PNG."
+    ):
+        read_mask(path)
