@@ -21,6 +21,7 @@ __all__ = ["findings"]
 
 Report = Mapping[str, Any]
 
+PAPERS = f"the attack of He et al. ('{PAPER}')"
 SAME = 0.95  # a mean DIC between the masks of different pictures, from which on they are almost the same
 NEAR_FLOOR = 0.02  # of DIC
 NOTHING_LEARNED = 0.1  # a clean DIC below it, where there is no floor
@@ -199,7 +200,7 @@ def _too_wide(report: Report) -> Iterator[str]:
 def _one_loss(report: Report) -> Iterator[str]:
     """The paper's attack against the worst case; where it was not run, or is near, the best attack by gradients."""
     for names, told in (
-        ([PAPER], "the attack of He et al. ('{}') alone"),
+        ([PAPER], f"{PAPERS} alone"),
         (RECIPES, "the best single attack by gradients, '{}',"),
     ):
         gap, epsilon, name, dic = _largest_gap(names, report)
@@ -365,7 +366,7 @@ def _left_out(report: Report) -> Iterator[str]:
         yield "No check for masked gradients was made."
     facts = report["facts"]
     if facts.get("undefined_attacks"):
-        names = ", ".join(f"'{name}'" for name in facts["undefined_attacks"])
+        names = ", ".join(PAPERS if name == PAPER else f"'{name}'" for name in facts["undefined_attacks"])
         yield f"Not tried, since only defined for two classes: {names}."
     if facts.get("corruptions_left_out"):
         yield f"Corruptions that do not apply to these pictures: {', '.join(facts['corruptions_left_out'])}."

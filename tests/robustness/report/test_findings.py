@@ -262,3 +262,9 @@ def test_another_failed_check_comes_after_a_network_that_ignores_its_picture() -
     failed = CheckResult("gradients are not zero", "failed", 1.0, "All are zero.")
     sentences = said(flat(0.9, None, sameness=1.0, checks=(failed,)))
     assert "almost the same mask for every picture" in sentences[0] and "failed" in sentences[1]
+
+
+def test_an_attack_that_is_not_defined_is_named_so_that_everyone_knows_it() -> None:
+    report = make_report(undefended())
+    report["facts"]["undefined_attacks"] = ["paper"]
+    assert "Not tried, since only defined for two classes: the attack of He et al. ('paper')." in findings(report)
