@@ -387,7 +387,7 @@ class Assessor:
 
 def _hold(folder: Path) -> None:
     """Take a folder for this process: two at once would show each other's pictures, and lose results."""
-    check_folder(folder, "output_dir")
+    check_folder(folder, "robustness")
     place = folder.resolve()
     lock = _held.get(place) or FolderLock(place)
     if place not in _held and not lock.acquire():
