@@ -77,8 +77,7 @@ class AttackedNetwork:
             being an error.
         on_gradient: called before each gradient, for a progress bar.
         on_pictures: called with all pictures that go through the network.
-        on_not_finite: with ``keep_going``, called after each gradient that was not finite, with a truth value for each
-            image that it was computed for, (B,): whether some numbers of its gradient were not, and count as 0.
+        on_slope: called after each gradient with its :class:`Slope`.
         subject: what is attacked, the beginning of messages.
 
     Raises:
@@ -102,7 +101,7 @@ class AttackedNetwork:
         keep_going: bool = False,
         on_gradient: Callable[[], object] | None = None,
         on_pictures: Callable[[torch.Tensor], object] | None = None,
-        on_not_finite: Callable[[torch.Tensor], object] | None = None,
+        on_slope: Callable[[Slope], object] | None = None,
         subject: str = "The attacked network",
     ) -> None:
         self.network = network
@@ -119,7 +118,7 @@ class AttackedNetwork:
         self.keep_going = keep_going
         self.on_gradient = on_gradient
         self.on_pictures = on_pictures
-        self.on_not_finite = on_not_finite
+        self.on_slope = on_slope
         self.subject = subject
 
     def like(self, network: nn.Module) -> AttackedNetwork:
@@ -165,13 +164,12 @@ class AttackedNetwork:
         slope = None if self.precision is None else self._fast_slope(pictures, loss)
         if slope is None:
             slope = self._slope(pictures, loss, None)
-        if slope.not_finite:
-            if not self.keep_going:
-                raise FloatingPointError(
-                    "The attack's gradient is not finite; the network or the loss overflows on this image."
-                )
-            if self.on_not_finite is not None:
-                self.on_not_finite(slope.lost > 0)
+        if slope.not_finite and not self.keep_going:
+            raise FloatingPointError(
+                "The attack's gradient is not finite; the network or the loss overflows on this image."
+            )
+        if self.on_slope is not None:
+            self.on_slope(slope)
         return slope
 
     def _fast_slope(self, pictures: torch.Tensor, loss: Callable[[Any], torch.Tensor]) -> Slope | None:

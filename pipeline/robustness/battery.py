@@ -17,6 +17,7 @@ from pipeline.attacks import (
     GradientAttack,
     IterativeFGSM,
     OutputClasses,
+    Slope,
     Square,
     Transfer,
     UniformNoise,
@@ -53,8 +54,9 @@ class Finding:
             and the paper's attack are shown as they are: their pictures at this ε, even if these raise DIC.
         prediction: what the network predicts for them.
         dic: their DIC, (B,).
-        moved: the most that it tried to move a grey level of each image, as a part of ε, (B,); NaN of an image on
-            which the refinement had nothing to spend.
+        moved: the most that it tried to move a grey level of each image, as a part of ε, (B,); all of its start
+            where the first gradient keeps each grey level there; NaN of an image on which the refinement had nothing
+            to spend.
         gradients: how many gradients it has computed for each image at this ε, (B,).
         not_finite: how many of them had numbers that are not finite, which then pull nowhere, (B,).
     """
@@ -88,7 +90,7 @@ class _Spent:
         """Count what an attack on these images alone does."""
         self.active = images
         self._begins: torch.Tensor | None = None
-        self._looked = False
+        self._looked = self._asked = False
 
     def on_gradient(self) -> None:
         self.gradients[self.active] += 1
@@ -97,8 +99,12 @@ class _Spent:
         if self._on_gradient is not None:
             self._on_gradient()
 
-    def on_not_finite(self, images: torch.Tensor) -> None:
-        self.not_finite[self.active] += images.cpu()
+    def on_slope(self, slope: Slope) -> None:
+        """Count gradients that are not finite; the first tells whether an attack must stay where it begins."""
+        self.not_finite[self.active] += (slope.lost > 0).cpu()
+        if self._begins is not None and not self._asked:
+            self._asked = True
+            self._move(_held(self._begins, self._picture[self.active], slope.gradient))
 
     def on_pictures(self, pictures: torch.Tensor) -> None:
         """Look at what an attack tries; where it begins, at random or with what was found before, is no step of it."""
@@ -109,8 +115,25 @@ class _Spent:
             moved, left = (
                 (pictures - each).flatten(1).abs().amax(1).cpu() for each in (self._picture[self.active], self._begins)
             )
-            moved = torch.where(left > _STEP, moved, 0)
-            self.moved[self.active] = torch.maximum(self.moved[self.active], moved)
+            self._move(torch.where(left > _STEP, moved, 0))
+
+    def _move(self, by: torch.Tensor) -> None:
+        self.moved[self.active] = torch.maximum(self.moved[self.active], by)
+
+
+def _held(pictures: torch.Tensor, clean: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """How far pictures are from the clean ones, (B,), if no step along their gradients leads away from there; else 0.
+
+    Whether an attack goes up or down is its own affair: a step either way must be cut off at every grey level.
+    """
+    delta = pictures - clean
+    far = delta.flatten(1).abs().amax(1)
+    reach = far.view(-1, *[1] * (delta.ndim - 1))
+    up, down = (
+        (project(delta + step, clean, reach, VALUE_RANGE) - delta).flatten(1).abs().amax(1) <= _STEP
+        for step in (reach * gradient.sign(), -reach * gradient.sign())
+    )
+    return torch.where((up | down) & (gradient != 0).flatten(1).any(1), far, 0).cpu()
 
 
 class Battery:
@@ -220,7 +243,7 @@ class _Run:
         self.spent = _Spent(picture, attacked.on_gradient)
         self.attacked = attacked.like(attacked.network)
         self.attacked.on_gradient, self.attacked.on_pictures = self.spent.on_gradient, self.spent.on_pictures
-        self.attacked.on_not_finite = self.spent.on_not_finite
+        self.attacked.on_slope = self.spent.on_slope
         self.picture = picture
         self.label = label
         self.clean = WorstFound(self.attacked, picture, label)

@@ -17,6 +17,7 @@ from pipeline.attacks import (
     IterativeFGSM,
     ProjectedAdam,
     Sigmoid,
+    Slope,
     Softmax,
     Transfer,
     UniformNoise,
@@ -350,29 +351,25 @@ def test_gradients_that_are_not_finite_are_counted_for_each_image(
     label = torch.ones(3, 1, 8, 8)
     counts, gradients = torch.zeros(3, dtype=torch.long), []
 
-    def count(images: torch.Tensor) -> None:
-        assert images.dtype == torch.bool
-        counts.add_(images)
-
     attacked = AttackedNetwork(
         make_network(2) if isinstance(attack, Transfer) else BrokenForBright().eval(),
         precision=precision,
         keep_going=True,
         on_gradient=lambda: gradients.append(1),
-        on_not_finite=count,
+        on_slope=lambda slope: counts.add_(slope.lost > 0),
     )
     attack(attacked, pictures, label, [8.0])
     assert len(gradients) == looks and counts.tolist() == [0, looks, 0]
 
 
-def test_finite_gradients_are_not_reported_and_the_share_is_that_of_each_image() -> None:
-    calls: list[torch.Tensor] = []
+def test_each_gradient_is_shown_and_the_share_that_is_not_finite_is_that_of_each_image() -> None:
+    shown: list[Slope] = []
     pictures = 20 + 60 * torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    attacked = AttackedNetwork(BrokenForBright().eval(), keep_going=True, on_not_finite=calls.append)
+    attacked = AttackedNetwork(BrokenForBright().eval(), keep_going=True, on_slope=shown.append)
     loss = lambda logits: logits[..., :2].sum()  # noqa: E731
     slope = attacked.value_and_gradient(pictures, loss)
-    assert not calls and slope.lost.tolist() == [0, 0] and slope.not_finite == 0
+    assert shown == [slope] and slope.lost.tolist() == [0, 0] and slope.not_finite == 0
     pictures[1, 0, 0, 0] = 230.0
     slope = attacked.value_and_gradient(pictures, loss)
-    assert [each.tolist() for each in calls] == [[False, True]]
+    assert shown[1:] == [slope]
     assert slope.lost.tolist() == [0, 1] and slope.not_finite == 0.5

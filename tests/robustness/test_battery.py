@@ -46,6 +46,32 @@ def test_what_is_found_is_within_epsilon_and_predicted_by_the_network() -> None:
         assert ((finding.moved > 0.5) & (finding.moved <= 1)).all()
 
 
+class Linear(nn.Module):
+    """Brighter than mid-grey is foreground; the first ``deaf`` rows give no gradient."""
+
+    def __init__(self, deaf: int = 0) -> None:
+        super().__init__()
+        self.deaf = deaf
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        images = torch.cat([images[:, :, : self.deaf].detach(), images[:, :, self.deaf :]], 2)
+        return torch.cat([0.5 - images, images - 0.5], 1)
+
+
+@pytest.mark.parametrize(("deaf", "moved"), [(0, 1.0), (5, 1.0), (8, 0.0)])
+def test_an_attack_that_its_gradients_keep_in_a_corner_moves_and_one_without_gradients_does_not(
+    deaf: int, moved: float
+) -> None:
+    label = (torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.5).double()
+    pictures = 60 + 130 * label  # out of reach, so that DIC stays 1 and every ε is attacked
+    pictures[0, 0, 7], pictures[1, 0, 7] = 255.0 * label[0, 0, 7], 251.0 * label[1, 0, 7]
+    battery = Battery(Budget((2.0, 8.0), {"dice": 4, "cross-entropy": 3}, 4, 2))
+    findings = list(battery(AttackedNetwork(Linear(deaf).double()), pictures, label))
+    by_gradient = [each for each in findings if each.attack in ("dice", "cross-entropy", "refined")]
+    assert {each.epsilon for each in by_gradient} == {2.0, 8.0} and all((each.dic == 1).all() for each in by_gradient)
+    assert [each.moved.tolist() for each in by_gradient] == [pytest.approx([moved] * 2)] * len(by_gradient)
+
+
 @pytest.mark.parametrize(("granted", "part"), [(0, 1), (2, 4)], ids=["none", "saved"])
 def test_a_refinement_that_has_nothing_to_spend_is_no_attack_that_does_not_move(granted: int, part: int) -> None:
     findings, *_ = run(Battery(Budget((2.0, 8.0), {"dice": 4}, granted, part)))
