@@ -25,7 +25,7 @@ from pipeline.transforms import (
     read_dicom_tags,
     say_closed,
 )
-from pipeline.utils import InputError, Notes, atomic_path
+from pipeline.utils import InputError, Notes, atomic_path, check_folder
 
 __all__ = ["FoundPictures", "check_pictures", "find_pictures", "save_dicom_names", "summarize"]
 
@@ -160,10 +160,11 @@ def save_dicom_names(found: FoundPictures) -> None:
 
 
 def check_pictures(found: FoundPictures) -> None:
-    """Refuse to begin if there is nothing to read, or if results would lie among the pictures.
+    """Refuse to begin if there is nothing to read, or no place for results but among the pictures; make their folder.
 
     Raises:
-        InputError: if the folder is absent or has no picture, or ``output_dir`` is this folder or one that it lies in.
+        InputError: if the folder is absent or has no picture, or ``output_dir`` is this folder or one that it lies in,
+            or cannot be written.
     """
     root, results = found.root.resolve(), found.output_dir.resolve()
     if not (root.is_file() or root.is_dir()):
@@ -180,6 +181,7 @@ def check_pictures(found: FoundPictures) -> None:
             f"dataset_dir: there is no picture in {found.root}{held}; it must hold files that are DICOM or end in "
             f"{', '.join(PICTURE_SUFFIXES)}.{''.join(f' {each}' for each in found.failures)}"
         )
+    check_folder(found.output_dir, "output_dir")
 
 
 def summarize(

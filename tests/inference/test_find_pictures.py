@@ -291,6 +291,14 @@ def test_results_among_the_pictures_are_refused(output_dir: str, tmp_path: Path)
         check_pictures(find_pictures(tmp_path / "pictures", tmp_path / output_dir))
 
 
+def test_a_folder_for_results_that_cannot_be_made_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    touch(tmp_path, "pictures/a.png", "b.png")
+    with pytest.raises(
+        InputError, match=rf"^output_dir: {tmp_path}/b.png/results cannot be written \(Not a directory\)"
+    ):
+        check_pictures(find_pictures(tmp_path / "pictures", tmp_path / "b.png" / "results"))
+
+
 FOUND = FoundPictures(Path("pictures"), Path("results"), [{"image": "a"}, {"image": "b"}, {"image": "c"}])
 
 

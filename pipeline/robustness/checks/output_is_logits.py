@@ -46,14 +46,15 @@ class OutputIsLogits:
                 "number is above 0.",
             )
         share = _at_bound(attacked.classes.logits(output[: len(evidence.picture)]))
-        said = f"Of each class at least {share:.0%} of the pixels are at the largest margin"
         if share <= TOO_MANY:
-            return CheckResult(self.name, "passed", share, f"{said}, so that the output is not bounded.")
+            said = f"Of one class only {share:.0%} of the pixels are at the largest margin: nothing bounds the output."
+            return CheckResult(self.name, "passed", share, said)
         return CheckResult(
             self.name,
             "failed",
             share,
-            f"{said}: something bounds the output, and attacks have hardly any gradient where the network is sure.",
+            f"Of each class at least {share:.0%} of the pixels are at the largest margin: something bounds the output, "
+            "and attacks have hardly any gradient where the network is sure.",
         )
 
 
