@@ -102,7 +102,7 @@ def test_a_sigmoid_that_is_an_expression_is_asked_for(
     message = told(colors, tmp_path, run, **settings)
     assert message.startswith("validate#postprocessing: '$") and "--robustness_assessment#sigmoid true" in message
     facts = run(colors, tmp_path, **settings, **{"robustness_assessment#sigmoid": True})["facts"]
-    assert facts["classes"] == "Sigmoid(channels=2)"
+    assert facts["classes"] == "2 labels, which may overlap"
 
 
 @pytest.mark.parametrize("threshold", [0.2, [0.2, None]])
