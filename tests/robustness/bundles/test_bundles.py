@@ -132,7 +132,10 @@ def test_a_sigmoid_and_a_threshold_are_found_where_the_evaluator_has_them(
     file.write_text(json.dumps({"validate#postprocessing": none, "overlapping": True, "cut": 0.5}))
     settings = {"epsilons": [2.0], place: {"_target_": "Compose", "transforms": steps}}
     facts = run(colors, tmp_path, file, **settings)["facts"]
-    assert facts["classes"] == "2 labels, which may overlap" and facts["postprocessing"] == ["Activationsd", "AsDiscreted"]
+    assert facts["classes"] == "2 labels, which may overlap" and facts["postprocessing"] == [
+        "Activationsd",
+        "AsDiscreted",
+    ]
 
 
 def test_the_tracking_of_monai_logs_the_worst_case(colors: Path, tmp_path: Path) -> None:

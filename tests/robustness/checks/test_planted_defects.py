@@ -100,6 +100,20 @@ def test_quick_checks_notice_a_planted_defect_and_nothing_else(unet: nn.Module, 
     assert failing(evidence, [BY_NAME[name] for name in QUICK]) == EXPECTED[defect][0]
 
 
+@pytest.mark.parametrize(
+    ("defect", "why"),
+    [
+        ("shattered gradients", "they are right, but for a small part of a grey level only"),
+        ("changed gradients", "something in the network rounds, cuts or changes them"),
+        ("straight-through rounding", "something in the network rounds, cuts or changes them"),
+        ("thresholding", "something in the network rounds, cuts or changes them"),
+    ],
+)
+def test_gradients_that_hold_too_near_are_told_from_wrong_ones(unet: nn.Module, defect: str, why: str) -> None:
+    result = BY_NAME[DIFFERENCES](clean_evidence(PLANTED[defect](copy.deepcopy(unet)).eval()))
+    assert result.status == "failed" and f": {why}" in result.meaning and result.meaning.endswith("are too high.")
+
+
 def test_quick_checks_are_silent_on_an_honest_network(unet: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = [BY_NAME[name] for name in QUICK]
     assert failing(clean_evidence(unet), checks) == set()
