@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from pipeline.transforms import (
     read_dicom_tags,
     say_closed,
 )
-from pipeline.utils import InputError, Notes, atomic_path, check_folder
+from pipeline.utils import InputError, Notes, atomic_path
 
 __all__ = ["FoundPictures", "check_pictures", "find_pictures", "save_dicom_names", "summarize"]
 
@@ -160,7 +161,7 @@ def save_dicom_names(found: FoundPictures) -> None:
 
 
 def check_pictures(found: FoundPictures) -> None:
-    """Refuse to begin if there is nothing to read, or no place for results but among the pictures; make their folder.
+    """Refuse to begin if there is nothing to read, or no place for results but among the pictures.
 
     Raises:
         InputError: if the folder is absent or has no picture, or ``output_dir`` is this folder or one that it lies in,
@@ -181,7 +182,10 @@ def check_pictures(found: FoundPictures) -> None:
             f"dataset_dir: there is no picture in {found.root}{held}; it must hold files that are DICOM or end in "
             f"{', '.join(PICTURE_SUFFIXES)}.{''.join(f' {each}' for each in found.failures)}"
         )
-    check_folder(found.output_dir, "output_dir")
+    # not by making it: where nothing can be segmented, no folder is left
+    above = next(folder for folder in (results, *results.parents) if folder.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise InputError(f"output_dir: {found.output_dir} cannot be written; name another folder with --output_dir.")
 
 
 def summarize(

@@ -293,10 +293,10 @@ def test_results_among_the_pictures_are_refused(output_dir: str, tmp_path: Path)
 
 def test_a_folder_for_results_that_cannot_be_made_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
     touch(tmp_path, "pictures/a.png", "b.png")
-    with pytest.raises(
-        InputError, match=rf"^output_dir: {tmp_path}/b.png/results cannot be written \(Not a directory\)"
-    ):
+    with pytest.raises(InputError, match=rf"^output_dir: {tmp_path}/b.png/results cannot be written; name another"):
         check_pictures(find_pictures(tmp_path / "pictures", tmp_path / "b.png" / "results"))
+    check_pictures(find_pictures(tmp_path / "pictures", tmp_path / "new" / "results"))
+    assert not (tmp_path / "new").exists()
 
 
 FOUND = FoundPictures(Path("pictures"), Path("results"), [{"image": "a"}, {"image": "b"}, {"image": "c"}])
