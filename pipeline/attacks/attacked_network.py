@@ -207,7 +207,7 @@ class AttackedNetwork:
 
         Raises:
             InputError: if the network does not take the pictures, or gives something else than finite logits of the
-                classes, of the size of the masks; or the masks hold other numbers than the classes have.
+                classes, of the size of the masks.
         """
         self._show(pictures)
         with evaluation_mode(self.network), torch.no_grad():
@@ -215,14 +215,19 @@ class AttackedNetwork:
         if isinstance(output, torch.Tensor) and output.shape[2:] == pictures.shape[2:]:
             check_mask_size(label, pictures, self.subject)
         check_logits(output, len(label), label.shape[2:], self.subject, self.classes.channels)
-        if label.dtype != torch.bool:
-            # 255 would be neither foreground nor refused by the scores
-            check_masks(label, len(pictures), self.subject, self.classes.mask_channels, self.classes.labels)
         return output
 
     def predict(self, pictures: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-        """Return the masks that the network predicts, of the shape of the true ones; see :meth:`output`."""
-        return self.classes.decide(self.output(pictures, label))
+        """Return the masks that the network predicts, of the shape of the true ones.
+
+        Raises:
+            InputError: see :meth:`output`; or if the true masks hold other numbers than the classes have.
+        """
+        output = self.output(pictures, label)
+        if label.dtype != torch.bool:
+            # 255 would be neither foreground nor refused by the scores
+            check_masks(label, len(pictures), self.subject, self.classes.mask_channels, self.classes.labels)
+        return self.classes.decide(output)
 
     def scores(self, prediction: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Return DIC and JSC of each image, (B, 2), the mean over the classes, see :func:`dic_jsc`."""

@@ -54,7 +54,6 @@ _SAY_RANGE = "say with intensity_range=(lowest, highest) what range their values
 # of the DIC of a clean picture, which the same network gives again; another device may turn single pixels
 _SAME = 0.01
 
-
 # the folders that assessments of this process have, which another one of it may take over
 _held: dict[Path, FolderLock] = {}
 
