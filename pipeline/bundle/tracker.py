@@ -55,9 +55,15 @@ def open_tracker(
     get = running_parser("open_tracker").get_parsed_content
     file = datalist_file(get("dataset_dir"))
     digests, name, title = datalist_digests(file), data_name(file), run_title()
-    pictures = {"training": len(get("train#dataset#data")), "test": len(get("validate#dataset#data"))}
+    pictures = {"test": len(get("validate#dataset#data"))}
     content = {"data": digests["all"], "weights": [fingerprint_network(network) for network in weights]}
-    params = _params(config, get) | {f"{split}_images": count for split, count in pictures.items()}
+    if kind == "training":
+        pictures = {"training": len(get("train#dataset#data"))} | pictures
+        params = _params(config, get, config) | _training_params(config)
+    else:
+        # not how a training would go by these settings: that of the weights is not known
+        params = _params(config, get, _evaluation(config)) | {"weights": ", ".join(content["weights"])}
+    params |= {f"{split}_images": count for split, count in pictures.items()}
     if kind == "robustness":
         params |= {"epsilons": get("epsilons"), "attack": "worst case of the battery"}
     return Tracker(
@@ -72,12 +78,19 @@ def open_tracker(
     )
 
 
-def _params(config: Mapping[str, Any], get: Callable[[str], Any]) -> dict[str, Any]:
-    """The hyper-parameters, in the names that MLflow shows."""
+def _evaluation(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the configuration an evaluation uses."""
+    alone = {**config, "train": {"deterministic_transforms": config["train"]["deterministic_transforms"]}}
+    parts = [needed_by(alone, key) for key in ("validate", "robustness_assessment") if key in alone]
+    return {"seed": "@seed"} | {key: value for part in parts for key, value in part.items()}
+
+
+def _params(config: Mapping[str, Any], get: Callable[[str], Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a part of the configuration uses, and what describes every run, in MLflow's names."""
     network = get("network_def")
     of_network = needed_by(config, "network_def")
     # what nothing refers to, such as the switches of NLCE for another network, was not used
-    used = {path[0] for path in referenced_paths(config)} | {"variant", "amp"}
+    used = {path[0] for path in referenced_paths(part)} | {"variant"} | ({"amp"} & part.keys())
     logged = {key: get(key) for key in SETTINGS if key in (used & config.keys()) - IGNORED_KEYS}
     return {
         "network": network_name(network),
@@ -87,13 +100,15 @@ def _params(config: Mapping[str, Any], get: Callable[[str], Any]) -> dict[str, A
             key: "none" if value is None else value for key, value in logged.items() if key in of_network
         },
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "loss": _plain(config["loss"]),
-        "optimizer": _plain(config["optimizer"]),
-        "lr_scheduler": _plain(config["train"]["lr_scheduler"]),
         "epsilons": get("epsilons") if get("sweep") else "none",
         "attack": attack_identity(get("validate#attack")),
         "device": str(get("device")),
     }
+
+
+def _training_params(config: Mapping[str, Any]) -> dict[str, Any]:
+    sections = {"loss": config["loss"], "optimizer": config["optimizer"], "lr_scheduler": config["train"]["lr_scheduler"]}
+    return {name: _plain(section) for name, section in sections.items()}
 
 
 def _plain(section: Any) -> dict[str, Any]:

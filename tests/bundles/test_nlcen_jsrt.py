@@ -23,6 +23,8 @@ from tests.bundles.conftest import BUNDLE, ROOT, Start
 from tests.interpreter import wait_until
 
 TRAIN = "bundles/nlcen_jsrt/train.json"
+# how the weights of an evaluation came about
+UNKNOWN = {"max_epochs", "learning_rate", "training_images", "amp"}
 EVALUATE = "['bundles/nlcen_jsrt/train.json','bundles/nlcen_jsrt/evaluate.json']"
 
 
@@ -147,7 +149,11 @@ def test_training_attacks_tracks_and_leaves_everything(
     assert program.status == 0, output
     (evaluation,) = (tmp_path / "runs").glob("evaluating_*")
     assert rows(evaluation, "per_image.csv") == rows(run_dir, "per_image.csv")
-    assert len(runs(settings, "FINISHED")) == 2
+    (evaluated,) = [each for each in runs(settings, "FINISHED") if each.data.tags["run.folder"] == evaluation.name]
+    params = evaluated.data.params
+    assert params["weights"] == fingerprint_network(network) and params["attack.step"] == "1.0"
+    assert {"image_size", "batch_size", "seed", "network_params.nlce", "test_images"} <= params.keys()
+    assert not [key for key in params if key in UNKNOWN or key.startswith(("loss", "optimizer", "lr_scheduler"))]
 
 
 def test_run_is_training_and_the_sweep_can_be_skipped(settings: dict[str, str], start: Start, tmp_path: Path) -> None:
