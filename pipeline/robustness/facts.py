@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import torch
+from torch import nn
 
 from pipeline.attacks import AttackedNetwork
 from pipeline.runs import describe_code, describe_environment
@@ -52,7 +53,7 @@ def collect_facts(
         "classes": describe_classes(attacked.classes),
         "inferer": _describe_inferer(attacked.inferer),
         "decision": describe_decision(attacked.classes),
-        "precision": _describe_precision(attacked.precision),
+        "precision": _describe_precision(attacked.precision, network),
         "seed": battery.seed,
         "device": ", ".join(sorted({found["device"] for found in images.values()})),
         "parameters": sum(each.numel() for each in network.parameters()),
@@ -83,7 +84,13 @@ def _describe_inferer(inferer: object) -> str:
     return f"{name} ({'; '.join(f'{key} {value}' for key, value in settings.items())})" if settings else name
 
 
-def _describe_precision(precision: torch.dtype | None) -> str:
-    if precision is None:
-        return "search and scores in float32"
-    return f"search in {str(precision).removeprefix('torch.')}, in float32 where that fails; scores in float32"
+def _describe_precision(precision: torch.dtype | None, network: nn.Module) -> str:
+    own = next((each.dtype for each in network.parameters() if each.is_floating_point()), torch.float32)
+    # autocast leaves float64 as it is
+    if precision is None or own == torch.float64:
+        return f"search and scores in {_name(own)}"
+    return f"search in {_name(precision)}, in {_name(own)} where that fails; scores in {_name(own)}"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable
@@ -49,6 +50,23 @@ def batches(count: int = 3) -> tuple[nn.Module, list[dict[str, Any]]]:
     return network, [
         {"image": pictures[i : i + 2] / 255, "label": label[i : i + 2], "id": ["a", "b", "c"][i : i + 2]}
         for i in range(0, count, 2)
+    ]
+
+
+def test_the_precision_is_that_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, data = batches(2)
+    double = [{**batch, "image": batch["image"].double(), "label": batch["label"].double()} for batch in data]
+    said = {}
+    for fast in (None, torch.bfloat16):
+        monkeypatch.setattr(module, "fast_precision", lambda device, fast=fast: fast)
+        for given, pictures in ((network, data), (copy.deepcopy(network).double(), double)):
+            folder = tmp_path / f"{len(said)}"
+            said[len(said)] = assess_robustness(given, pictures, folder, budget=TINY)["facts"]["precision"]
+    assert list(said.values()) == [
+        "search and scores in float32",
+        "search and scores in float64",
+        "search in bfloat16, in float32 where that fails; scores in float32",
+        "search and scores in float64",
     ]
 
 
