@@ -107,8 +107,8 @@ def _params(config: Mapping[str, Any], get: Callable[[str], Any], part: Mapping[
 
 
 def _training_params(config: Mapping[str, Any]) -> dict[str, Any]:
-    sections = {"loss": config["loss"], "optimizer": config["optimizer"], "lr_scheduler": config["train"]["lr_scheduler"]}
-    return {name: _plain(section) for name, section in sections.items()}
+    sections = {**config, **config["train"]}
+    return {name: _plain(sections[name]) for name in ("loss", "optimizer", "lr_scheduler")}
 
 
 def _plain(section: Any) -> dict[str, Any]:
