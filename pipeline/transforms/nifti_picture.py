@@ -18,7 +18,7 @@ from .display_window import lost_in_window
 from .mask_values import zeros_and_ones
 from .picture import Picture
 
-__all__ = ["decode_nifti", "decode_nifti_mask", "nifti_orientation"]
+__all__ = ["decode_nifti", "decode_nifti_mask", "nifti_orientation", "place_as_shown"]
 
 
 # of float32, relative: what cancels to 0 in a value of slope, stored number and intercept
@@ -77,6 +77,20 @@ def nifti_orientation(
     # RAS: left, back and feet are the negative directions
     target = np.array([[columns_world, -1], [rows_world, -1], [slice_world, start[flat, 1]]])
     return target, start
+
+
+def place_as_shown(
+    affine: npt.NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return how a file's axes are turned to be shown, a nibabel orientation, and the affine of what is shown.
+
+    Args:
+        affine: of the file.
+        shape: of the file's array, with one slice.
+    """
+    target, start = nifti_orientation(affine, shape)
+    turn = nib.orientations.ornt_transform(start, target)
+    return turn, affine @ nib.orientations.inv_ornt_aff(turn, _three(shape))
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,21 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, LoadImaged
+from monai.transforms import Compose, LoadImage, LoadImaged
 from PIL import Image
 
-from pipeline.transforms import CheckLogitsd, CheckMaskd, PictureReader, check_pair, read_mask, read_picture
+from pipeline.transforms import (
+    CheckLogitsd,
+    CheckMaskd,
+    PictureReader,
+    check_pair,
+    read_mask,
+    read_picture,
+    to_original_orientation,
+)
 from pipeline.utils import InputError, find_input_error
 
-from .files import fails
+from .files import asymmetric, fails, write_dicom, write_nifti
 
 
 def save(path, rows, columns):
@@ -123,3 +131,63 @@ def test_what_would_become_an_empty_mask_is_refused(output: object, message: str
     pattern = message.replace("(", r"\(").replace(")", r"\)")
     with pytest.raises(InputError, match=f"^{pattern}"):
         CheckLogitsd("pred", "image")({"pred": output, "image": torch.zeros(1, 4, 5)})
+
+
+SQUARE = asymmetric((12, 12))
+UPRIGHT = np.diag([-1.0, -1, 1, 1])
+# the pixels of UPRIGHT from the other end of either axis, at the same places
+REVERSED = np.array([[1.0, 0, 0, -11], [0, 1, 0, -11], [0, 0, 1, 0], [0, 0, 0, 1]])
+UNCHANGED = np.eye(4)  # as nibabel writes what nobody has given a place
+ELSEWHERE = np.array([[-0.5, 0, 0, 40], [0, -0.5, 0, 7], [0, 0, 2, 3], [0, 0, 0, 1.0]])
+
+
+def nifti_pair(folder, image_affine, mask_affine, mask):
+    write_nifti(folder / "image.nii", SQUARE.T[..., None], image_affine)
+    write_nifti(folder / "mask.nii", mask.T.astype(np.uint8)[..., None], mask_affine)
+    return folder / "image.nii", folder / "mask.nii"
+
+
+@pytest.mark.parametrize(
+    ("image_affine", "mask_affine", "drawn"),
+    [
+        (UPRIGHT, UPRIGHT, SQUARE > 100),
+        (UNCHANGED, UNCHANGED, SQUARE > 100),
+        (UPRIGHT, REVERSED, (SQUARE > 100)[::-1, ::-1]),
+        # turned alike: what else an affine says of the place, many an editor loses
+        (UPRIGHT, ELSEWHERE, SQUARE > 100),
+    ],
+)
+def test_affines_that_lay_a_mask_over_its_picture(tmp_path, image_affine, mask_affine, drawn):
+    image, mask = nifti_pair(tmp_path, image_affine, mask_affine, drawn)
+    check_pair(read_picture(image), image, read_mask(mask), mask)
+    item = loading()({"image": image, "label": mask})
+    np.testing.assert_array_equal(item["label"], item["image"] > 100 / 255)
+
+
+@pytest.mark.parametrize("format_of_picture", ["nii", "png", "dcm"])
+def test_an_affine_that_turns_only_one_of_the_two(tmp_path, format_of_picture):
+    image, mask = nifti_pair(tmp_path, UPRIGHT, UNCHANGED, SQUARE > 100)
+    if format_of_picture != "nii":
+        image = tmp_path / f"image.{format_of_picture}"
+        Image.fromarray(SQUARE).save(image) if format_of_picture == "png" else write_dicom(image, SQUARE)
+    message = (
+        f"The mask {mask} and its picture {image} are turned or mirrored in different ways by the NIfTI affine of "
+        "either, and do not lie over each other in space; save the mask with the affine of its picture, or both as "
+        "PNG, the right way up."
+    )
+    with fails(message):
+        check_pair(read_picture(image), image, read_mask(mask), mask)
+    with pytest.raises(RuntimeError) as caught:
+        loading()({"image": image, "label": mask})
+    assert str(find_input_error(caught.value)) == message
+
+
+def test_a_mask_as_inference_writes_it_beside_a_png(tmp_path):
+    image = tmp_path / "image.png"
+    Image.fromarray(SQUARE).save(image)
+    volume, affine = to_original_orientation(
+        (SQUARE > 100).astype(np.uint8), LoadImage(reader=PictureReader())(image).meta
+    )
+    mask = write_nifti(tmp_path / "mask.nii.gz", volume, affine)
+    check_pair(read_picture(image), image, read_mask(mask), mask)
+    np.testing.assert_array_equal(read_mask(mask).pixels[0], SQUARE > 100)
