@@ -21,6 +21,8 @@ from .picture import Picture
 __all__ = ["decode_nifti", "decode_nifti_mask", "nifti_orientation", "place_as_shown"]
 
 
+# of a header's units of length in mm, by NIfTI's codes for metres and micrometres; all others count as mm
+_UNITS = {1: 1e3, 3: 1e-3}
 # of float32, relative: what cancels to 0 in a value of slope, stored number and intercept
 _ROUNDING = 2.0**-21
 
@@ -164,7 +166,7 @@ def _check_kind(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
 
 
 def _place(path: Path, header: Any, notes: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Return the affine, and for each of the three axes whether the file has no usable size of its pixels.
+    """Return the affine in mm, and for each of the three axes whether the file has no usable size of its pixels.
 
     Where the affine is that of the sform, the sizes stand in it, and those of ``pixdim`` do not count.
     """
@@ -181,7 +183,8 @@ def _place(path: Path, header: Any, notes: list[str]) -> tuple[npt.NDArray[np.fl
             notes.append(
                 "The header's sizes of a pixel (pixdim) are not all positive numbers; 1 mm was assumed for them."
             )
-    affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    affine = np.array(header.get_best_affine(), dtype=np.float64)
+    affine[:3] *= _UNITS.get(int(header["xyzt_units"]) & 7, 1.0)
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise InputError(f"The NIfTI file {path} has an affine that does not say how the picture lies.")
     return affine, mended

@@ -172,10 +172,10 @@ def to_original_orientation(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     """Undo what :class:`PictureReader` did to the axes, for writing a mask as NIfTI beside its image.
 
-    A mask of a NIfTI image comes back in the array layout of that file with that file's affine. DICOM, PNG and JPEG
-    have no position in the patient; there the array is (columns, rows, 1) with columns towards the patient's left and
-    rows towards the back, spaced in mm, which is how ITK's programs read such pictures, so that they lay the one over
-    the other.
+    A mask of a NIfTI image comes back in the array layout of that file with that file's affine, in mm. DICOM, PNG and
+    JPEG have no position in the patient; there the array is (columns, rows, 1) with columns towards the patient's left
+    and rows towards the back, spaced in mm, which is how ITK's programs read such pictures, so that they lay the one
+    over the other.
 
     Args:
         mask: (rows, columns), at the size that the file had, see ``spatial_shape``.

@@ -145,3 +145,16 @@ def test_the_third_size_of_a_flat_picture_means_nothing(tmp_path):
     (tmp_path / "a.nii").write_bytes(content)
     picture = read_picture(tmp_path / "a.nii")
     assert (picture.spacing, picture.notes) == ((0.25, 0.5), "")
+
+
+@pytest.mark.parametrize(("unit", "mm"), [("meter", 1000), ("micron", 0.001), ("mm", 1), ("unknown", 1)])
+@pytest.mark.parametrize("sform", [True, False])
+def test_lengths_are_in_mm_whatever_the_unit_of_the_header(tmp_path, unit, mm, sform):
+    path = write(tmp_path / "a.nii", RAMP, np.uint8, sizes=(0.25, 0.5, 1), sform=sform)
+    image = nib.load(path)
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "b.nii")
+    picture = read_picture(tmp_path / "b.nii")
+    np.testing.assert_allclose(picture.spacing, np.array([1, 1] if sform else [0.5, 0.25]) * mm)
+    np.testing.assert_allclose(picture.original_affine[:3], image.affine[:3] * mm)
+    assert picture.notes == ""
