@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 from pipeline.transforms import datalist_file, load_datalist
@@ -45,8 +46,9 @@ def prepare_subset(
         OSError: if the file cannot be written.
     """
     source = datalist_file(datalist)
-    for section in ("training", "test"):
-        load_datalist(source, section)  # whole, and all files there
+    # whole, and all files there
+    pictures = [os.path.realpath(entry["image"]) for entry in load_datalist(source, "training")]
+    load_datalist(source, "test")
     if output.suffix != ".json" or output.absolute().parent != source.absolute().parent or output.name == source.name:
         raise InputError(f"--output: name another .json file in {source.parent}, where the names in the list hold.")
     if hold_out is not None and hold_out < 2:
@@ -56,11 +58,14 @@ def prepare_subset(
             raise InputError(f"--{name}: at least 1 picture is needed, got {count}.")
     content = json.loads(source.read_text(encoding="utf-8"))
     if hold_out is not None:
-        content["test"] = content["training"][hold_out - 1 :: hold_out]
-        del content["training"][hold_out - 1 :: hold_out]
+        # a picture with the masks of several readers has an entry for each, and goes as one
+        held_out = set(list(dict.fromkeys(pictures))[hold_out - 1 :: hold_out])
+        pairs = list(zip(content["training"], pictures, strict=True))
+        content["training"] = [entry for entry, picture in pairs if picture not in held_out]
+        content["test"] = [entry for entry, picture in pairs if picture in held_out]
     content["training"], content["test"] = content["training"][:training], content["test"][:test]
     if not content["test"]:
-        raise InputError(f"--hold-out: {len(content['training'])} training pictures are fewer than {hold_out}.")
+        raise InputError(f"--hold-out: {len(set(pictures))} training pictures are fewer than {hold_out}.")
     counts = f"{len(content['training'])} training and {len(content['test'])} test pictures"
     held = "" if hold_out is None else ", held out of the training"
     content["description"] = f"{content.get('description') or source.parent.name}: {counts}{held}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def test_the_first_pictures_of_each_part(folder: Path) -> None:
     assert main(["subset", *options]) == 0
     assert names(few, "training") == names(folder, "training")[:5]
     assert names(few, "test") == names(folder, "test")[:2]
+
+
+def test_a_picture_with_masks_of_several_readers_is_held_out_as_one(folder: Path) -> None:
+    one, two, three = load_datalist(folder, "training")[:3]
+    training = [
+        {**entry, "id": f"{entry['id']}_{reader}", "label": mask["label"]}
+        for entry in (one, two, three)
+        for reader, mask in (("A", entry), ("B", one if entry is two else two))
+    ]
+    readers, held = folder / "readers.json", folder / "held_out_readers.json"
+    readers.write_text(json.dumps({"training": training, "test": load_datalist(folder, "test")}))
+    assert main(["subset", "--datalist", str(readers), "--output", str(held), "--hold-out", "2"]) == 0
+    assert names(held, "test") == [f"{two['id']}_A", f"{two['id']}_B"]
+    assert names(held, "training") == [f"{entry['id']}_{reader}" for entry in (one, three) for reader in "AB"]
 
 
 @pytest.mark.parametrize(
