@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,18 @@ class OutputFolder:
     Args:
         path: the folder; made when the first file is written.
         allow_empty: whether more than half of the masks for training, or for the test, may be empty.
+        sources: folders that are read, in which no file is changed or added; the folder may lie in one of them.
+
+    Raises:
+        InputError: when a file is to be written among those of a source.
     """
 
-    def __init__(self, path: Path, allow_empty: bool = False) -> None:
+    def __init__(self, path: Path, allow_empty: bool = False, sources: Iterable[Path] = ()) -> None:
         self.path = path
         self.allow_empty = allow_empty
+        above = Path(os.path.realpath(path)).parents
+        real = {Path(os.path.realpath(source)): source for source in sources}
+        self._sources = {folder: source for folder, source in real.items() if folder not in above}
         self._empty: set[str] = set()
         self._full: set[str] = set()
         self.written = 0
@@ -48,7 +56,7 @@ class OutputFolder:
         if _holds(target, pixels):
             self.kept += 1
             return
-        self._before_change()
+        self._before_change(target)
         with atomic_path(target) as temporary:
             # level 1 is eight times faster than the default on 12-bit film, and the file less than a tenth larger
             Image.fromarray(pixels).save(temporary, format="PNG", compress_level=1)
@@ -68,7 +76,7 @@ class OutputFolder:
         if target.is_file() and target.read_bytes() == content:
             self.kept += 1
             return
-        self._before_change()
+        self._before_change(target)
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)
         self.written += 1
@@ -99,7 +107,13 @@ class OutputFolder:
             + _count("Masks that are all foreground", self._full, training, test)
         )
 
-    def _before_change(self) -> None:
+    def _before_change(self, target: Path) -> None:
+        for folder in Path(os.path.realpath(target)).parents:
+            if folder in self._sources:
+                raise InputError(
+                    f"The file {target} would be written among those that are read from {self._sources[folder]}; name "
+                    "another folder with --output."
+                )
         (self.path / DATALIST).unlink(missing_ok=True)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Collection
 from functools import partial
@@ -125,6 +126,11 @@ def prepare_pairs(
     """
     if (test_images is None) != (test_masks is None):
         raise InputError("--test-images and --test-masks go together; give both or none.")
+    for pictures, theirs in ((images, masks), (test_images, test_masks)):
+        if pictures is not None and theirs is not None and os.path.realpath(pictures) == os.path.realpath(theirs):
+            raise InputError(
+                f"The pictures and the masks are both read from {pictures}; put the masks into another folder."
+            )
     remarks = Remarks()
     errors: list[str] = []
     given = [folder for folder in (images, masks, test_images, test_masks) if folder is not None]
@@ -146,7 +152,7 @@ def prepare_pairs(
         training, test = split_by_fraction(list(files), test_fraction, seed)
     else:
         training, test = split_odd_even(list(files))
-    folder = OutputFolder(output, allow_empty)
+    folder = OutputFolder(output, allow_empty, given)
     copies = Copies(remarks)
     entries: dict[str, Entry] = {}
     originals: dict[str, Path] = {}
@@ -196,8 +202,8 @@ def _find_pairs(
     images: Path, masks: Path, remarks: Remarks, errors: list[str], leave_out: Collection[Path]
 ) -> dict[str, _Files]:
     """Return the files by picture name, sorted; errors are files without a partner, and names that occur twice."""
-    image_files = _find(images, False, remarks, errors, leave_out)
-    mask_files = _find(masks, True, remarks, errors, leave_out)
+    image_files = _find(images, None, remarks, errors, leave_out)
+    mask_files = _find(masks, image_files, remarks, errors, leave_out)
     if not image_files:
         remarks.print()
         raise_errors(errors)
@@ -211,16 +217,19 @@ def _find_pairs(
 
 
 def _find(
-    folder: Path, masks: bool, remarks: Remarks, errors: list[str], leave_out: Collection[Path]
+    folder: Path, pictures: Collection[str] | None, remarks: Remarks, errors: list[str], leave_out: Collection[Path]
 ) -> dict[str, Path]:
-    """Return the picture files by name without ending; errors are a name that two have, and what cannot be read."""
+    """Return the picture files by name without ending; errors are a name that two have, and what cannot be read.
+
+    A mask goes by the name of its picture. ``pictures`` are the names of all pictures, None to find these themselves.
+    """
     found: dict[str, Path] = {}
     others: list[Path] = []
     for path in list_source(folder, remarks, errors, leave_out):
         if is_picture(path):
             # macOS writes an accented letter as two characters, most other systems as one
             name = normalize("NFC", (path.relative_to(folder).parent / picture_name(path)).as_posix())
-            if masks:
+            if pictures is not None and name not in pictures:
                 name = MASK_ENDING.sub("", name)
             other = found.setdefault(name, path)
             if other is not path:

@@ -19,7 +19,7 @@ from data_prep.pairs import prepare_pairs
 from pipeline.transforms import load_datalist, read_mask, read_picture
 from pipeline.utils import InputError
 from tests.data_prep import errors
-from tests.transforms.files import asymmetric, write_dicom, write_nifti
+from tests.transforms.files import asymmetric, fails, write_dicom, write_nifti
 
 PICTURE = asymmetric()
 LUNGS = np.where(PICTURE > 100, 255, 0).astype(np.uint8)
@@ -300,6 +300,45 @@ def test_masks_and_output_in_the_folder_of_the_pictures(tmp_path):
     for _ in range(2):
         line = prepare_pairs(tmp_path / "set", tmp_path / "set/masks", tmp_path / "set/out")
         assert line.startswith("1 training and 1 test pairs")
+
+
+@pytest.mark.parametrize("ending", ["png", "gif"])
+def test_sources_are_not_written_into(tmp_path, ending):
+    for name in "ab":
+        save(tmp_path / f"images/{name}.{ending}", PICTURE)
+        save(tmp_path / f"masks/{name}.png", LUNGS // 255)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    target, source = ("masks/a.png", "masks") if ending == "png" else ("images/a.png", "images")
+    with fails(
+        f"The file {tmp_path / target} would be written among those that are read from {tmp_path / source}; name "
+        "another folder with --output."
+    ):
+        prepare_pairs(tmp_path / "images", tmp_path / "masks", tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_what_is_prepared_already_may_be_split_anew_where_it_is(source):
+    prepare(source)
+    folder = source / "out"
+    assert prepare_pairs(folder / "images", folder / "masks", folder, test_fraction=0.2).startswith(
+        f"4 training and 1 test pairs in {folder}/datalist.json (0 files written, 10 were there already)."
+    )
+
+
+def test_pictures_and_masks_in_one_folder(tmp_path):
+    save(tmp_path / "images/a.png", PICTURE)
+    save(tmp_path / "images/a_mask.png", LUNGS)
+    with fails(f"The pictures and the masks are both read from {tmp_path}/images; put the masks into another folder."):
+        prepare_pairs(tmp_path / "images", tmp_path / "images", tmp_path / "out")
+
+
+def test_a_mask_with_the_very_name_of_its_picture(tmp_path):
+    for name in ("a_mask", "b_segmentation", "c"):
+        save(tmp_path / f"images/{name}.png", PICTURE)
+    for name in ("a_mask", "b_segmentation_mask", "c_mask"):
+        save(tmp_path / f"masks/{name}.png", LUNGS)
+    prepare(tmp_path)
+    assert sorted(ids(tmp_path)) == ["a_mask", "b_segmentation", "c"]
 
 
 @pytest.mark.parametrize("folder", ["images", "masks"])
