@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.inferers import SimpleInferer
 from torch import nn
 
-from pipeline.utils import InputError, atomic_path, check_extra, check_logits
+from pipeline.utils import InputError, atomic_path, check_extra, check_logits, network_output
 from pipeline.weights import safetensors_bytes
 
 __all__ = ["export_network"]
@@ -42,8 +43,9 @@ def export_network(
         The three files.
 
     Raises:
-        InputError: if a package of the extra ``export`` is missing, the network does not give finite logits or cannot
-            be exported, or logits differ by more than 10⁻⁴ (of the greatest, where it is above 1).
+        InputError: if a package of the extra ``export`` is missing, the network does not give finite logits, cannot be
+            exported or does not take any size, or logits differ by more than 10⁻⁴ (of the greatest, where it is above
+            1).
     """
     check_extra("export", ["onnx", "onnxruntime", "onnxscript"])
     import onnxruntime
@@ -53,7 +55,8 @@ def export_network(
     free = torch.export.Dim.AUTO
     text = json.dumps(metadata)
     with torch.no_grad():
-        check_logits(network(image), len(image), image.shape[2:], type(network).__name__)
+        logits = network_output(network, SimpleInferer(), image, "exporting")
+        check_logits(logits, len(image), image.shape[2:], type(network).__name__)
         try:
             program = torch.export.export(network, (image,), dynamic_shapes=({0: free, 2: free, 3: free},))
             onnx = torch.onnx.export(program, (image,), dynamo=True, input_names=["image"], output_names=["pred"])
@@ -83,8 +86,16 @@ def _compare(network: nn.Module, exported: Any, in_channels: int, file: Path) ->
     generator = torch.Generator().manual_seed(0)
     for batch, rows, columns in ((1, 128, 128), (3, 80, 104)):
         image = torch.rand(batch, in_channels, rows, columns, generator=generator)
-        logits = network(image).numpy()
-        difference = float(np.abs(exported(image) - logits).max() / max(1.0, np.abs(logits).max()))
+        try:
+            logits = network(image).numpy()
+            found = exported(image)
+        # what torch and ONNX Runtime raise for a size that they cannot take has no common class
+        except Exception as error:
+            raise InputError(
+                f"{file}: it must take pictures of any size, and those of {rows} × {columns} end in an error "
+                f"({' '.join(str(error).split())}); it was not written."
+            ) from error
+        difference = float(np.abs(found - logits).max() / max(1.0, np.abs(logits).max()))
         # not a number is not below
         if not difference <= TOLERANCE:
             raise InputError(

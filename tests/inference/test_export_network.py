@@ -103,6 +103,31 @@ def test_a_network_that_gives_no_two_channels_of_finite_logits_is_not_exported(t
     assert not list(tmp_path.iterdir())
 
 
+class Halving(nn.Conv2d):
+    """Takes rows and columns that 16 divides only, as many a UNet does."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        small = nn.functional.max_pool2d(x, 16)
+        return super().forward(x + nn.functional.interpolate(small, scale_factor=16.0))
+
+
+def test_a_network_of_some_sizes_or_other_pictures_only_ends_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^\S+/model\.pt2: it must take pictures of any size, and those of 80 × 104 end in an error \(.+\); it "
+        r"was not written\.$",
+    ):
+        export_network(Halving(1, 2, 1), 1, tmp_path, {})
+    for network in (nn.Conv2d(3, 2, 1), nn.Conv2d(1, 2, 1).double()):
+        with pytest.raises(
+            InputError,
+            match=r"^exporting: Conv2d cannot take images that are a tensor of shape \(2, 1, 64, 96\) and type "
+            r"torch\.float32; ",
+        ):
+            export_network(network, 1, tmp_path, {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_exported_or_comes_out_otherwise_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Undecided cannot be exported \("):
         export_network(Undecided(1, 2, 1), 1, tmp_path, {})
