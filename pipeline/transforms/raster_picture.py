@@ -20,6 +20,8 @@ from .picture import Picture, plain_picture
 __all__ = ["decode_raster", "decode_raster_mask"]
 
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+# what Pillow multiplies grey levels of 2 and 4 bits by, but not the level that PNG names as transparent
+_SPREAD = {"L;2": 85, "L;4": 17}
 
 
 def decode_raster(path: Path) -> Picture:
@@ -85,9 +87,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             if frames > 1 and image.format != "MPO":
                 raise InputError(f"The file {path} holds {frames} frames; one picture per file is needed.")
             image.seek(0)
-            wide = bool(image.tile) and ";16" in str(image.tile[0][3])
+            kind = str(image.tile[0][3]) if image.tile else ""
             image.load()
-            _check_mode(path, image, wide)
+            _check_mode(path, image, wide=";16" in kind)
+            if kind in _SPREAD and "transparency" in image.info:
+                image.info["transparency"] *= _SPREAD[kind]
             yield image
     except InputError:
         raise

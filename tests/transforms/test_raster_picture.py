@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from monai.transforms import LoadImaged
@@ -55,6 +58,23 @@ def test_grey_levels_of_few_bits_span_the_range(tmp_path, bits):
     image.putpalette([round(255 * level / (2**bits - 1)) for level in range(2**bits) for _ in range(3)])
     image.save(tmp_path / "a.png", bits=bits)
     np.testing.assert_allclose(read_picture(tmp_path / "a.png").pixels[0], levels / (2**bits - 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_transparent_level_of_a_grey_png_is_black(tmp_path, bits):
+    """PNG 11.3.2.1: the level is named as it is stored."""
+    levels = asymmetric((16, 64), maximum=2**bits - 1)
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    bits_of_levels = np.unpackbits(levels[..., None], axis=-1)[..., 8 - bits :].reshape(16, -1)
+    lines = b"".join(b"\0" + line.tobytes() for line in np.packbits(bits_of_levels, axis=-1))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 16, bits, 0, 0, 0, 0)) + chunk(b"tRNS", struct.pack(">H", 1))
+    content = header + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    expected = np.where(levels == 1, 0, levels / (2**bits - 1))
+    np.testing.assert_allclose(read_picture(tmp_path / "a.png").pixels[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png"])
