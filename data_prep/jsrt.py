@@ -160,6 +160,12 @@ def _find_masks(
         errors += [f"The {side} mask of {name} is missing in {folder}." for side in missing]
         if not missing and len({found[name, side].fold for side in SIDES}) > 1:
             errors.append(f"The two lung masks of {name} are in different folds: {found[name, SIDES[0]].path}.")
+    loose = [file.path for file in found.values() if file.fold is None]
+    if 0 < len(loose) < len(found):
+        errors.append(
+            f"{len(loose)} of {len(found)} masks lie outside fold1 and fold2, which say what is for training and what "
+            f"for the test (the first is {min(loose)}); move them into these folders, or all masks out of them."
+        )
     remarks.leave_out_files(others)
     return found
 

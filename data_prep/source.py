@@ -82,7 +82,7 @@ def list_source(folder: Path, remarks: Remarks, errors: list[str], leave_out: Co
         InputError: if there is no such folder.
     """
     if not folder.is_dir():
-        raise InputError(f"The folder {folder} does not exist.")
+        raise InputError(f"{folder} is no folder." if folder.exists() else f"The folder {folder} does not exist.")
     content = list_folder(folder, leave_out)
     remarks.leave_out(content.skipped)
     errors += [say_closed(f"The folder {path}", why) for path, why in content.closed.items()]

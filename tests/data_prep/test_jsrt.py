@@ -16,6 +16,7 @@ from data_prep.jsrt import JSRT_NAMES, film_to_picture, prepare_jsrt
 from pipeline.transforms import load_datalist, read_mask, read_picture
 from pipeline.utils import InputError
 from tests.data_prep import errors
+from tests.transforms.files import fails
 
 NAMES = ("JPCLN001", "JPCLN002", "JPCLN003", "JPCNN001", "JPCNN002")
 IMAGE, MASK = (16, 24), (8, 12)
@@ -173,6 +174,17 @@ def test_the_folds_of_the_masks_are_taken_whatever_they_are(delivered):
     assert [entry["id"] for entry in test] == ["JPCLN001", "JPCLN002", "JPCNN001"]
 
 
+def test_masks_of_which_some_lie_outside_of_the_folds(delivered):
+    for side in ("left lung", "right lung"):
+        (delivered / "masks" / side).mkdir()
+        shutil.move(mask_path(delivered / "masks", "JPCLN003", side), delivered / "masks" / side)
+    fails_with(
+        delivered,
+        f"2 of 10 masks lie outside fold1 and fold2, which say what is for training and what for the test (the first "
+        f"is {delivered}/masks/left lung/JPCLN003.gif); move them into these folders, or all masks out of them.",
+    )
+
+
 def test_one_line_for_each_wrong_file(delivered):
     images, masks = delivered / "images", delivered / "masks"
     with open(images / "JPCLN001.IMG", "r+b") as file:
@@ -277,6 +289,12 @@ def test_folder_that_is_absent(tmp_path, capsys):
     command = ["jsrt", "--images", str(tmp_path), "--masks", str(tmp_path / "no"), "--output", str(tmp_path / "out")]
     assert main(command) == 1
     assert capsys.readouterr().err == f"error: The folder {tmp_path}/no does not exist.\n"
+
+
+def test_file_in_the_place_of_a_folder(delivered):
+    (delivered / "notes.txt").touch()
+    with fails(f"{delivered}/notes.txt is no folder."):
+        prepare(delivered, masks="notes.txt")
 
 
 def test_command_asks_for_all_247_pictures(delivered, capsys):
