@@ -152,6 +152,8 @@ def prepare_pairs(
         training, test = split_by_fraction(list(files), test_fraction, seed)
     else:
         training, test = split_odd_even(list(files))
+    if test_images is None and split_file is None:
+        remarks.note(images, _say_divided(training, test))
     folder = OutputFolder(output, allow_empty, given)
     copies = Copies(remarks)
     entries: dict[str, Entry] = {}
@@ -191,6 +193,20 @@ def _folders(images: Path, test_images: Path | None) -> str:
         return f"pictures of the folder {images.name}"
     training, test = ("/".join(folder.resolve().parts[-2:]) for folder in (images, test_images))
     return f"pictures of the folder {training}, test pictures of {test}"
+
+
+def _say_divided(training: Collection[str], test: Collection[str]) -> str:
+    """What to say of subfolders that a split has divided, without their names, which may be those of patients."""
+    # the first of several levels: a patient may have a folder for each examination
+    first, second = ({name.split("/")[0] for name in names if "/" in name} for names in (training, test))
+    divided = len(first & second)
+    if not divided:
+        return ""
+    folders = "1 subfolder has" if divided == 1 else f"{divided} subfolders have"
+    return (
+        f"{folders} pictures for training as well as for the test; if a subfolder is a patient, give --split-file with "
+        "each patient in one part."
+    )
 
 
 class _Files(NamedTuple):

@@ -293,6 +293,21 @@ def test_subfolders_are_entered_through_links_too(tmp_path, capsys):
     assert "left out: links back to a folder that they lie in: 1\n" in capsys.readouterr().out
 
 
+def test_patients_in_both_parts_are_told(tmp_path, capsys):
+    names = ["a", "DOE/left", "DOE/right", "ROE/1/x", "ROE/2/x", "POE/x", "b"]
+    for name in names:
+        pair(tmp_path, name)
+    prepare(tmp_path)
+    assert (
+        f"note: {tmp_path}/images: 2 subfolders have pictures for training as well as for the test; if a subfolder is "
+        "a patient, give --split-file with each patient in one part.\n"
+    ) in capsys.readouterr().out
+    patients = {"training": [name for name in names if "DOE" not in name], "test": ["DOE/left", "DOE/right"]}
+    (tmp_path / "split.json").write_text(json.dumps(patients))
+    prepare(tmp_path, split_file=tmp_path / "split.json")
+    assert "subfolder" not in capsys.readouterr().out
+
+
 def test_masks_and_output_in_the_folder_of_the_pictures(tmp_path):
     for name in "ab":
         save(tmp_path / f"set/{name}.png", PICTURE)
