@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from monai.utils.misc import path_to_sqlite_uri, path_to_uri
 
 from pipeline.runs import FolderLock
-from pipeline.utils import InputError, is_first_process
+from pipeline.utils import InputError, atomic_path, is_first_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,6 +69,10 @@ def open_client(uri: str) -> MlflowClient:
     lock = FolderLock(file.parent, f".{file.name}.lock")
     lock.acquire(blocking=True)
     try:
+        if not file.exists():
+            # MLflow makes table after table, for seconds; a start that is killed there left a store that none can open
+            with atomic_path(file) as new:
+                MlflowClient(tracking_uri=path_to_sqlite_uri(new))
         return MlflowClient(tracking_uri=uri)
     finally:
         lock.release()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic.ddl.impl import DefaultImpl
 
-from pipeline.tracking import find_or_create_run
+from pipeline.tracking import connect, find_or_create_run
 from pipeline.tracking.store import open_client
 from pipeline.utils import InputError
 from tests.interpreter import Interpreter
@@ -23,6 +24,22 @@ def test_processes_that_make_a_sqlite_store_at_the_same_moment_all_get_it(
     programs = [interpreter.start(PROGRAM.format(folder=tmp_path)) for _ in range(3)]
     assert [program.finish() for program in programs] == ["1\n", "1\n", "1\n"]
     assert [program.status for program in programs] == [0, 0, 0]
+
+
+def test_a_start_that_is_killed_while_the_store_is_made_leaves_none_that_cannot_be_opened(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        create_table(*arguments)
+        raise KeyboardInterrupt
+
+    create_table = DefaultImpl.create_table
+    uri = f"sqlite:///{tmp_path}/mlruns.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(DefaultImpl, "create_table", interrupt)  # when one of many is there
+        with pytest.raises(KeyboardInterrupt):
+            open_client(uri)
+    assert connect(uri, "experiment")[1] == "1"
 
 
 @pytest.mark.parametrize("run_id", [None, 32 * "0"])
