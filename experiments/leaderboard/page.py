@@ -66,8 +66,8 @@ def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
     mark = "" if report.get("schema_version", 1) > 1 else "*"
     return {
         "name": entry["name"],
-        "training": entry["training"],
-        "data": report["data"],
+        "training": _text(entry["training"]),
+        "data": _text(report["data"]),
         "clean": _number(report["clean"]["DIC"]),
         "at 8": _number(worst.get("8", {}).get("DIC")),
         "paper": [_number(paper.get(epsilon, {}).get("DIC")) + mark for epsilon in EPSILONS],
@@ -78,12 +78,17 @@ def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
         "budget": f"{report['budget']}, {report['images']} images",
         "parameters": "–" if facts["parameters"] is None else f"{facts['parameters'] / 1e6:.1f}",
         "seconds": "–" if facts["seconds"] is None else f"{facts['seconds']:.0f}",
-        "device": facts["device"],
-        "date": facts["date"],
+        "device": _text(facts["device"]),
+        "date": _text(facts["date"]),
         "commit": (report["commit"] or "unknown")[:7],
         "report": entry["report_sha256"][:12],
-        "first_finding": report["first_finding"],
+        "first_finding": _text(report["first_finding"]),
     }
+
+
+def _text(value: str | None) -> str:
+    """A text that does not end its cell."""
+    return "–" if value is None else " ".join(value.split()).replace("|", "\\|")
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,16 @@ def write_report(folder: Path, worst: float = 0.9, facts: dict[str, Any] | None 
     report["worst_case"]["8"] = report["worst_case"]["8"] | {"DIC": worst, "low": worst - 0.01, "high": worst + 0.01}
     report["facts"] |= {"parameters": 11_250_000, "seconds": 61.4, "network_sha256": "ef" * 32} | (facts or {})
     report["checks"] = PASSED
+    report |= changes
+    image = {
+        "clean": report["clean"]["DIC"],
+        "worst_case": {epsilon: worst["DIC"] for epsilon, worst in report["worst_case"].items()},
+        "found_by": dict.fromkeys(report["worst_case"], "dice"),
+        "floor": report["floor"]["8"],
+    }
+    report["per_image"] = [{"image": f"image_{number}", **image} for number in range(report["images"])]
     path = folder / "report.json"
-    path.write_text(json.dumps(report | changes))
+    path.write_text(json.dumps(report))
     return path
 
 
@@ -85,6 +94,7 @@ FAILED = {"name": "attacks agree", "status": "failed", "value": 0.2, "meaning": 
         ({"left_out": 3}, "3 images were left out"),
         ({"commit": "c0ffee+dirty"}, "the code is not that of a commit (c0ffee+dirty)"),
         ({"facts": {"network_sha256": None}}, "the hash of the network is missing"),
+        ({"facts": {"data_sha256": None}}, "the hash of the data is missing"),
         ({"commit": None}, "the code is not that of a commit (unknown)"),
     ],
 )
@@ -111,6 +121,55 @@ def test_one_name_of_data_is_one_set_of_pictures(tmp_path: Path) -> None:
     (entries / "two.json").write_text(json.dumps(entry))
     with pytest.raises(InputError, match=said):
         read_entries(entries)
+
+
+def test_one_name_of_data_has_one_intensity_range(tmp_path: Path) -> None:
+    entries = tmp_path / "entries"
+    add_entry(write_report(tmp_path, facts={"intensity_range": [0.0, 1.0]}), entries, "one", TRAINING, "my set")
+    # as earlier versions made it
+    entry = json.loads((entries / "one.json").read_text())
+    del entry["report"]["facts"]["intensity_range"]
+    (entries / "one.json").write_text(json.dumps(entry))
+    add_entry(write_report(tmp_path, facts={"intensity_range": [0.0, 1.0]}), entries, "like", TRAINING, "my set")
+    other = write_report(tmp_path, facts={"intensity_range": [0.2, 0.7]})
+    with pytest.raises(InputError, match=r"but ε counts 255th parts of \[0, 1\] and of \[0\.2, 0\.7\]; assess both"):
+        add_entry(other, entries, "two", TRAINING, "my set")
+    assert [entry["name"] for entry in read_entries(entries)] == ["like", "one"]
+
+
+def change(report: dict[str, Any], where: str, value: Any) -> None:
+    *folders, key = where.split("/")
+    for folder in folders:
+        report = report[folder]
+    report[key] = value
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        ("worst_case/8/DIC", 0.95, "worst_case: 8: 0.950 is not the mean of per_image over the 16 images; give the"),
+        ("clean/DIC", 0.5, "clean: 0.500 is not the mean"),
+        ("floor", dict.fromkeys(("8", "16", "32"), 0.1), "floor: 0.100 is not the mean"),
+        ("images", 123, "is not the mean of per_image over the 123 images"),
+        ("facts/parameters", "many", "gives no entry of the leaderboard (report: facts: parameters: 'many' is not"),
+    ],
+)
+def test_a_report_that_was_changed_by_hand_is_refused(tmp_path: Path, where: str, value: Any, said: str) -> None:
+    path = write_report(tmp_path)
+    report = json.loads(path.read_text())
+    change(report, where, value)
+    path.write_text(json.dumps(report))
+    with pytest.raises(InputError, match=re.escape(said)):
+        add_entry(path, tmp_path / "entries", "mine", TRAINING, "my set")
+    assert not (tmp_path / "entries").exists()
+
+
+def test_texts_do_not_end_their_cells(tmp_path: Path) -> None:
+    report = write_report(tmp_path, findings=["One | two."], budget="quick")
+    add_entry(report, tmp_path / "entries", "mine", "a | b", "my | set")
+    page = make_leaderboard(read_entries(tmp_path / "entries"))
+    (row,) = re.findall(r"^\| mine .*", page, re.MULTILINE)
+    assert r"a \| b | my \| set |" in row and row.endswith(r"| One \| two. |")
 
 
 def test_the_papers_attack_of_earlier_reports_is_marked(tmp_path: Path) -> None:
@@ -143,6 +202,7 @@ def test_the_command_adds_and_says_what_is_wrong(tmp_path: Path, capsys: pytest.
             "lower-case letters, digits and hyphens",
         ),
         (["--add", report, "--name", "mine", "--training", " ", "--data", "my set"], "say in one line"),
+        (["--add", report, "--name", "mine", "--training", "a\rb", "--data", "my set"], "say in one line"),
         (
             ["--add", str(tmp_path / "no.json"), "--name", "mine", "--training", TRAINING, "--data", "my set"],
             "There is no report",
@@ -165,6 +225,24 @@ def test_an_entry_of_other_weights_or_data_is_not_overwritten(tmp_path: Path) ->
             add_entry(other, entries, "mine", TRAINING, data)
     (entry,) = read_entries(entries)
     assert entry["training"] == "Told better."
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        ("report", {}, "report: 'network' is a required property"),
+        ("report/worst_case/8/DIC", 3, "report: worst_case: 8: DIC: 3 is greater than the maximum of 1"),
+        ("report/worst_case/8/DIC", math.nan, "is no JSON (NaN is no number)"),
+        ("name", "yours", "is no entry of the name 'yours'"),
+    ],
+)
+def test_an_entry_that_was_changed_by_hand_is_refused(tmp_path: Path, where: str, value: Any, said: str) -> None:
+    path = add_entry(write_report(tmp_path), tmp_path / "entries", "mine", TRAINING, "my set")
+    entry = json.loads(path.read_text())
+    change(entry, where, value)
+    path.write_text(json.dumps(entry))
+    with pytest.raises(InputError, match=re.escape(said)):
+        read_entries(path.parent)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"name": "mine"}'])
