@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from pipeline.utils import InputError, atomic_path
 
@@ -36,6 +37,7 @@ COLUMNS = [
     "cell",
 ]
 _SCORES = ["DIC", "JSC"]
+_NUMBERS = ["seed", "epsilon", "iterations", *_SCORES]
 _DESCRIPTION = "data_description"
 _TEXTS = ["data", "network", "stage", "variant", "reading", "title", "image", "commit", "data_fingerprint", "cell"]
 _TEXTS += ["device", _DESCRIPTION]
@@ -71,7 +73,6 @@ def collect(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Path]]:
         raise InputError(f"No cell in {plan.results_dir} is finished; run some with the Snakefile.")
     results = {name: _read_result(run) for name, run in runs.items()}
     tables = {name: _read_scores(run, results[name]) for name, run in runs.items()}
-    _check_alike(plan, runs, tables)
     costs = []
     for name, result in results.items():
         cell = plan.cells[name]
@@ -79,7 +80,13 @@ def collect(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Path]]:
         measured = {key: result.get(key) for key in [*_COSTS, "device"]}
         costs.append({"cell": name, **cell.labels, **measured, "commit": _commit(result)})
         costs[-1][_DESCRIPTION] = cell.data_description
-    return pd.concat(tables.values(), ignore_index=True)[COLUMNS], pd.DataFrame(costs), runs
+    table = pd.concat(tables.values(), ignore_index=True)[COLUMNS]
+    for first, second, what in _unlike(table):
+        raise InputError(
+            f"{runs[first]} and {runs[second]} have results on different {what}; remove the folder in "
+            f"{plan.results_dir / 'cells'} of the one that is wrong, and run again."
+        )
+    return table, pd.DataFrame(costs), runs
 
 
 def describe_commits(table: pd.DataFrame) -> str:
@@ -109,7 +116,8 @@ def read_table(file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         file: ``results.csv`` or ``results.parquet``.
 
     Raises:
-        InputError: if one of the two is missing or cannot be read as such, or a score is not between 0 and 1.
+        InputError: if one of the two is missing or cannot be read as such, a score is not between 0 and 1, or another
+            value is missing; if there is not one cost for each cell; or if cells are not alike, see ``collect``.
     """
     costs_file = file.with_name(_COSTS_NAME)
     try:
@@ -121,16 +129,7 @@ def read_table(file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{file} or {costs_file} cannot be read as a table ({error}).") from error
-    for path, content, columns in ((file, table, COLUMNS), (costs_file, costs, [*_COSTS, "device", _DESCRIPTION])):
-        missing = [column for column in columns if column not in content]
-        if missing:
-            raise InputError(f"{path} has no column '{missing[0]}'; name a table that a report has written.")
-    for column in _SCORES:
-        # pandas' means leave out what is no number
-        if not pd.to_numeric(table[column], errors="coerce").between(0, 1).all():
-            raise InputError(
-                f"{file} has a {column} that is not between 0 and 1; name a table that a report has written."
-            )
+    _check_read(file, table, costs_file, costs)
     return table, costs
 
 
@@ -138,6 +137,36 @@ def _read_csv(file: Path) -> pd.DataFrame:
     """A table whose texts are texts, even 001 or NA, and in which an empty cost is none."""
     texts = dict.fromkeys(_TEXTS, str)
     return pd.read_csv(file, dtype=texts, keep_default_na=False, na_values=dict.fromkeys(_COSTS, [""]))
+
+
+def _check_read(file: Path, table: pd.DataFrame, costs_file: Path, costs: pd.DataFrame) -> None:
+    """Refuse tables from which a report would come out wrong, or not at all."""
+    shown = ["cell", "data", *_COSTS, "device", _DESCRIPTION]
+    for path, content, columns in ((file, table, COLUMNS), (costs_file, costs, shown)):
+        missing = [column for column in columns if column not in content]
+        if missing:
+            raise InputError(f"{path} has no column '{missing[0]}'; name a table that a report has written.")
+    if table.empty:
+        raise InputError(f"{file} has no rows; name a table that a report has written.")
+    for column in _SCORES:
+        # pandas' means leave out what is no number
+        if not pd.to_numeric(table[column], errors="coerce").between(0, 1).all():
+            raise InputError(
+                f"{file} has a {column} that is not between 0 and 1; name a table that a report has written."
+            )
+    for path, content, columns in ((file, table, [*_NUMBERS, "nlce"]), (costs_file, costs, _COSTS)):
+        wrong = [column for column in columns if not is_numeric_dtype(content[column])]
+        # pandas' groups leave out what is missing; a cost may be
+        wrong += [column for column in COLUMNS if path == file and content[column].isna().any()]
+        if wrong:
+            raise InputError(
+                f"{path}: a '{wrong[0]}' is missing, or of another kind; name a table that a report has written."
+            )
+    cells = table[["cell", "data"]].drop_duplicates()
+    if costs["cell"].duplicated().any() or len(cells.merge(costs[["cell", "data"]])) < len(cells):
+        raise InputError(f"{costs_file} has not one row for each cell of {file}; name two that one report has written.")
+    for first, second, what in _unlike(table):
+        raise InputError(f"{file}: the cells {first} and {second} have results on different {what}; leave one out.")
 
 
 def _read_result(run: Path) -> dict[str, Any]:
@@ -182,23 +211,17 @@ def _read_scores(run: Path, result: Mapping[str, Any]) -> pd.DataFrame:
     return scores.assign(iterations=iterations, data_fingerprint=result["data_fingerprint"])
 
 
-def _check_alike(plan: Plan, runs: Mapping[str, Path], tables: Mapping[str, pd.DataFrame]) -> None:
-    """Refuse cells of one data set with different data or images, or of one reading there with other intensities."""
-    first: dict[tuple[str, ...], str] = {}
-    for name, table in tables.items():
-        data, reading = (plan.cells[name].labels[label] for label in ("data", "reading"))
-        # the battery may have fewer intensities than the paper's attack
-        for column, what, of in (
-            ("data_fingerprint", "data", (data,)),
-            ("image", "images", (data,)),
-            ("epsilon", "intensities", (data, reading)),
-        ):
-            other = first.setdefault((what, *of), name)
-            if set(table[column]) != set(tables[other][column]):
-                raise InputError(
-                    f"{runs[other]} and {runs[name]} have results on different {what}; remove the folder in "
-                    f"{plan.results_dir / 'cells'} of the one that is wrong, and run again."
-                )
+def _unlike(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
+    """Cells of one data set with different data or images, or of one reading there with other intensities."""
+    # the battery may have fewer intensities than the paper's attack
+    for column, what, of in (
+        ("data_fingerprint", "data", ["data"]),
+        ("image", "images", ["data"]),
+        ("epsilon", "intensities", ["data", "reading"]),
+    ):
+        for _, rows in table.groupby(of, sort=False):
+            first, *others = ((cell, set(own)) for cell, own in rows.groupby("cell", sort=False)[column])
+            yield from ((first[0], cell, what) for cell, found in others if found != first[1])
 
 
 def _commit(result: Mapping[str, Any]) -> str:

@@ -40,7 +40,16 @@ _FIGURES = (
     "worst_case",
     "floor",
 )
-_FACTS = ("device", "date", "parameters", "seconds", "weights_sha256", "network_sha256", "data_sha256", "intensity_range")
+_FACTS = (
+    "device",
+    "date",
+    "parameters",
+    "seconds",
+    "weights_sha256",
+    "network_sha256",
+    "data_sha256",
+    "intensity_range",
+)
 _FIRST_RANGE = [0.0, 1.0]  # of all entries from before it was kept
 
 

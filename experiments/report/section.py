@@ -153,7 +153,8 @@ class Section:
         if any(first <= other for other in others):
             return "no"
         parts = [part for pair, part in self._compared.items() if pair.first == trio[0] and pair.second in trio[1:]]
-        claimed = [part["claimed"][(part["epsilon"] == epsilon) & (part["metric"] == "DIC")].all() for part in parts]
+        # a pair may have more seeds than the three, and be claimed the other way round
+        claimed = [(part["low"][(part["epsilon"] == epsilon) & (part["metric"] == "DIC")] > 0).all() for part in parts]
         return "yes, claimed" if len(claimed) == len(others) and all(claimed) else "yes"
 
     def _over_common_seeds(self, wanted: Sequence[Condition], epsilon: float) -> tuple[list[int], list[float]]:

@@ -122,6 +122,43 @@ def test_a_table_that_is_none(finished: Project, make_report: MakeReport, capsys
     assert draw(file) == f"error: There is no {costs}; {name}\n"
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table, costs: (table, costs[costs["cell"] != TUNED]), "costs.csv has not one row for each cell of"),
+        (lambda table, costs: (table, pd.concat([costs, costs[:1]])), "costs.csv has not one row for each cell of"),
+        (lambda table, costs: (table, costs.drop(columns="data")), "costs.csv has no column 'data'"),
+        (lambda table, costs: (table, costs.assign(parameters="many")), "costs.csv: a 'parameters' is missing, or of"),
+        (lambda table, costs: (table[:0], costs), "results.parquet has no rows"),
+        # as pandas gives it that reads results.csv as it reads others
+        (lambda table, costs: (table.replace("", None), costs), "a 'stage' is missing, or of another kind"),
+        (lambda table, costs: (table.replace({"epsilon": {32.0: None}}), costs), "a 'epsilon' is missing"),
+        (
+            lambda table, costs: (table[(table["cell"] != TUNED) | (table["image"] != "NA")], costs),
+            f"the cells {WITH} and {TUNED} have results on different images; leave one out.",
+        ),
+        (
+            lambda table, costs: (table.assign(data_fingerprint=table["cell"].eq(TUNED).astype(str)), costs),
+            f"the cells {WITH} and {TUNED} have results on different data; leave one out.",
+        ),
+    ],
+)
+def test_a_table_from_which_a_report_would_come_out_wrong(
+    finished: Project,
+    make_report: MakeReport,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]],
+    said: str,
+) -> None:
+    make_report()
+    file, costs_file = finished.results / "results.parquet", finished.results / "costs.csv"
+    table, costs = change(pd.read_parquet(file), pd.read_csv(costs_file))
+    table.to_parquet(file)
+    costs.to_csv(costs_file)
+    assert main(["draw", str(file), "--results", str(finished.results)]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_the_report_is_of_what_is_finished(
     finished: Project, make_report: MakeReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

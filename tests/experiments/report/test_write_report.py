@@ -446,6 +446,21 @@ def test_neither_a_wavering_nor_a_downward_difference_is_claimed_to_be_higher(
     assert "0 of 1 networks." in page and "claimed below 0: UNet + NLCE;" in page
 
 
+def test_a_difference_that_is_claimed_the_other_way_round_over_more_seeds_is_no_claim(
+    tmp_path: Path, drawn: dict[str, list[CurvePanel]]
+) -> None:
+    table = join(
+        cell_rows(lambda seed, epsilon, image: 0.6 if seed < 3 else 0.3, reading="eight_bit", seeds=range(10)),
+        cell_rows(lambda seed, epsilon, image: 0.5, reading="eight_bit", nlce=False, seeds=range(10)),
+        # by the three seeds that all have NLCEN is the highest
+        cell_rows(lambda seed, epsilon, image: 0.4, reading="eight_bit", network="unet", nlce=False),
+    )
+    write_report(table, make_costs(table), tmp_path)
+    page = (tmp_path / "summary.md").read_text()
+    assert re.search(r"^\| saved as 8-bit pictures \| 0\.390 .* \| yes \|$", page, re.MULTILINE)
+    assert "claimed below 0: *NLCEN, saved as 8-bit pictures*" in page
+
+
 @pytest.mark.parametrize(
     ("slope", "seeds", "words"),
     [
