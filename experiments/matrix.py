@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def read_matrix(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
     except FileNotFoundError as error:
         raise InputError(f"There is no matrix {path}; name one such as experiments/paper.json.") from error
     except (OSError, ValueError) as error:
@@ -162,6 +163,14 @@ def _read(path: Path) -> dict[str, Any]:
         where = "".join(f"{part}: " for part in problem.absolute_path)
         raise InputError(f"{path}: {where}{problem.message}. See {SCHEMA.relative_to(ROOT)} for the form.")
     return dict(content)
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, of which Python would keep the last of two values of one key."""
+    for key, count in Counter(key for key, _ in pairs).items():
+        if count > 1:
+            raise ValueError(f"one object has two values of '{key}'")
+    return dict(pairs)
 
 
 def _problems(matrix: Matrix) -> Iterator[str]:

@@ -71,7 +71,7 @@ def open_client(uri: str) -> MlflowClient:
     try:
         if not file.exists():
             # MLflow makes table after table, for seconds; a start that is killed there left a store that none can open
-            with atomic_path(file) as new:
+            with atomic_path(file.resolve()) as new:
                 MlflowClient(tracking_uri=path_to_sqlite_uri(new))
         return MlflowClient(tracking_uri=uri)
     finally:

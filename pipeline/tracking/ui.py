@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -28,7 +29,9 @@ def serve_ui(store: str, port: int) -> int:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except (OSError, OverflowError) as error:
-        raise InputError(f"port: {port} is taken; give another, such as PORT=5001.") from error
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "is taken" if taken else f"cannot be had ({error})"
+        raise InputError(f"port: {port} {why}; give another, such as PORT=5001.") from error
     (newest,) = open_client(store).search_experiments(order_by=["creation_time DESC"], max_results=1)
     command = [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--backend-store-uri", store]
     # one worker: each takes seconds to start

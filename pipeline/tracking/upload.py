@@ -47,11 +47,14 @@ class Upload:
     def __post_init__(self) -> None:
         self._journal = self.folder / JOURNAL_NAME
         self._note = self.folder / "upload.json"
-        noted = json.loads(self._note.read_text()) if self._note.exists() else {}
-        # a power cut may take lines of the journal that were sent
-        same = noted.get("run_id") == self.run_id and starts_line(self._journal, noted["offset"])
-        self._offset: int = noted["offset"] if same else 0
-        self._status: str | None = noted["status"] if same else None
+        try:
+            noted = json.loads(self._note.read_text()) if self._note.exists() else {}
+            # a power cut may take lines of the journal that were sent
+            same = noted.get("run_id") == self.run_id and starts_line(self._journal, noted["offset"])
+            self._offset: int = noted["offset"] if same else 0
+            self._status: str | None = noted["status"] if same else None
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise InputError(f"{self._note} is damaged; remove it, and all is sent again.") from error
         self._gave_up = False
 
     def send(self) -> None:

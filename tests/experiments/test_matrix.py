@@ -315,6 +315,9 @@ def test_a_matrix_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_matrix(file)
     assert str(error.value) == f"There is no matrix {file}; name one such as experiments/paper.json."
+    file.write_text('{"data": {"lungs": {"bundle": "a"}, "lungs": {"bundle": "b"}}}')
+    with pytest.raises(InputError, match="cannot be read as JSON \\(one object has two values of 'lungs'\\)"):
+        read_matrix(file)
     file.write_text('{"data": ')
     with pytest.raises(InputError) as error:
         read_matrix(file)

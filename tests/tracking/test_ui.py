@@ -10,7 +10,15 @@ import sys
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.tracking.ui import serve_ui
+from pipeline.utils import InputError
+
 COMMAND = [sys.executable, "-m", "pipeline.tracking", "ui"]
+
+
+def test_a_port_that_there_is_not_is_not_called_taken() -> None:
+    with pytest.raises(InputError, match=r"^port: 99999 cannot be had \(.*0-65535.*\); give another"):
+        serve_ui("sqlite:///never.db", 99999)
 
 
 @pytest.mark.slow

@@ -33,6 +33,14 @@ def logged(new_tracker: NewTracker, store: str) -> tuple[Tracker, MlflowClient, 
     return tracker, MlflowClient(store), tracker.run.record["mlflow"]["run_id"]
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"run_id": "RUN"}'])
+def test_a_note_that_is_damaged_is_named(logged: tuple[Tracker, MlflowClient, str], content: str) -> None:
+    tracker, _, run_id = logged
+    (tracker.run.path / "upload.json").write_text(content.replace("RUN", run_id))
+    with pytest.raises(InputError, match=r"upload\.json is damaged; remove it, and all is sent again\."):
+        upload_folder(tracker.run.path)
+
+
 def test_a_batch_that_is_sent_again_doubles_nothing(logged: tuple[Tracker, MlflowClient, str]) -> None:
     tracker, client, run_id = logged
     (tracker.run.path / "upload.json").unlink()  # as if the process had died before its note
