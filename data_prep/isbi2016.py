@@ -73,7 +73,7 @@ def prepare_isbi2016(root: Path, output: Path, size: int = 256, pairs: tuple[int
         for name in sorted(training.keys() & test.keys())
     ]
     both = training | test
-    folder = OutputFolder(output)
+    folder = OutputFolder(output, sources=(training_images, training_masks, test_images, test_masks))
     with closing(_in_threads(lambda files: _resize_pair(files, size), list(both.values()))) as results:
         for name, result in zip(with_progress(list(both), "isbi2016", "picture"), results, strict=True):
             errors += result.errors

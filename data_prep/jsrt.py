@@ -74,7 +74,7 @@ def prepare_jsrt(
     mask_files = list_source(masks, remarks, errors, leave_out=[output, images])
     films = _find_images(images, image_files, names, remarks, errors)
     lungs = _find_masks(masks, mask_files, names, remarks, errors)
-    folder = OutputFolder(output)
+    folder = OutputFolder(output, sources=(images, masks))
     for name in with_progress(names, "jsrt", "picture"):
         if name not in films or any((name, side) not in lungs for side in SIDES):
             continue

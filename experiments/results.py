@@ -125,7 +125,8 @@ def read_table(file: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         costs = _read_csv(costs_file)
     except FileNotFoundError as error:
         raise InputError(
-            f"There is no {error.filename}; name results.csv or results.parquet of a report, beside its {_COSTS_NAME}."
+            f"There is no {error.filename or file}; name results.csv or results.parquet of a report, beside its "
+            f"{_COSTS_NAME}."
         ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{file} or {costs_file} cannot be read as a table ({error}).") from error
@@ -160,7 +161,8 @@ def _check_read(file: Path, table: pd.DataFrame, costs_file: Path, costs: pd.Dat
         wrong += [column for column in COLUMNS if path == file and content[column].isna().any()]
         if wrong:
             raise InputError(
-                f"{path}: a '{wrong[0]}' is missing, or of another kind; name a table that a report has written."
+                f"{path}: the column '{wrong[0]}' has missing values or no numbers; name a table that a report has "
+                "written."
             )
     cells = table[["cell", "data"]].drop_duplicates()
     if costs["cell"].duplicated().any() or len(cells.merge(costs[["cell", "data"]])) < len(cells):

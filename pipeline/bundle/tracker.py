@@ -55,10 +55,12 @@ def open_tracker(
     get = running_parser("open_tracker").get_parsed_content
     file = datalist_file(get("dataset_dir"))
     digests, name, title = datalist_digests(file), data_name(file), run_title()
-    pictures = {"test": len(get("validate#dataset#data"))}
     content = {"data": digests["all"], "weights": [fingerprint_network(network) for network in weights]}
-    if kind == "training":
+    pictures = {"test": len(get("validate#dataset#data"))}
+    # of an assessment they make the best constant mask
+    if kind in ("training", "robustness"):
         pictures = {"training": len(get("train#dataset#data"))} | pictures
+    if kind == "training":
         params = _params(config, get, config) | _training_params(config)
     else:
         # not how a training would go by these settings: that of the weights is not known

@@ -92,7 +92,7 @@ def _compare(network: nn.Module, exported: Any, in_channels: int, file: Path) ->
         # what torch and ONNX Runtime raise for a size that they cannot take has no common class
         except Exception as error:
             raise InputError(
-                f"{file}: it must take pictures of any size, and those of {rows} × {columns} end in an error "
+                f"{file}: it must take pictures of any size, but pictures of {rows} × {columns} end in an error "
                 f"({' '.join(str(error).split())}); it was not written."
             ) from error
         difference = float(np.abs(found - logits).max() / max(1.0, np.abs(logits).max()))

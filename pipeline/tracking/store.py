@@ -69,7 +69,7 @@ def open_client(uri: str) -> MlflowClient:
     lock = FolderLock(file.parent, f".{file.name}.lock")
     lock.acquire(blocking=True)
     try:
-        if not file.exists():
+        if not file.exists() or not file.stat().st_size:
             # MLflow makes table after table, for seconds; a start that is killed there left a store that none can open
             with atomic_path(file.resolve()) as new:
                 MlflowClient(tracking_uri=path_to_sqlite_uri(new))

@@ -98,13 +98,13 @@ def _check(image: _Side, mask: _Side) -> None:
     if not _lie_alike(image, mask):
         raise InputError(
             f"The mask {mask.name} and its picture {image.name} are turned or mirrored in different ways by the NIfTI "
-            "affine of either, and do not lie over each other in space; save the mask with the affine of its picture, "
-            "or both as PNG, the right way up."
+            "affine of either, and do not lie over each other in space, in which PNG, JPEG and DICOM have no place; "
+            "save both as NIfTI with one affine, or both as PNG, the right way up."
         )
 
 
 def _lie_alike(image: _Side, mask: _Side) -> bool:
-    """Whether both files are turned in the same way to be shown, or lie over each other in space when they are."""
+    """Whether both are turned in the same way to be shown, or lie over each other in the picture's plane when shown."""
     if image.affine is None or mask.affine is None:
         return True
     image_turn, image_place = place_as_shown(image.affine, image.shape)
@@ -113,7 +113,9 @@ def _lie_alike(image: _Side, mask: _Side) -> bool:
         return True
     rows, columns = image.size
     corners = np.array([(0, 0, 0, 1), (columns - 1, 0, 0, 1), (0, rows - 1, 0, 1)]).T
-    apart = np.linalg.norm(((image_place - mask_place) @ corners)[:3], axis=0)
+    # a mask of another slice lies over the picture, too
+    plane = np.linalg.qr(image_place[:3, :2])[0]
+    apart = np.linalg.norm(plane.T @ ((image_place - mask_place) @ corners)[:3], axis=0)
     pixel = np.linalg.norm(image_place[:3, :2], axis=0).min()
     return bool(apart.max() <= pixel / 2)
 

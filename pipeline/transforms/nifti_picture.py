@@ -171,20 +171,21 @@ def _place(path: Path, header: Any, notes: list[str]) -> tuple[npt.NDArray[np.fl
     Where the affine is that of the sform, the sizes stand in it, and those of ``pixdim`` do not count.
     """
     mended = np.zeros(3, dtype=bool)
+    unit = _UNITS.get(int(header["xyzt_units"]) & 7, 1.0)
     if not int(header["sform_code"]):
         # nibabel mends what is 0 or negative, so that only the file itself tells
         with Opener(str(path)) as file:
             stored = type(header).from_fileobj(file, check=False)["pixdim"][1:4]
         mended = ~(np.isfinite(stored) & (stored > 0))
         header = header.copy()
-        header["pixdim"][1:4][~np.isfinite(stored)] = 1
+        header["pixdim"][1:4][mended] = 1 / unit
         # the third size of a picture of two axes means nothing
         if mended[: int(header["dim"][0])].any():
             notes.append(
                 "The header's sizes of a pixel (pixdim) are not all positive numbers; 1 mm was assumed for them."
             )
     affine = np.array(header.get_best_affine(), dtype=np.float64)
-    affine[:3] *= _UNITS.get(int(header["xyzt_units"]) & 7, 1.0)
+    affine[:3] *= unit
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise InputError(f"The NIfTI file {path} has an affine that does not say how the picture lies.")
     return affine, mended

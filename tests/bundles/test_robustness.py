@@ -55,6 +55,12 @@ def test_the_battery_runs_on_a_bundle_and_leaves_its_weights_alone(
     assert run.data.metrics["robustness/DIC_worst_eps_08.0"] == report["worst_case"]["8"]["DIC"]
     clean = report["clean"]["DIC"]
     assert run.data.metrics["test/DIC"] == clean and run.data.params["epsilons"] == "[8.0]"
+    # the training pictures of the best constant mask, and nothing of a training
+    assert (run.data.params["training_images"], run.data.params["test_images"]) == ("6", "2")
+    assert (
+        len(run.inputs.dataset_inputs) == 2
+        and not {"max_epochs", "learning_rate", "loss._target_"} & run.data.params.keys()
+    )
     curve = client.get_metric_history(run.info.run_id, "robustness/DIC_worst_vs_eps")
     assert [(point.step, point.value) for point in curve] == [(0, clean), (80, report["worst_case"]["8"]["DIC"])]
     assert "robustness/…_worst_vs_eps" in run.data.tags["mlflow.note.content"]

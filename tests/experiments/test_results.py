@@ -128,11 +128,14 @@ def test_a_table_that_is_none(finished: Project, make_report: MakeReport, capsys
         (lambda table, costs: (table, costs[costs["cell"] != TUNED]), "costs.csv has not one row for each cell of"),
         (lambda table, costs: (table, pd.concat([costs, costs[:1]])), "costs.csv has not one row for each cell of"),
         (lambda table, costs: (table, costs.drop(columns="data")), "costs.csv has no column 'data'"),
-        (lambda table, costs: (table, costs.assign(parameters="many")), "costs.csv: a 'parameters' is missing, or of"),
+        (lambda table, costs: (table, costs.assign(parameters="many")), "costs.csv: the column 'parameters' has"),
         (lambda table, costs: (table[:0], costs), "results.parquet has no rows"),
         # as pandas gives it that reads results.csv as it reads others
-        (lambda table, costs: (table.replace("", None), costs), "a 'stage' is missing, or of another kind"),
-        (lambda table, costs: (table.replace({"epsilon": {32.0: None}}), costs), "a 'epsilon' is missing"),
+        (lambda table, costs: (table.replace("", None), costs), "the column 'stage' has missing values"),
+        (
+            lambda table, costs: (table.replace({"epsilon": {32.0: None}}), costs),
+            "the column 'epsilon' has missing values",
+        ),
         (
             lambda table, costs: (table[(table["cell"] != TUNED) | (table["image"] != "NA")], costs),
             f"the cells {WITH} and {TUNED} have results on different images; leave one out.",

@@ -114,8 +114,8 @@ class Halving(nn.Conv2d):
 def test_a_network_of_some_sizes_or_other_pictures_only_ends_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(
         InputError,
-        match=r"^\S+/model\.pt2: it must take pictures of any size, and those of 80 × 104 end in an error \(.+\); it "
-        r"was not written\.$",
+        match=r"^\S+/model\.pt2: it must take pictures of any size, but pictures of 80 × 104 end in an error "
+        r"\(.+\); it was not written\.$",
     ):
         export_network(Halving(1, 2, 1), 1, tmp_path, {})
     for network in (nn.Conv2d(3, 2, 1), nn.Conv2d(1, 2, 1).double()):

@@ -138,6 +138,7 @@ UPRIGHT = np.diag([-1.0, -1, 1, 1])
 # the pixels of UPRIGHT from the other end of either axis, at the same places
 REVERSED = np.array([[1.0, 0, 0, -11], [0, 1, 0, -11], [0, 0, 1, 0], [0, 0, 0, 1]])
 UNCHANGED = np.eye(4)  # as nibabel writes what nobody has given a place
+ANOTHER_SLICE = np.array([[1.0, 0, 0, -11], [0, 1, 0, -11], [0, 0, 1, 3], [0, 0, 0, 1]])
 ELSEWHERE = np.array([[-0.5, 0, 0, 40], [0, -0.5, 0, 7], [0, 0, 2, 3], [0, 0, 0, 1.0]])
 
 
@@ -153,6 +154,7 @@ def nifti_pair(folder, image_affine, mask_affine, mask):
         (UPRIGHT, UPRIGHT, SQUARE > 100),
         (UNCHANGED, UNCHANGED, SQUARE > 100),
         (UPRIGHT, REVERSED, (SQUARE > 100)[::-1, ::-1]),
+        (UPRIGHT, ANOTHER_SLICE, (SQUARE > 100)[::-1, ::-1]),
         # turned alike: what else an affine says of the place, many an editor loses
         (UPRIGHT, ELSEWHERE, SQUARE > 100),
     ],
@@ -172,14 +174,22 @@ def test_an_affine_that_turns_only_one_of_the_two(tmp_path, format_of_picture):
         Image.fromarray(SQUARE).save(image) if format_of_picture == "png" else write_dicom(image, SQUARE)
     message = (
         f"The mask {mask} and its picture {image} are turned or mirrored in different ways by the NIfTI affine of "
-        "either, and do not lie over each other in space; save the mask with the affine of its picture, or both as "
-        "PNG, the right way up."
+        "either, and do not lie over each other in space, in which PNG, JPEG and DICOM have no place; save both as "
+        "NIfTI with one affine, or both as PNG, the right way up."
     )
     with fails(message):
         check_pair(read_picture(image), image, read_mask(mask), mask)
     with pytest.raises(RuntimeError) as caught:
         loading()({"image": image, "label": mask})
     assert str(find_input_error(caught.value)) == message
+
+
+def test_a_picture_that_its_affine_turns_beside_a_png_of_its_mask(tmp_path):
+    image, _ = nifti_pair(tmp_path, UNCHANGED, UNCHANGED, SQUARE > 100)
+    mask = tmp_path / "mask.png"
+    Image.fromarray((SQUARE > 100).astype(np.uint8)).save(mask)
+    with pytest.raises(InputError, match="in which PNG, JPEG and DICOM have no place"):
+        check_pair(read_picture(image), image, read_mask(mask), mask)
 
 
 def test_a_mask_as_inference_writes_it_beside_a_png(tmp_path):

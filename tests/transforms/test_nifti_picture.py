@@ -147,6 +147,15 @@ def test_the_third_size_of_a_flat_picture_means_nothing(tmp_path):
     assert (picture.spacing, picture.notes) == ((0.25, 0.5), "")
 
 
+def test_the_1_mm_that_is_assumed_is_no_micrometre(tmp_path):
+    content = bytearray(write(tmp_path / "a.nii", RAMP, np.uint8, sizes=(0, 250, 1), sform=False).read_bytes())
+    content[123] = 3  # xyzt_units: micrometres
+    (tmp_path / "a.nii").write_bytes(content)
+    picture = read_picture(tmp_path / "a.nii")
+    assert picture.spacing == pytest.approx((0.25, 1)) and picture.notes == MENDED
+    np.testing.assert_allclose(np.linalg.norm(picture.original_affine[:3, :2], axis=0), (1, 0.25))
+
+
 @pytest.mark.parametrize(("unit", "mm"), [("meter", 1000), ("micron", 0.001), ("mm", 1), ("unknown", 1)])
 @pytest.mark.parametrize("sform", [True, False])
 def test_lengths_are_in_mm_whatever_the_unit_of_the_header(tmp_path, unit, mm, sform):

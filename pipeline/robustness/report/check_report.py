@@ -12,9 +12,9 @@ import jsonschema
 
 from pipeline.utils import InputError
 
-__all__ = ["check_report", "read_report"]
+__all__ = ["REPORT_SCHEMA", "check_report", "read_report"]
 
-SCHEMA = Path(__file__).with_name("report_schema.json")
+REPORT_SCHEMA = Path(__file__).with_name("report_schema.json")
 
 
 def check_report(report: Mapping[str, Any], name: str = "report.json") -> None:
@@ -28,11 +28,11 @@ def check_report(report: Mapping[str, Any], name: str = "report.json") -> None:
         InputError: if a key is missing, unknown or has another kind of value, a number is not finite, or what is given
             for each ε is not given for the report's.
     """
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    validator = jsonschema.Draft202012Validator(json.loads(REPORT_SCHEMA.read_text(encoding="utf-8")))
     problem = jsonschema.exceptions.best_match(validator.iter_errors(report))
     if problem is not None:
         where = "".join(f"{part}: " for part in problem.absolute_path)
-        raise InputError(f"{name}: {where}{problem.message}. See {SCHEMA.name} for the form.")
+        raise InputError(f"{name}: {where}{problem.message}. See {REPORT_SCHEMA.name} for the form.")
     epsilons = [f"{epsilon:g}" for epsilon in report["epsilons"]]
     for key in ("worst_case", "floor", "ceiling"):
         if list(report[key]) != epsilons:
