@@ -145,8 +145,9 @@ class TrainingCheckpoint:
 
 def _save(content: Mapping[str, Any], path: Path) -> None:
     try:
-        with atomic_path(path) as temporary:
-            torch.save(content, temporary)
+        # to an open file: a path's random name would stand in the file, and two of the same weights would differ
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)
     except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError where the disk is full
         raise InputError(
             f"{path} cannot be written ({error}); make room there and run the same command again, or name other "

@@ -7,8 +7,9 @@ import re
 import signal
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import ignite.distributed as idist
 import numpy as np
@@ -63,8 +64,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 
 
 def test_a_training_can_be_repeated(tmp_path: Path, whole: dict[str, torch.Tensor]) -> None:
-    make_trainer(tmp_path).run()
-    assert_same_weights(tmp_path, whole)
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        make_trainer(tmp_path / name).run()
+        assert_same_weights(tmp_path / name, whole)
+    # the files' hashes are those of the weights: a report names the one, a package holds the other
+    assert (tmp_path / "one/model.pt").read_bytes() == (tmp_path / "other/model.pt").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -115,12 +120,14 @@ def killed_training(rank: int, folder: str, moment: int) -> None:
         if calls == moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def half_written(content: object, path: Path) -> None:
-        save(content, path)
-        kill_after = Path(path).read_bytes()
-        Path(path).write_bytes(kill_after[: len(kill_after) // 2])
+    def half_written(content: object, file: BinaryIO) -> None:
+        memory = BytesIO()
+        save(content, memory)
+        whole = memory.getvalue()
+        file.write(whole[: len(whole) // 2])
+        file.flush()
         kill()
-        Path(path).write_bytes(kill_after)
+        file.write(whole[len(whole) // 2 :])
 
     def killing_forward(self: TinyNetwork, x: torch.Tensor) -> torch.Tensor:
         kill()
@@ -140,8 +147,8 @@ def test_kill_9_at_any_moment(tmp_path: Path, whole: dict[str, torch.Tensor], mo
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(content: object, path: Path) -> None:
-        Path(path).write_bytes(b"half a checkpoint")
+    def full(content: object, file: BinaryIO) -> None:
+        file.write(b"half a checkpoint")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
