@@ -145,7 +145,8 @@ def _check_data(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
         return
     one, other = first["report"]["facts"], second["report"]["facts"]
     names = f"{first['name']} and {second['name']} call their data '{first['report']['data']}', but"
-    if None not in (hashes := {one["data_sha256"], other["data_sha256"]}) and len(hashes) > 1:
+    hashes = {one["data_sha256"], other["data_sha256"]} - {None}
+    if len(hashes) > 1:
         raise InputError(f"{names} their test pictures or masks differ; name the data of one otherwise.")
     ranges = [facts.get("intensity_range") or _FIRST_RANGE for facts in (one, other)]
     if ranges[0] != ranges[1]:

@@ -84,6 +84,7 @@ def _evaluation(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of the configuration an evaluation uses."""
     alone = {**config, "train": {"deterministic_transforms": config["train"]["deterministic_transforms"]}}
     parts = [needed_by(alone, key) for key in ("validate", "robustness_assessment") if key in alone]
+    # each run is named after its seed
     return {"seed": "@seed"} | {key: value for part in parts for key, value in part.items()}
 
 

@@ -88,9 +88,9 @@ def _describe_precision(precision: torch.dtype | None, network: nn.Module) -> st
     own = next((each.dtype for each in network.parameters() if each.is_floating_point()), torch.float32)
     # autocast leaves float64 as it is
     if precision is None or own == torch.float64:
-        return f"search and scores in {_name(own)}"
-    return f"search in {_name(precision)}, in {_name(own)} where that fails; scores in {_name(own)}"
+        return f"search and scores in {_dtype_name(own)}"
+    return f"search in {_dtype_name(precision)}, in {_dtype_name(own)} where that fails; scores in {_dtype_name(own)}"
 
 
-def _name(dtype: torch.dtype) -> str:
+def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")

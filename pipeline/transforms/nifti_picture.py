@@ -125,7 +125,7 @@ def _load(path: Path) -> _Slice:
         shape, dtype = tuple(int(size) for size in file.shape), file.get_data_dtype()
         _check_kind(path, shape, dtype)
         notes: list[str] = []
-        affine, mended = _place(path, file.header, notes)
+        affine = _place(path, file.header, notes)
         stored: Any = file.dataobj
         values = np.asanyarray(stored).astype(np.float64)
     except InputError:
@@ -134,18 +134,16 @@ def _load(path: Path) -> _Slice:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"The file {path} cannot be read as NIfTI ({reason}); copy it again.") from error
-    target, start = nifti_orientation(affine, shape)
-    to_target = nib.orientations.ornt_transform(start, target)
-    turned = nib.orientations.apply_orientation(values.reshape(_three(shape)), to_target)
-    sizes = np.where(mended, 1.0, nib.affines.voxel_sizes(affine))
-    columns_axis, rows_axis = (int(np.flatnonzero(start[:, 0] == world)[0]) for world in target[:2, 0])
+    turn, place = place_as_shown(affine, shape)
+    turned = nib.orientations.apply_orientation(values.reshape(_three(shape)), turn)
+    columns_size, rows_size, _ = nib.affines.voxel_sizes(place)
     return _Slice(
         values=turned[:, :, 0].T,
         dtype=dtype,
         slope=float(stored.slope),
         intercept=float(stored.inter),
         window=(float(file.header["cal_min"]), float(file.header["cal_max"])),
-        spacing=(float(sizes[rows_axis]), float(sizes[columns_axis])),
+        spacing=(float(rows_size), float(columns_size)),
         shape=shape,
         affine=affine,
         notes=notes,
@@ -165,22 +163,21 @@ def _check_kind(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
         raise InputError(f"The NIfTI file {path} holds {dtype} values; one grey value per pixel is needed.")
 
 
-def _place(path: Path, header: Any, notes: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Return the affine in mm, and for each of the three axes whether the file has no usable size of its pixels.
+def _place(path: Path, header: Any, notes: list[str]) -> npt.NDArray[np.float64]:
+    """Return the affine in mm, with 1 mm along an axis that has no usable size of its pixels.
 
     Where the affine is that of the sform, the sizes stand in it, and those of ``pixdim`` do not count.
     """
-    mended = np.zeros(3, dtype=bool)
     unit = _UNITS.get(int(header["xyzt_units"]) & 7, 1.0)
     if not int(header["sform_code"]):
         # nibabel mends what is 0 or negative, so that only the file itself tells
         with Opener(str(path)) as file:
             stored = type(header).from_fileobj(file, check=False)["pixdim"][1:4]
-        mended = ~(np.isfinite(stored) & (stored > 0))
+        absent = ~(np.isfinite(stored) & (stored > 0))
         header = header.copy()
-        header["pixdim"][1:4][mended] = 1 / unit
+        header["pixdim"][1:4][absent] = 1 / unit
         # the third size of a picture of two axes means nothing
-        if mended[: int(header["dim"][0])].any():
+        if absent[: int(header["dim"][0])].any():
             notes.append(
                 "The header's sizes of a pixel (pixdim) are not all positive numbers; 1 mm was assumed for them."
             )
@@ -188,7 +185,7 @@ def _place(path: Path, header: Any, notes: list[str]) -> tuple[npt.NDArray[np.fl
     affine[:3] *= unit
     if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise InputError(f"The NIfTI file {path} has an affine that does not say how the picture lies.")
-    return affine, mended
+    return affine
 
 
 def _three(shape: tuple[int, ...]) -> tuple[int, ...]:
