@@ -116,7 +116,10 @@ def read_entries(folder: Path) -> list[dict[str, Any]]:
     entries = [_read(path) for path in sorted(folder.glob("*.json"))]
     if not entries:
         raise InputError(f"{folder} has no entry; add one with --add REPORT --name NAME --training TEXT --data NAME.")
-    for pair in pairwise(sorted(entries, key=lambda entry: str(entry["report"]["data"]))):
+    # those without a hash last: between two others they would hide that these differ
+    for pair in pairwise(
+        sorted(entries, key=lambda e: (e["report"]["data"], e["report"]["facts"]["data_sha256"] is None))
+    ):
         _check_data(*pair)
     return entries
 

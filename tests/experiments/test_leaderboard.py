@@ -123,6 +123,19 @@ def test_one_name_of_data_is_one_set_of_pictures(tmp_path: Path) -> None:
         read_entries(entries)
 
 
+def test_pictures_without_a_hash_are_not_said_to_be_others(tmp_path: Path) -> None:
+    entries = tmp_path / "entries"
+    add_entry(write_report(tmp_path), entries, "a", TRAINING, "my set")
+    add_entry(write_report(tmp_path, facts={"data_sha256": None}), entries, "b", TRAINING, "my set")
+    assert [entry["name"] for entry in read_entries(entries)] == ["a", "b"]
+    # nor do they hide that others differ
+    entry = json.loads((entries / "a.json").read_text())
+    entry["name"], entry["report"]["facts"]["data_sha256"] = "c", "ef" * 32
+    (entries / "c.json").write_text(json.dumps(entry))
+    with pytest.raises(InputError, match="a and c call their data 'my set', but their test pictures"):
+        read_entries(entries)
+
+
 def test_one_name_of_data_has_one_intensity_range(tmp_path: Path) -> None:
     entries = tmp_path / "entries"
     add_entry(write_report(tmp_path, facts={"intensity_range": [0.0, 1.0]}), entries, "one", TRAINING, "my set")
